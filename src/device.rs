@@ -1,0 +1,155 @@
+//! The device that a network runs on, chosen at run time.
+
+use std::fmt;
+use std::str::FromStr;
+
+use candle_core::{DType, Device};
+
+use crate::error::{Error, Result};
+
+/// A device as a user asks for it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum DeviceChoice {
+    /// The first GPU that this build and this machine have, else the CPU.
+    #[default]
+    Auto,
+    /// The CPU.
+    Cpu,
+    /// The NVIDIA GPU of that number.
+    Cuda(usize),
+    /// The Apple GPU.
+    Metal,
+}
+
+impl FromStr for DeviceChoice {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        match text {
+            "auto" => Ok(Self::Auto),
+            "cpu" => Ok(Self::Cpu),
+            "cuda" => Ok(Self::Cuda(0)),
+            "metal" => Ok(Self::Metal),
+            other => other
+                .strip_prefix("cuda:")
+                .and_then(|n| n.parse().ok())
+                .map(Self::Cuda)
+                .ok_or_else(|| "expected auto, cpu, cuda, cuda:N or metal".into()),
+        }
+    }
+}
+
+impl fmt::Display for DeviceChoice {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Auto => f.write_str("auto"),
+            Self::Cpu => f.write_str("cpu"),
+            Self::Cuda(0) => f.write_str("cuda"),
+            Self::Cuda(n) => write!(f, "cuda:{n}"),
+            Self::Metal => f.write_str("metal"),
+        }
+    }
+}
+
+/// A device that was opened, and how it came to be chosen.
+#[derive(Debug, Clone)]
+pub struct OpenedDevice {
+    /// The device.
+    pub device: Device,
+    /// Its name: `cpu`, `cuda`, `cuda:1`, `metal`.
+    pub name: DeviceChoice,
+    /// The devices that `auto` could not have, and why.
+    pub passed_over: Vec<(DeviceChoice, String)>,
+}
+
+/// Opens a device. One that was asked for by name is that one or an error; `auto` falls back
+/// to the CPU.
+///
+/// # Errors
+/// [`Error::Device`] says why the device can't be had.
+pub fn open(choice: DeviceChoice) -> Result<OpenedDevice> {
+    let mut passed_over = Vec::new();
+    let candidates = match choice {
+        DeviceChoice::Auto => vec![
+            DeviceChoice::Cuda(0),
+            DeviceChoice::Metal,
+            DeviceChoice::Cpu,
+        ],
+        named => vec![named],
+    };
+    for name in candidates {
+        match open_one(name) {
+            Ok(device) => {
+                return Ok(OpenedDevice {
+                    device,
+                    name,
+                    passed_over,
+                });
+            }
+            Err(reason) => passed_over.push((name, reason)),
+        }
+    }
+    let reasons = passed_over
+        .iter()
+        .map(|(name, reason)| format!("device {name}: {reason}"));
+    Err(Error::Device(reasons.collect::<Vec<_>>().join("\n")))
+}
+
+/// Every device that the program knows, and why it can't be had where it can't.
+pub fn probe() -> Vec<(DeviceChoice, std::result::Result<(), String>)> {
+    [
+        DeviceChoice::Cpu,
+        DeviceChoice::Cuda(0),
+        DeviceChoice::Metal,
+    ]
+    .map(|choice| (choice, open_one(choice).map(|_| ())))
+    .into()
+}
+
+fn open_one(choice: DeviceChoice) -> std::result::Result<Device, String> {
+    match choice {
+        DeviceChoice::Auto | DeviceChoice::Cpu => Ok(Device::Cpu),
+        DeviceChoice::Cuda(number) => open_cuda(number),
+        DeviceChoice::Metal => open_metal(),
+    }
+}
+
+#[cfg(feature = "cuda")]
+fn open_cuda(number: usize) -> std::result::Result<Device, String> {
+    // The driver is loaded at run time, and cudarc panics where there is none.
+    let opened = std::panic::catch_unwind(|| Device::new_cuda(number));
+    match opened {
+        Ok(result) => result.map_err(|e| e.to_string()),
+        Err(_) => Err("no NVIDIA driver was found on this machine".into()),
+    }
+}
+
+#[cfg(not(feature = "cuda"))]
+fn open_cuda(_: usize) -> std::result::Result<Device, String> {
+    Err("this build is without CUDA (build it with `--features cuda`)".into())
+}
+
+#[cfg(feature = "metal")]
+fn open_metal() -> std::result::Result<Device, String> {
+    Device::new_metal(0).map_err(|e| e.to_string())
+}
+
+#[cfg(not(feature = "metal"))]
+fn open_metal() -> std::result::Result<Device, String> {
+    Err("this build is without Metal (build it on a Mac with `--features metal`)".into())
+}
+
+/// Checks that a network can compute in `dtype` on a device.
+///
+/// # Errors
+/// [`Error::Device`] names the types that it can.
+pub fn check_dtype(device: &OpenedDevice, dtype: DType) -> Result<()> {
+    match (device.name, dtype) {
+        (_, DType::F32) => Ok(()),
+        (DeviceChoice::Cuda(_) | DeviceChoice::Metal, DType::F16 | DType::BF16) => Ok(()),
+        (name, dtype) => Err(Error::Device(format!(
+            "device {name} computes in f32, not in {}",
+            dtype.as_str()
+        ))),
+    }
+}

@@ -1,0 +1,165 @@
+//! What can go wrong, as the library sees it.
+//!
+//! Messages name the thing that is wrong. Advice (which option to use instead) is the
+//! program's business, see `cli/advice.rs`.
+
+use std::path::PathBuf;
+
+/// The library's result.
+pub type Result<T, E = Error> = std::result::Result<T, E>;
+
+/// The library's error.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum Error {
+    /// Settings that no network can be built with.
+    #[error("{0}")]
+    Config(String),
+
+    /// An image that could not be opened, read or decoded.
+    #[error("{0}")]
+    Image(#[from] ImageError),
+
+    /// A checkpoint that could not be read, or that is not of this network.
+    #[error("{}: {reason}", path.display())]
+    Checkpoint {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        reason: String,
+    },
+
+    /// A labels file that could not be used.
+    #[error("{}: {reason}", path.display())]
+    Labels {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        reason: String,
+    },
+
+    /// A file that could not be read or written.
+    #[error("{}: {source}", path.display())]
+    Io {
+        /// The file.
+        path: PathBuf,
+        /// The system's reason.
+        #[source]
+        source: std::io::Error,
+    },
+
+    /// A device that was asked for and can't be had.
+    #[error("{0}")]
+    Device(String),
+
+    /// Weights that could not be fetched.
+    #[error("{0}")]
+    Fetch(#[from] FetchError),
+
+    /// A failure inside candle: out of memory on a device, a driver's error.
+    #[error("{0}")]
+    Candle(#[from] candle_core::Error),
+}
+
+impl Error {
+    pub(crate) fn io(path: impl Into<PathBuf>) -> impl FnOnce(std::io::Error) -> Self {
+        let path = path.into();
+        move |source| Self::Io { path, source }
+    }
+
+    pub(crate) fn checkpoint(path: impl Into<PathBuf>, reason: impl Into<String>) -> Self {
+        Self::Checkpoint {
+            path: path.into(),
+            reason: reason.into(),
+        }
+    }
+}
+
+/// Why an image has no answer. The names are part of the JSON output.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ImageErrorKind {
+    /// There is no such file.
+    NotFound,
+    /// The file may not be read.
+    Permission,
+    /// The bytes are not an image of a known format, or a damaged one.
+    Decode,
+    /// The image is larger than the limits allow.
+    Limit,
+    /// Any other failure to read.
+    Io,
+}
+
+/// Why an image has no answer, in words. The message does not repeat the path.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{message}")]
+pub struct ImageError {
+    /// The reason's kind.
+    pub kind: ImageErrorKind,
+    /// The reason in words.
+    pub message: String,
+}
+
+impl ImageError {
+    /// An error of `kind`.
+    pub fn new(kind: ImageErrorKind, message: impl Into<String>) -> Self {
+        Self {
+            kind,
+            message: message.into(),
+        }
+    }
+
+    pub(crate) fn decode(message: impl Into<String>) -> Self {
+        Self::new(ImageErrorKind::Decode, message)
+    }
+}
+
+impl From<std::io::Error> for ImageError {
+    fn from(error: std::io::Error) -> Self {
+        use std::io::ErrorKind;
+        match error.kind() {
+            ErrorKind::NotFound => Self::new(ImageErrorKind::NotFound, "no such file"),
+            ErrorKind::PermissionDenied => {
+                Self::new(ImageErrorKind::Permission, "permission denied")
+            }
+            ErrorKind::IsADirectory => Self::new(ImageErrorKind::Io, "is a directory"),
+            _ => Self::new(ImageErrorKind::Io, error.to_string()),
+        }
+    }
+}
+
+/// One place where weights were looked for, and what came of it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Attempt {
+    /// The address, or the cache's path.
+    pub address: String,
+    /// What it answered.
+    pub outcome: String,
+}
+
+/// Why weights could not be fetched, and where they were looked for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct FetchError {
+    /// What was looked for, for example `MobileNet V1 alpha 0.5, 160x160`.
+    pub wanted: String,
+    /// The places, in the order they were tried.
+    pub attempts: Vec<Attempt>,
+    /// The network was not to be used.
+    pub offline: bool,
+}
+
+impl std::fmt::Display for FetchError {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "can't get the weights of {}", self.wanted)?;
+        if self.offline {
+            write!(f, " (offline)")?;
+        }
+        for Attempt { address, outcome } in &self.attempts {
+            write!(f, "\n  {address}: {outcome}")?;
+        }
+        Ok(())
+    }
+}
+
+impl std::error::Error for FetchError {}

@@ -1,0 +1,173 @@
+//! The names of the classes.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use crate::error::{Error, Result};
+
+/// A class as the network's outputs number it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Class {
+    /// ImageNet's index (0 to 999), -1 for the background class of TensorFlow's checkpoints,
+    /// or the number of the output where the classes are not ImageNet's.
+    pub index: i32,
+    /// WordNet id of an ImageNet class, such as `n02123045`.
+    pub wnid: Option<String>,
+    /// The name.
+    pub label: String,
+}
+
+/// The classes of a network, in the order of its outputs.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Labels(Vec<Class>);
+
+/// WordNet id and name of the 1,000 classes, a line each, in ImageNet's order.
+const IMAGENET: &str = include_str!("imagenet.tsv");
+
+impl Labels {
+    /// ImageNet's 1,000 classes.
+    pub fn imagenet() -> Self {
+        let class = |(index, line): (i32, &str)| {
+            let (wnid, label) = line.split_once('\t').unwrap_or(("", line));
+            Class {
+                index,
+                wnid: Some(wnid.to_owned()),
+                label: label.to_owned(),
+            }
+        };
+        Self((0..).zip(IMAGENET.lines()).map(class).collect())
+    }
+
+    /// ImageNet's classes behind `background`, as TensorFlow's checkpoints have them.
+    pub fn imagenet_with_background() -> Self {
+        let background = Class {
+            index: -1,
+            wnid: None,
+            label: "background".into(),
+        };
+        let classes = std::iter::once(background).chain(Self::imagenet().0);
+        Self(classes.collect())
+    }
+
+    /// Classes with these names.
+    pub fn named(names: impl IntoIterator<Item = String>) -> Self {
+        let class = |(index, label)| Class {
+            index,
+            wnid: None,
+            label,
+        };
+        Self((0..).zip(names).map(class).collect())
+    }
+
+    /// What a network of `classes` outputs means where nothing says: ImageNet for 1,000 and
+    /// 1,001, else `class 0`, `class 1`, ...
+    pub fn for_classes(classes: usize) -> Self {
+        match classes {
+            1000 => Self::imagenet(),
+            1001 => Self::imagenet_with_background(),
+            n => Self::named((0..n).map(|i| format!("class {i}"))),
+        }
+    }
+
+    /// Reads a file of labels for a network of `classes` outputs: one a line, or a JSON object
+    /// of index to label, or a JSON array. For 1,001 classes, 1,000 labels leave out the
+    /// background.
+    ///
+    /// # Errors
+    /// [`Error::Io`] where it can't be read, [`Error::Labels`] where it is not of such a form
+    /// or has not as many labels as there are classes.
+    pub fn open(path: impl AsRef<Path>, classes: usize) -> Result<Self> {
+        let path = path.as_ref();
+        let text = std::fs::read_to_string(path).map_err(Error::io(path))?;
+        let names = parse(&text).map_err(|reason| Error::Labels {
+            path: path.into(),
+            reason,
+        })?;
+        let background = classes == 1001;
+        if names.len() != classes && !(background && names.len() == 1000) {
+            return Err(Error::Labels {
+                path: path.into(),
+                reason: format!("it has {} labels for {classes} classes", names.len()),
+            });
+        }
+        let leads = names.len() < classes;
+        let names = leads.then(|| "background".into()).into_iter().chain(names);
+        let mut labels = Self::named(names);
+        // Renamed ImageNet classes (a translation, say) keep their ids.
+        if matches!(classes, 1000 | 1001) {
+            for (class, known) in labels.0.iter_mut().zip(Self::for_classes(classes).0) {
+                class.index = known.index;
+                class.wnid = known.wnid;
+            }
+        }
+        Ok(labels)
+    }
+
+    /// The classes, in the order of the network's outputs.
+    pub fn classes(&self) -> &[Class] {
+        &self.0
+    }
+}
+
+fn parse(text: &str) -> Result<Vec<String>, String> {
+    let json = |e: serde_json::Error| format!("not JSON of labels: {e}");
+    match text.trim_start().bytes().next() {
+        Some(b'[') => serde_json::from_str(text).map_err(json),
+        Some(b'{') => {
+            let entries: BTreeMap<usize, String> = serde_json::from_str(text).map_err(json)?;
+            match entries.keys().enumerate().find(|(i, key)| i != *key) {
+                Some((missing, _)) => Err(format!("it has no label for index {missing}")),
+                None => Ok(entries.into_values().collect()),
+            }
+        }
+        _ => Ok(text.lines().map(|line| line.trim().to_owned()).collect()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn imagenet_has_a_thousand_classes_in_order() {
+        let labels = Labels::imagenet();
+        assert_eq!(labels.classes().len(), 1000);
+        let class = &labels.classes()[281];
+        assert_eq!(class.wnid.as_deref(), Some("n02123045"));
+        assert_eq!(class.label, "tabby, tabby cat");
+        let cranes: Vec<i32> = labels
+            .classes()
+            .iter()
+            .filter(|c| c.label == "crane")
+            .map(|c| c.index)
+            .collect();
+        assert_eq!(cranes, [134, 517]);
+        for class in labels.classes() {
+            let wnid = class.wnid.as_deref().unwrap_or_default();
+            assert!(wnid.len() == 9 && wnid.starts_with('n') && !class.label.is_empty());
+        }
+    }
+
+    #[test]
+    fn background_is_minus_one() {
+        let labels = Labels::for_classes(1001);
+        assert_eq!(labels.classes()[0].index, -1);
+        assert_eq!(labels.classes()[282].label, "tabby, tabby cat");
+        assert_eq!(labels.classes()[282].index, 281);
+    }
+
+    #[test]
+    fn labels_are_read_from_lines_and_from_json() {
+        let expected = vec!["a".to_owned(), "b, c".to_owned()];
+        for text in [
+            "a\nb, c\n",
+            "a\r\nb, c",
+            r#"["a", "b, c"]"#,
+            r#"{"1": "b, c", "0": "a"}"#,
+        ] {
+            assert_eq!(parse(text).as_ref(), Ok(&expected), "{text}");
+        }
+        assert!(parse(r#"{"0": "a", "2": "b"}"#).is_err());
+        assert!(parse(r#"{"0": 1}"#).is_err());
+    }
+}

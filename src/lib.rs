@@ -1,0 +1,41 @@
+//! Pictures to ImageNet labels with Google's MobileNet V1, on candle.
+//!
+//! Data flows one way: the bytes of a file become upright RGB and then the square that a
+//! network takes ([`pixels`]); a file of weights becomes a checkpoint ([`weights`]) and that a
+//! network ([`model`]), which runs on a [`device`] through three operations ([`ops`]); a
+//! [`Classifier`] holds it all and answers with [`Prediction`]s whose names come from
+//! [`labels`].
+//!
+//! The library prints nothing and reads no environment variables.
+//!
+//! # Example
+//! ```no_run
+//! use candle_core::DType;
+//! use mobilenet::device::{self, DeviceChoice};
+//! use mobilenet::pixels::{self, DecodeOptions};
+//! use mobilenet::weights::{Checkpoint, LoadOptions};
+//! use mobilenet::Classifier;
+//!
+//! let device = device::open(DeviceChoice::Auto)?;
+//! let checkpoint = Checkpoint::open("mobilenet_1_0_224_tf.h5", &LoadOptions::default())?;
+//! let classifier = Classifier::new(&checkpoint, None, &device, DType::F32)?;
+//!
+//! let image = pixels::open("samples/cat.jpg", &DecodeOptions::default())?;
+//! for prediction in &classifier.classify(&[image], 5, 0.0)?[0] {
+//!     println!("{:.4}  {}", prediction.score, prediction.label);
+//! }
+//! # Ok::<(), mobilenet::Error>(())
+//! ```
+#![warn(missing_docs)]
+
+mod classifier;
+pub mod device;
+pub mod error;
+pub mod labels;
+pub mod model;
+pub mod ops;
+pub mod pixels;
+pub mod weights;
+
+pub use classifier::{Classifier, Prediction};
+pub use error::{Error, Result};

@@ -1,0 +1,213 @@
+//! The network as data: which convolutions it has, in which order, with which tensors.
+//!
+//! This is the only description of MobileNet V1 in the crate. The forward pass, the summary,
+//! the check of a checkpoint and the conversion of one are all derived from it.
+
+use super::config::{Config, Padding};
+use crate::ops;
+
+/// One row of the paper's Table 1 after the stem: stride of the depthwise convolution and
+/// output channels of the pointwise one.
+const BLOCKS: [(usize, usize); 13] = [
+    (1, 64),
+    (2, 128),
+    (1, 128),
+    (2, 256),
+    (1, 256),
+    (2, 512),
+    (1, 512),
+    (1, 512),
+    (1, 512),
+    (1, 512),
+    (1, 512),
+    (2, 1024),
+    (1, 1024),
+];
+
+/// Blocks that the shallow variant leaves out (the paper's Table 5), numbered from 1.
+const LEFT_OUT_IN_SHALLOW: std::ops::RangeInclusive<usize> = 7..=11;
+
+/// The stem's output channels in the paper.
+const STEM_CHANNELS: usize = 32;
+
+/// What a convolution of the network does to its channels.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ConvolutionKind {
+    /// The stem: a full 3x3 convolution from RGB.
+    Standard,
+    /// 3x3, one filter a channel.
+    Depthwise,
+    /// 1x1 over all channels.
+    Pointwise,
+    /// 1x1 with a bias and no batch norm, on the global average pool.
+    Classifier,
+}
+
+/// One convolution of the network, with the name Keras gives its layer.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Convolution {
+    /// Keras's layer name: `conv1`, `conv_dw_1`, `conv_pw_1`, ..., `conv_preds`.
+    ///
+    /// The shallow variant keeps the numbers of the full network, so that a name always
+    /// means the same row of the paper's table.
+    pub name: String,
+    /// What it does.
+    pub kind: ConvolutionKind,
+    /// Input channels.
+    pub in_channels: usize,
+    /// Output channels.
+    pub out_channels: usize,
+    /// Stride, the same in both directions.
+    pub stride: usize,
+    /// Where its zeros go.
+    pub padding: ops::Padding,
+}
+
+impl Convolution {
+    /// Side of the kernel: 3 or 1.
+    pub fn kernel(&self) -> usize {
+        match self.kind {
+            ConvolutionKind::Standard | ConvolutionKind::Depthwise => 3,
+            ConvolutionKind::Pointwise | ConvolutionKind::Classifier => 1,
+        }
+    }
+
+    /// Shape of the weight: `[out, in, k, k]`, and `[C, 1, k, k]` for a depthwise one.
+    pub fn weight_shape(&self) -> [usize; 4] {
+        let k = self.kernel();
+        match self.kind {
+            ConvolutionKind::Depthwise => [self.out_channels, 1, k, k],
+            _ => [self.out_channels, self.in_channels, k, k],
+        }
+    }
+
+    /// Every convolution but the classifier is followed by batch norm and the activation.
+    pub fn has_batch_norm(&self) -> bool {
+        self.kind != ConvolutionKind::Classifier
+    }
+
+    /// The tensors of this convolution in our safetensors naming, with their shapes.
+    ///
+    /// `NAME.weight`, then `NAME_bn.{weight,bias,running_mean,running_var}` (gamma, beta,
+    /// moving mean and variance), or `NAME.bias` for the classifier.
+    pub fn tensors(&self) -> Vec<(String, Vec<usize>)> {
+        let name = &self.name;
+        let mut tensors = vec![(format!("{name}.weight"), self.weight_shape().to_vec())];
+        if self.has_batch_norm() {
+            for part in BATCH_NORM_PARTS {
+                tensors.push((format!("{name}_bn.{part}"), vec![self.out_channels]));
+            }
+        } else {
+            tensors.push((format!("{name}.bias"), vec![self.out_channels]));
+        }
+        tensors
+    }
+}
+
+/// Names of a batch norm's tensors after candle's convention, in Keras's order: gamma, beta,
+/// moving mean, moving variance.
+pub const BATCH_NORM_PARTS: [&str; 4] = ["weight", "bias", "running_mean", "running_var"];
+
+impl Config {
+    /// The network's convolutions from the stem to the classifier, in order.
+    pub fn convolutions(&self) -> Vec<Convolution> {
+        let (padding, strided_depthwise_padding) = match self.padding {
+            Padding::Keras => (ops::Padding::Same, ops::Padding::After),
+            Padding::Same => (ops::Padding::Same, ops::Padding::Same),
+            Padding::Symmetric => (ops::Padding::Symmetric, ops::Padding::Symmetric),
+        };
+        let mut channels = self.channels(STEM_CHANNELS);
+        let mut layers = vec![Convolution {
+            name: "conv1".into(),
+            kind: ConvolutionKind::Standard,
+            in_channels: 3,
+            out_channels: channels,
+            stride: 2,
+            padding,
+        }];
+        for (number, (stride, base)) in (1..).zip(BLOCKS) {
+            if self.shallow && LEFT_OUT_IN_SHALLOW.contains(&number) {
+                continue;
+            }
+            let out_channels = self.channels(base);
+            layers.push(Convolution {
+                name: format!("conv_dw_{number}"),
+                kind: ConvolutionKind::Depthwise,
+                in_channels: channels,
+                out_channels: channels,
+                stride,
+                padding: match stride {
+                    1 => padding,
+                    _ => strided_depthwise_padding,
+                },
+            });
+            layers.push(Convolution {
+                name: format!("conv_pw_{number}"),
+                kind: ConvolutionKind::Pointwise,
+                in_channels: channels,
+                out_channels,
+                stride: 1,
+                padding,
+            });
+            channels = out_channels;
+        }
+        if let Some(classes) = self.classes {
+            layers.push(Convolution {
+                name: "conv_preds".into(),
+                kind: ConvolutionKind::Classifier,
+                in_channels: channels,
+                out_channels: classes,
+                stride: 1,
+                padding,
+            });
+        }
+        layers
+    }
+
+    /// Every tensor of a checkpoint of this network, in our naming, with its shape.
+    pub fn tensors(&self) -> Vec<(String, Vec<usize>)> {
+        self.convolutions()
+            .iter()
+            .flat_map(Convolution::tensors)
+            .collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_shallow_variant_leaves_out_five_blocks_and_keeps_the_numbers() {
+        let shallow = Config {
+            shallow: true,
+            ..Config::default()
+        };
+        let names: Vec<_> = shallow
+            .convolutions()
+            .into_iter()
+            .filter(|c| c.kind == ConvolutionKind::Depthwise)
+            .map(|c| c.name)
+            .collect();
+        assert_eq!(
+            names,
+            [1, 2, 3, 4, 5, 6, 12, 13].map(|i| format!("conv_dw_{i}"))
+        );
+    }
+
+    #[test]
+    fn channels_connect_from_layer_to_layer() {
+        for alpha in [0.05, 0.25, 0.35, 1.0, 1.25] {
+            for shallow in [false, true] {
+                let config = Config {
+                    shallow,
+                    ..Config::with_alpha(alpha)
+                };
+                let layers = config.convolutions();
+                for pair in layers.windows(2) {
+                    assert_eq!(pair[0].out_channels, pair[1].in_channels);
+                }
+            }
+        }
+    }
+}

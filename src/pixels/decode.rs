@@ -1,0 +1,167 @@
+//! Any supported image file to upright 8-bit RGB.
+
+use std::fs::File;
+use std::io::{Cursor, Read};
+use std::path::Path;
+
+use image::metadata::Orientation;
+use image::{DynamicImage, ImageDecoder, ImageFormat, ImageReader, RgbImage};
+
+use super::{gif, jpeg};
+use crate::error::{ImageError, ImageErrorKind};
+
+/// The formats that [`decode`] knows, for messages.
+pub const SUPPORTED_FORMATS: &str = "JPEG, PNG, WebP, GIF, BMP, TIFF, PNM";
+
+/// What is taken and what is refused.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct DecodeOptions {
+    /// Turn the image as its EXIF orientation says.
+    pub exif_orientation: bool,
+    /// Width times height above which an image is refused before it is decoded.
+    pub max_pixels: u64,
+    /// Size of a file above which it is refused before it is read to its end.
+    pub max_bytes: u64,
+}
+
+impl Default for DecodeOptions {
+    /// EXIF is applied; 178,956,970 pixels (half a gigabyte of RGB, the number at which Pillow
+    /// refuses too) and half a gigabyte of file are the most.
+    fn default() -> Self {
+        Self {
+            exif_orientation: true,
+            max_pixels: 178_956_970,
+            max_bytes: 512 << 20,
+        }
+    }
+}
+
+/// Reads and decodes an image file.
+///
+/// # Errors
+/// See [`decode`]; also a file that can't be opened or read.
+pub fn open(path: impl AsRef<Path>, options: &DecodeOptions) -> Result<RgbImage, ImageError> {
+    decode(&read(File::open(path)?, options)?, options)
+}
+
+/// Reads the bytes of one image to the end, within the limit on a file's size.
+///
+/// # Errors
+/// A stream that can't be read ([`ImageErrorKind::Io`]) or is too long
+/// ([`ImageErrorKind::Limit`]).
+pub(crate) fn read(source: impl Read, options: &DecodeOptions) -> Result<Vec<u8>, ImageError> {
+    let mut bytes = Vec::new();
+    source
+        .take(options.max_bytes.saturating_add(1))
+        .read_to_end(&mut bytes)?;
+    if bytes.len() as u64 > options.max_bytes {
+        let message = format!("larger than the limit of {} bytes", options.max_bytes);
+        return Err(ImageError::new(ImageErrorKind::Limit, message));
+    }
+    Ok(bytes)
+}
+
+/// Decodes an image: the first frame of an animation, turned upright, as 8-bit RGB.
+///
+/// Colours become RGB as Pillow's `convert("RGB")` makes them: grey is repeated, a palette
+/// looked up, alpha dropped (not blended), CMYK multiplied out. Of 16 bits a channel the high
+/// byte is taken. JPEG is decoded by libjpeg-turbo's algorithms, to the same bytes as Pillow.
+///
+/// # Errors
+/// Bytes that are empty, of no known format or damaged ([`ImageErrorKind::Decode`]), or an
+/// image larger than the limits ([`ImageErrorKind::Limit`]).
+pub fn decode(bytes: &[u8], options: &DecodeOptions) -> Result<RgbImage, ImageError> {
+    if bytes.is_empty() {
+        return Err(ImageError::decode("the file is empty"));
+    }
+    let Ok(format) = image::guess_format(bytes) else {
+        return Err(ImageError::decode(format!(
+            "not an image of a known format ({SUPPORTED_FORMATS})"
+        )));
+    };
+    let (image, orientation) = match format {
+        ImageFormat::Jpeg => jpeg::decode(bytes, options)?,
+        ImageFormat::Gif => (gif::decode(bytes, options)?, Orientation::NoTransforms),
+        _ => decode_other(bytes, format, options)?,
+    };
+    if !options.exif_orientation || orientation == Orientation::NoTransforms {
+        return Ok(image);
+    }
+    let mut image = DynamicImage::ImageRgb8(image);
+    image.apply_orientation(orientation);
+    Ok(image.into_rgb8())
+}
+
+/// Checks the size that a header states, before anything of that size is allocated.
+pub(super) fn check_size(
+    width: u64,
+    height: u64,
+    options: &DecodeOptions,
+) -> Result<(), ImageError> {
+    if width == 0 || height == 0 {
+        return Err(ImageError::decode(format!(
+            "an image of {width}x{height} has no pixels"
+        )));
+    }
+    if width.saturating_mul(height) > options.max_pixels {
+        let message = format!(
+            "{width}x{height} is more than the limit of {} pixels",
+            options.max_pixels
+        );
+        return Err(ImageError::new(ImageErrorKind::Limit, message));
+    }
+    Ok(())
+}
+
+/// Formats that the image crate decodes exactly.
+fn decode_other(
+    bytes: &[u8],
+    format: ImageFormat,
+    options: &DecodeOptions,
+) -> Result<(RgbImage, Orientation), ImageError> {
+    let mut reader = ImageReader::with_format(Cursor::new(bytes), format);
+    // 16 bytes a pixel is the widest type there is; a decoder's own buffers come on top.
+    let mut limits = image::Limits::default();
+    limits.max_alloc = Some(options.max_pixels.saturating_mul(16));
+    reader.limits(limits);
+    let mut decoder = reader.into_decoder().map_err(describe)?;
+    let (width, height) = decoder.dimensions();
+    check_size(width.into(), height.into(), options)?;
+    // A damaged EXIF block is no reason to refuse the picture.
+    let orientation = decoder.orientation().unwrap_or(Orientation::NoTransforms);
+    let image = DynamicImage::from_decoder(decoder).map_err(describe)?;
+    Ok((to_rgb8(image), orientation))
+}
+
+fn describe(error: image::ImageError) -> ImageError {
+    use image::ImageError::{Decoding, IoError, Limits, Unsupported};
+    match error {
+        Limits(e) => ImageError::new(ImageErrorKind::Limit, e.to_string()),
+        Unsupported(e) => ImageError::decode(e.to_string()),
+        IoError(e) if e.kind() == std::io::ErrorKind::UnexpectedEof => {
+            ImageError::decode("the file is truncated")
+        }
+        Decoding(e) => ImageError::decode(e.to_string()),
+        other => ImageError::decode(other.to_string()),
+    }
+}
+
+fn to_rgb8(image: DynamicImage) -> RgbImage {
+    use DynamicImage::{ImageLuma16, ImageLumaA8, ImageLumaA16, ImageRgb16, ImageRgba16};
+    let (width, height) = (image.width(), image.height());
+    fn high(samples: &[u16], channels: usize, take: [usize; 3]) -> Vec<u8> {
+        let pixels = samples.chunks_exact(channels);
+        pixels
+            .flat_map(|p| take.map(|c| (p[c] >> 8) as u8))
+            .collect()
+    }
+    let pixels = match &image {
+        ImageLuma16(i) => high(i, 1, [0, 0, 0]),
+        ImageLumaA16(i) => high(i, 2, [0, 0, 0]),
+        ImageRgb16(i) => high(i, 3, [0, 1, 2]),
+        ImageRgba16(i) => high(i, 4, [0, 1, 2]),
+        ImageLumaA8(i) => i.pixels().flat_map(|p| [p[0]; 3]).collect(),
+        _ => return image.into_rgb8(),
+    };
+    RgbImage::from_raw(width, height, pixels).unwrap_or_default()
+}

@@ -1,0 +1,15 @@
+//! From the bytes of a file to the pixels that a network takes.
+//!
+//! `decode` turns any supported file into upright 8-bit RGB, `resize` resamples as Pillow does,
+//! and a checkpoint's [`Preprocessing`] says how the two are put together.
+
+mod decode;
+mod gif;
+mod jpeg;
+mod preprocess;
+mod resize;
+
+pub use ::image::RgbImage;
+pub use decode::{DecodeOptions, SUPPORTED_FORMATS, decode, open};
+pub use preprocess::{CENTER_CROP, Crop, Preprocessing, to_tensor};
+pub use resize::{Filter, Window, resize};

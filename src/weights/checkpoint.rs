@@ -1,0 +1,372 @@
+//! A checkpoint in memory: settings, tensors, and the recipe for its pixels.
+
+use std::collections::{BTreeSet, HashMap};
+use std::fs::File;
+use std::io::Read;
+use std::path::{Path, PathBuf};
+
+use candle_core::{DType, Device, Tensor};
+use candle_nn::VarBuilder;
+use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
+
+use super::{hdf5, keras, safetensors};
+use crate::error::{Error, Result};
+use crate::model::{Config, MobileNet, Padding, alpha_from_channels};
+use crate::ops::Activation;
+use crate::pixels::Preprocessing;
+
+/// Input side where neither the checkpoint nor the caller states one.
+const DEFAULT_SIZE: usize = 224;
+/// The largest checkpoint file read: alpha 16 has 1.1 GB.
+const MAX_FILE_BYTES: u64 = 2 << 30;
+
+/// What a caller says of a checkpoint that the checkpoint itself may not.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct LoadOptions {
+    /// Side of the input; goes before what the checkpoint states, since the same weights run
+    /// at any size. 224 where neither states it.
+    pub size: Option<usize>,
+    /// The activation; an error where the checkpoint states another. ReLU6 where neither
+    /// states it.
+    pub activation: Option<Activation>,
+}
+
+/// Where a checkpoint was converted from.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Source {
+    /// Address or file name.
+    pub name: String,
+    /// Sha256 of its bytes, in hexadecimal.
+    pub sha256: String,
+}
+
+/// What a reader of a foreign format found, in our names and layouts.
+pub(super) struct Imported {
+    pub tensors: HashMap<String, Tensor>,
+    pub size: Option<usize>,
+    pub activation: Option<Activation>,
+    pub padding: Padding,
+    pub batch_norm_epsilon: f64,
+}
+
+/// A network's settings and tensors, with the recipe for its pixels.
+///
+/// Every tensor that the settings call for is there in its shape, and none besides.
+#[derive(Debug, Clone)]
+pub struct Checkpoint {
+    path: PathBuf,
+    config: Config,
+    preprocessing: Preprocessing,
+    labels: Option<Vec<String>>,
+    source: Option<Source>,
+    tensors: HashMap<String, Tensor>,
+}
+
+impl Checkpoint {
+    /// Reads a checkpoint of any supported format, recognised from its content: our
+    /// safetensors, Keras's HDF5 (keras-applications `*_tf.h5`, Keras 3's legacy `.h5`, a whole
+    /// model's `.h5`, `.weights.h5`) and `.keras`.
+    ///
+    /// # Errors
+    /// [`Error::Io`] where the file can't be read, [`Error::Checkpoint`] where it is of no such
+    /// format, damaged, or of another network; then everything that is missing, superfluous or
+    /// of the wrong shape is named.
+    pub fn open(path: impl AsRef<Path>, options: &LoadOptions) -> Result<Self> {
+        let path = path.as_ref();
+        Self::from_bytes(&read_file(path)?, path, options)
+    }
+
+    /// The same from a file's bytes; `path` is for messages.
+    ///
+    /// # Errors
+    /// As [`open`](Self::open).
+    pub fn from_bytes(bytes: &[u8], path: &Path, options: &LoadOptions) -> Result<Self> {
+        let error = |reason: String| Error::checkpoint(path, reason);
+        if bytes.starts_with(hdf5::SIGNATURE) {
+            let imported = keras::read_hdf5(bytes).map_err(error)?;
+            return Self::from_imported(imported, bytes, path, options);
+        }
+        if bytes.starts_with(keras::ZIP_SIGNATURE) {
+            let imported = keras::read_zip(bytes).map_err(error)?;
+            return Self::from_imported(imported, bytes, path, options);
+        }
+        let (tensors, header) = safetensors::read(bytes).map_err(error)?;
+        let Some(header) = header else {
+            // Named as ours but written by somebody else: what the tensors don't tell is as in
+            // the published checkpoints.
+            let imported = Imported {
+                tensors,
+                size: None,
+                activation: None,
+                padding: Padding::Keras,
+                batch_norm_epsilon: 1e-3,
+            };
+            return Self::from_imported(imported, bytes, path, options);
+        };
+        let stated = header.config.activation;
+        if options.activation.is_some_and(|asked| asked != stated) {
+            return Err(contradiction(path, stated));
+        }
+        let preprocessing = Preprocessing {
+            size: options.size.unwrap_or(header.preprocessing.size),
+            ..header.preprocessing
+        };
+        Self {
+            path: path.into(),
+            config: header.config,
+            preprocessing,
+            labels: header.labels,
+            source: header.source,
+            tensors,
+        }
+        .checked()
+    }
+
+    fn from_imported(
+        imported: Imported,
+        bytes: &[u8],
+        path: &Path,
+        options: &LoadOptions,
+    ) -> Result<Self> {
+        if let (Some(stated), Some(asked)) = (imported.activation, options.activation) {
+            if stated != asked {
+                return Err(contradiction(path, stated));
+            }
+        }
+        let activation = imported.activation.or(options.activation);
+        let recognised = recognise(&imported.tensors).map_err(|e| Error::checkpoint(path, e))?;
+        let file_name = path.file_name().unwrap_or(path.as_os_str());
+        Self {
+            path: path.into(),
+            config: Config {
+                activation: activation.unwrap_or(Activation::Relu6),
+                padding: imported.padding,
+                batch_norm_epsilon: imported.batch_norm_epsilon,
+                ..recognised
+            },
+            preprocessing: Preprocessing::center(
+                options.size.or(imported.size).unwrap_or(DEFAULT_SIZE),
+            ),
+            labels: None,
+            source: Some(Source {
+                name: file_name.to_string_lossy().into_owned(),
+                sha256: sha256(bytes),
+            }),
+            tensors: imported.tensors,
+        }
+        .checked()
+    }
+
+    /// Names, all at once, what the settings call for and the file doesn't have, and what it
+    /// has besides.
+    fn checked(self) -> Result<Self> {
+        let error = |reason: String| Error::checkpoint(&self.path, reason);
+        self.config.validate().map_err(|e| error(e.to_string()))?;
+        self.preprocessing
+            .validate()
+            .map_err(|e| error(e.to_string()))?;
+        if let (Some(labels), Some(classes)) = (&self.labels, self.config.classes) {
+            if labels.len() != classes {
+                return Err(error(format!(
+                    "it has {} labels for {classes} classes",
+                    labels.len()
+                )));
+            }
+        }
+        let mut unknown: BTreeSet<&str> = self.tensors.keys().map(String::as_str).collect();
+        let mut wrong = Vec::new();
+        for (name, shape) in self.config.tensors() {
+            unknown.remove(name.as_str());
+            match self.tensors.get(&name) {
+                None => wrong.push(format!("{name} is missing")),
+                Some(tensor) if tensor.dims() != shape => {
+                    wrong.push(format!("{name} is {:?}, not {shape:?}", tensor.dims()));
+                }
+                Some(tensor) if !tensor.dtype().is_float() => {
+                    wrong.push(format!("{name} is of type {:?}", tensor.dtype()));
+                }
+                Some(_) => {}
+            }
+        }
+        wrong.extend(
+            unknown
+                .iter()
+                .map(|name| format!("{name} is not part of it")),
+        );
+        if wrong.is_empty() {
+            return Ok(self);
+        }
+        Err(error(format!(
+            "not the MobileNet V1 that it seems to be ({}):{}",
+            describe(&self.config),
+            list(&wrong)
+        )))
+    }
+
+    /// The file that was read.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// The network's settings.
+    pub fn config(&self) -> &Config {
+        &self.config
+    }
+
+    /// How the network wants its pixels.
+    pub fn preprocessing(&self) -> &Preprocessing {
+        &self.preprocessing
+    }
+
+    /// The classes' names, where the file has some.
+    pub fn labels(&self) -> Option<&[String]> {
+        self.labels.as_deref()
+    }
+
+    /// The file that this checkpoint was converted from, or is.
+    pub fn source(&self) -> Option<&Source> {
+        self.source.as_ref()
+    }
+
+    /// The same with another name for its source, such as the address it came from.
+    pub fn with_source_name(mut self, name: &str) -> Self {
+        if let Some(source) = &mut self.source {
+            source.name = name.into();
+        }
+        self
+    }
+
+    /// Builds the network on a device, to compute in `dtype`.
+    ///
+    /// # Errors
+    /// A failure of the device.
+    pub fn network(&self, device: &Device, dtype: DType) -> Result<MobileNet> {
+        let weights = VarBuilder::from_tensors(self.tensors.clone(), dtype, device);
+        MobileNet::new(&self.config, &weights)
+    }
+
+    /// Writes the checkpoint as our safetensors, f32, with the settings in its metadata. The
+    /// file appears whole or not at all.
+    ///
+    /// # Errors
+    /// [`Error::Io`] where it can't be written.
+    pub fn save(&self, path: impl AsRef<Path>) -> Result<()> {
+        let mut tensors = HashMap::new();
+        for (name, tensor) in &self.tensors {
+            tensors.insert(name.clone(), tensor.to_dtype(DType::F32)?);
+        }
+        let header = safetensors::Header {
+            config: self.config.clone(),
+            preprocessing: self.preprocessing.clone(),
+            labels: self.labels.clone(),
+            source: self.source.clone(),
+        };
+        safetensors::write(path.as_ref(), &tensors, &header)
+    }
+}
+
+/// Reads a file whose first bytes are those of a checkpoint.
+fn read_file(path: &Path) -> Result<Vec<u8>> {
+    let mut file = File::open(path).map_err(Error::io(path))?;
+    let mut bytes = Vec::new();
+    let mut head = file.by_ref().take(16);
+    head.read_to_end(&mut bytes).map_err(Error::io(path))?;
+    let known = bytes.starts_with(hdf5::SIGNATURE)
+        || bytes.starts_with(keras::ZIP_SIGNATURE)
+        || safetensors::matches_signature(&bytes);
+    if !known {
+        return Err(Error::checkpoint(
+            path,
+            match bytes.is_empty() {
+                true => "the file is empty",
+                false => "not a checkpoint of a known format (safetensors, HDF5, .keras)",
+            },
+        ));
+    }
+    let mut rest = file.take(MAX_FILE_BYTES);
+    rest.read_to_end(&mut bytes).map_err(Error::io(path))?;
+    if bytes.len() as u64 >= MAX_FILE_BYTES {
+        return Err(Error::checkpoint(path, "larger than any MobileNet V1"));
+    }
+    Ok(bytes)
+}
+
+/// Sha256 in hexadecimal.
+fn sha256(bytes: &[u8]) -> String {
+    let digest = Sha256::digest(bytes);
+    digest.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+fn contradiction(path: &Path, stated: Activation) -> Error {
+    let name = match stated {
+        Activation::Relu => "relu",
+        Activation::Relu6 => "relu6",
+    };
+    Error::checkpoint(path, format!("it states that its activation is {name}"))
+}
+
+/// Alpha, classes and shallow or not, from the tensors' names and shapes.
+fn recognise(tensors: &HashMap<String, Tensor>) -> Result<Config, String> {
+    let channels = |layer: &str| {
+        let weight = tensors.get(&format!("{layer}.weight"))?;
+        weight.dims().first().copied()
+    };
+    let widths = [
+        ("conv1", 32),
+        ("conv_pw_1", 64),
+        ("conv_pw_2", 128),
+        ("conv_pw_4", 256),
+        ("conv_pw_6", 512),
+        ("conv_pw_12", 1024),
+    ];
+    let observed: Vec<(usize, usize)> = widths
+        .iter()
+        .filter_map(|(layer, base)| Some((*base, channels(layer)?)))
+        .collect();
+    if observed.is_empty() {
+        let mut names: Vec<&str> = tensors.keys().map(String::as_str).collect();
+        names.sort_unstable();
+        return Err(match names.as_slice() {
+            [] => "it has no weights".into(),
+            names => format!(
+                "not a MobileNet V1 in a known layout: it has {} tensors, none of them \
+                 conv1.weight or conv_pw_1.weight:{}",
+                names.len(),
+                list(names)
+            ),
+        });
+    }
+    let Some(alpha) = alpha_from_channels(&observed) else {
+        let found: Vec<String> = observed.iter().map(|(_, c)| c.to_string()).collect();
+        return Err(format!(
+            "its layers have {} channels, which no one width multiplier gives",
+            found.join(", ")
+        ));
+    };
+    Ok(Config {
+        classes: channels("conv_preds"),
+        shallow: channels("conv_dw_7").is_none(),
+        ..Config::with_alpha(alpha)
+    })
+}
+
+fn describe(config: &Config) -> String {
+    let kind = if config.shallow { "shallow, " } else { "" };
+    let classes = match config.classes {
+        Some(n) => format!("{n} classes"),
+        None => "no classifier".into(),
+    };
+    format!("{kind}alpha {}, {classes}", config.alpha)
+}
+
+/// The first lines of a list that may be long.
+fn list(lines: &[impl AsRef<str>]) -> String {
+    const SHOWN: usize = 12;
+    let shown = lines.iter().take(SHOWN);
+    let mut text: String = shown.map(|line| format!("\n  {}", line.as_ref())).collect();
+    if lines.len() > SHOWN {
+        text.push_str(&format!("\n  and {} more", lines.len() - SHOWN));
+    }
+    text
+}

@@ -1,0 +1,128 @@
+//! The float tensors of an HDF5 file, as h5py writes them.
+//!
+//! The hdf5-reader crate parses; this module bounds what a file may ask of it. Without bounds
+//! a hard link to a group's own parent recurses without end, and a dataset that was declared
+//! but never written allocates whatever size it states.
+
+use half::f16;
+use hdf5_reader::{Datatype, Hdf5File, OpenOptions, group::Group};
+
+/// The first bytes of every HDF5 file that h5py writes.
+pub(super) const SIGNATURE: &[u8] = b"\x89HDF\r\n\x1a\n";
+
+/// More data than any MobileNet has (alpha 16 has 1.1 GB; the published ones 17 MB).
+const MAX_BYTES: usize = 2 << 30;
+/// A MobileNet checkpoint has a few hundred groups and datasets.
+const MAX_OBJECTS: usize = 20_000;
+const MAX_DEPTH: usize = 16;
+
+/// A dataset of floats.
+pub(super) struct Dataset {
+    /// Names of the groups it lies in and its own, joined by `/`, without a leading one.
+    pub path: String,
+    pub shape: Vec<usize>,
+    pub values: Vec<f32>,
+}
+
+/// An HDF5 file in memory.
+pub(super) struct File(Hdf5File);
+
+impl File {
+    /// Parses the file's outermost structure.
+    pub fn parse(bytes: &[u8]) -> Result<Self, String> {
+        let options = OpenOptions::default()
+            .with_max_read_bytes(MAX_BYTES)
+            .with_max_chunk_bytes(256 << 20)
+            .with_max_object_header_bytes(16 << 20);
+        Hdf5File::from_bytes_with_options(bytes, options)
+            .map(Self)
+            .map_err(damaged)
+    }
+
+    /// A text attribute of the root group, or `None` where there is none.
+    pub fn attribute(&self, name: &str) -> Option<String> {
+        let attribute = self.0.root_group().ok()?.attribute(name).ok()?;
+        attribute.read_strings().ok()?.into_iter().next()
+    }
+
+    /// Every dataset of 16, 32 or 64-bit floats, as f32. Others are passed over: a training
+    /// checkpoint also holds counters.
+    pub fn datasets(&self) -> Result<Vec<Dataset>, String> {
+        let mut walk = Walk {
+            objects_left: MAX_OBJECTS,
+            bytes_left: MAX_BYTES,
+            found: Vec::new(),
+        };
+        let root = self.0.root_group().map_err(damaged)?;
+        walk.group(&root, "", 0)?;
+        Ok(walk.found)
+    }
+}
+
+struct Walk {
+    objects_left: usize,
+    bytes_left: usize,
+    found: Vec<Dataset>,
+}
+
+impl Walk {
+    fn group(&mut self, group: &Group, prefix: &str, depth: usize) -> Result<(), String> {
+        if depth > MAX_DEPTH {
+            return Err(format!("its groups are nested more than {MAX_DEPTH} deep"));
+        }
+        let (groups, datasets) = group.members().map_err(damaged)?;
+        self.objects_left = self
+            .objects_left
+            .checked_sub(1 + datasets.len())
+            .ok_or_else(|| format!("it has more than {MAX_OBJECTS} groups and datasets"))?;
+        for dataset in datasets {
+            self.dataset(&dataset, prefix)?;
+        }
+        for inner in groups {
+            self.group(&inner, &format!("{prefix}{}/", inner.name()), depth + 1)?;
+        }
+        Ok(())
+    }
+
+    fn dataset(&mut self, dataset: &hdf5_reader::Dataset, prefix: &str) -> Result<(), String> {
+        let path = format!("{prefix}{}", dataset.name());
+        let width = match dataset.dtype() {
+            Datatype::FloatingPoint { size, .. } => usize::from(*size),
+            _ => return Ok(()),
+        };
+        let stated = dataset.raw_byte_len().map_err(damaged)?;
+        self.bytes_left = self
+            .bytes_left
+            .checked_sub(stated)
+            .ok_or("it states more data than any MobileNet has")?;
+        let bytes = dataset.read_native_bytes().map_err(damaged)?;
+        let (whole, rest) = (bytes.len() / width.max(1), bytes.len() % width.max(1));
+        let values: Vec<f32> = match width {
+            2 => floats(&bytes, |b| f16::from_ne_bytes(b).to_f32()),
+            4 => floats(&bytes, f32::from_ne_bytes),
+            8 => floats(&bytes, |b| f64::from_ne_bytes(b) as f32),
+            _ => return Err(format!("{path} has floats of {width} bytes")),
+        };
+        let shape: Vec<usize> = dataset.shape().iter().map(|&n| n as usize).collect();
+        let stated = shape
+            .iter()
+            .try_fold(1usize, |n, &side| n.checked_mul(side));
+        if rest != 0 || stated != Some(whole) {
+            return Err(format!("{path} is damaged: its data is not of its shape"));
+        }
+        self.found.push(Dataset {
+            path,
+            shape,
+            values,
+        });
+        Ok(())
+    }
+}
+
+fn floats<const N: usize>(bytes: &[u8], value: impl Fn([u8; N]) -> f32) -> Vec<f32> {
+    bytes.as_chunks().0.iter().map(|&b| value(b)).collect()
+}
+
+fn damaged(error: impl std::fmt::Display) -> String {
+    format!("truncated or damaged HDF5 ({error})")
+}

@@ -1,0 +1,23 @@
+//! Where weights come from and how they become a network's tensors.
+//!
+//! A file of any supported format is read into named tensors ([`hdf5`], [`safetensors`]),
+//! its layout is translated into ours ([`keras`]), and what comes out is a [`Checkpoint`]: the
+//! network's settings, its tensors, the recipe for its pixels. The [`catalogue`] knows the
+//! published variants and a [`Store`] brings one here: from a cache, the Hugging Face Hub, or
+//! Keras's release.
+
+mod catalogue;
+mod checkpoint;
+mod download;
+mod hdf5;
+mod hub;
+mod keras;
+mod release;
+mod safetensors;
+mod store;
+
+pub use catalogue::{Catalogue, Variant, catalogue};
+pub use checkpoint::{Checkpoint, LoadOptions, Source};
+pub use download::{NoProgress, Progress};
+pub use hub::{DEFAULT_ENDPOINT, Hub, Repo};
+pub use store::Store;

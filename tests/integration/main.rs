@@ -1,0 +1,19 @@
+//! The integration tests, one binary.
+//!
+//! - `keras`: every Keras file gives Keras's own answers
+//! - `pixels`: every image gives Pillow's own bytes
+//! - `ops`: the kernels against their plain twins
+//! - `shared`: real pretrained weights and photographs, skipped where they are absent
+//! - `classify`, `commands`: the program, as a shell uses it
+//! - `bad_input`: damaged, hostile and absent files
+//! - `network`: downloads, against a server on loopback that can misbehave
+
+mod bad_input;
+mod classify;
+mod commands;
+mod keras;
+mod network;
+mod ops;
+mod pixels;
+mod shared;
+mod support;

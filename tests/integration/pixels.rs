@@ -1,0 +1,149 @@
+//! Decoding and resizing, held against Pillow's bytes (`tests/data/make_pixels.py`).
+
+use mobilenet::error::ImageErrorKind;
+use mobilenet::pixels::{
+    CENTER_CROP, Crop, DecodeOptions, Filter, Preprocessing, Window, decode, open, resize,
+};
+use serde::Deserialize;
+
+use crate::support::{data, image, tensors};
+
+/// Files that the image crate's decoder rounds differently, and by how much.
+const INEXACT: [(&str, u8); 1] = [("cmyk.tif", 1)];
+
+/// Files of a known format but in a form that its decoder does not read.
+const UNSUPPORTED: [&str; 1] = ["palette.tif"];
+
+#[test]
+fn every_kind_of_file_decodes_to_pillows_bytes() {
+    let golden = tensors(data("pixels/decode.golden.safetensors"));
+    assert!(golden.len() > 60);
+    let mut wrong = Vec::new();
+    for (name, want) in &golden {
+        if UNSUPPORTED.contains(&name.as_str()) {
+            continue;
+        }
+        let want = image(want);
+        let path = data("pixels/decode").join(name);
+        let got = match open(&path, &DecodeOptions::default()) {
+            Ok(got) => got,
+            Err(error) => {
+                wrong.push(format!("{name}: {error}"));
+                continue;
+            }
+        };
+        if got.dimensions() != want.dimensions() {
+            let (got, want) = (got.dimensions(), want.dimensions());
+            wrong.push(format!("{name}: {got:?}, not {want:?}"));
+            continue;
+        }
+        let pairs = got.as_raw().iter().zip(want.as_raw());
+        let off = pairs.map(|(a, b)| a.abs_diff(*b)).max().unwrap_or(0);
+        let allowed = INEXACT.iter().find(|(n, _)| n == name).map_or(0, |n| n.1);
+        if off > allowed {
+            wrong.push(format!("{name}: off by {off}"));
+        }
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+#[test]
+fn what_can_not_be_read_says_so() {
+    for name in UNSUPPORTED {
+        let path = data("pixels/decode").join(name);
+        let error = open(path, &DecodeOptions::default()).expect_err(name);
+        assert_eq!(error.kind, ImageErrorKind::Decode);
+        assert!(error.message.contains("unsupported"), "{error}");
+    }
+}
+
+#[test]
+fn exif_orientation_can_be_left_alone() {
+    let path = data("pixels/decode/exif_6.jpg");
+    let turned = open(&path, &DecodeOptions::default()).expect("a picture");
+    let options = DecodeOptions {
+        exif_orientation: false,
+        ..DecodeOptions::default()
+    };
+    let stored = open(&path, &options).expect("a picture");
+    assert_eq!(turned.dimensions(), (stored.height(), stored.width()));
+    assert_eq!(
+        turned.get_pixel(turned.width() - 1, 0),
+        stored.get_pixel(0, 0)
+    );
+}
+
+#[derive(Deserialize)]
+struct Case {
+    name: String,
+    source: String,
+    recipe: String,
+    filter: Filter,
+    size: usize,
+}
+
+#[test]
+fn resizing_gives_pillows_bytes() {
+    let golden = tensors(data("pixels/resize.golden.safetensors"));
+    let cases = std::fs::read(data("pixels/resize.json")).expect("the cases");
+    let cases: Vec<Case> = serde_json::from_slice(&cases).expect("the cases");
+    assert!(cases.len() > 20);
+    for case in cases {
+        let source = image(&golden[&format!("{}.source", case.source)]);
+        let want = image(&golden[&format!("{}.pixels", case.name)]);
+        let recipe = Preprocessing {
+            size: case.size,
+            crop: match case.recipe.as_str() {
+                "squash" => Crop::Squash,
+                _ => Crop::Center(CENTER_CROP),
+            },
+            filter: case.filter,
+        };
+        assert!(recipe.apply(&source) == want, "{} differs", case.name);
+    }
+}
+
+/// Only what the window shows is computed: it has to be what cutting it out later gives.
+#[test]
+fn a_window_is_a_part_of_the_whole() {
+    let golden = tensors(data("pixels/resize.golden.safetensors"));
+    for source in ["97x61", "40x400", "3x200"] {
+        let source = image(&golden[&format!("{source}.source")]);
+        for to in [(50, 40), (20, 90), (120, 130)] {
+            let part = |left, top, width, height| {
+                let window = Window {
+                    left,
+                    top,
+                    width,
+                    height,
+                };
+                resize(&source, to, Filter::Bicubic, window)
+            };
+            let whole = part(0, 0, to.0, to.1);
+            let cut = part(7, 5, 11, 13);
+            for (x, y, pixel) in cut.enumerate_pixels() {
+                assert_eq!(pixel, whole.get_pixel(x + 7, y + 5));
+            }
+        }
+    }
+}
+
+#[test]
+fn limits_are_checked_before_decoding() {
+    let options = DecodeOptions {
+        max_pixels: 100,
+        ..DecodeOptions::default()
+    };
+    for name in [
+        "420.jpg",
+        "rgb.png",
+        "plain.gif",
+        "24bit.bmp",
+        "lzw.tif",
+        "lossless.webp",
+    ] {
+        let bytes = std::fs::read(data("pixels/decode").join(name)).expect(name);
+        let error = decode(&bytes, &options).expect_err(name);
+        assert_eq!(error.kind, ImageErrorKind::Limit, "{name}");
+    }
+}
