@@ -97,12 +97,19 @@ impl Classifier {
     /// # Errors
     /// A failure of the device, or weights that lead to scores that are not numbers.
     pub fn scores(&self, images: &[RgbImage]) -> Result<Vec<Vec<f32>>> {
-        if images.is_empty() {
+        let apply = |image| self.preprocessing.apply(image);
+        self.scores_of_inputs(&images.iter().map(apply).collect::<Vec<_>>())
+    }
+
+    /// The same for pictures that [`Preprocessing::apply`] has been applied to.
+    ///
+    /// # Errors
+    /// As [`scores`](Self::scores); also pictures of different sizes.
+    pub fn scores_of_inputs(&self, inputs: &[RgbImage]) -> Result<Vec<Vec<f32>>> {
+        if inputs.is_empty() {
             return Ok(Vec::new());
         }
-        let apply = |image| self.preprocessing.apply(image);
-        let inputs: Vec<RgbImage> = images.iter().map(apply).collect();
-        let pixels = to_tensor(&inputs, self.network.device())?;
+        let pixels = to_tensor(inputs, self.network.device())?;
         let logits: Vec<Vec<f32>> = self.network.forward(&pixels)?.to_vec2()?;
         logits.iter().map(|logits| softmax(logits)).collect()
     }
@@ -122,8 +129,9 @@ impl Classifier {
         Ok(scores.iter().map(top).collect())
     }
 
-    /// The most probable classes; of equal ones the first.
-    fn top(&self, scores: &[f32], top_k: usize, threshold: f32) -> Vec<Prediction> {
+    /// The `top_k` most probable classes of one picture's scores, those under `threshold` left
+    /// out; of equally probable ones the first.
+    pub fn top(&self, scores: &[f32], top_k: usize, threshold: f32) -> Vec<Prediction> {
         let mut order: Vec<usize> = (0..scores.len()).collect();
         order.sort_by(|&a, &b| scores[b].total_cmp(&scores[a]));
         let kept = order.into_iter().take(top_k);

@@ -116,12 +116,7 @@ fn open_one(choice: DeviceChoice) -> std::result::Result<Device, String> {
 
 #[cfg(feature = "cuda")]
 fn open_cuda(number: usize) -> std::result::Result<Device, String> {
-    // The driver is loaded at run time, and cudarc panics where there is none.
-    let opened = std::panic::catch_unwind(|| Device::new_cuda(number));
-    match opened {
-        Ok(result) => result.map_err(|e| e.to_string()),
-        Err(_) => Err("no NVIDIA driver was found on this machine".into()),
-    }
+    Device::new_cuda(number).map_err(without_backtrace)
 }
 
 #[cfg(not(feature = "cuda"))]
@@ -131,12 +126,21 @@ fn open_cuda(_: usize) -> std::result::Result<Device, String> {
 
 #[cfg(feature = "metal")]
 fn open_metal() -> std::result::Result<Device, String> {
-    Device::new_metal(0).map_err(|e| e.to_string())
+    Device::new_metal(0).map_err(without_backtrace)
 }
 
 #[cfg(not(feature = "metal"))]
 fn open_metal() -> std::result::Result<Device, String> {
     Err("this build is without Metal (build it on a Mac with `--features metal`)".into())
+}
+
+/// candle's error without the backtrace that `RUST_BACKTRACE` adds to its text.
+#[cfg(any(feature = "cuda", feature = "metal"))]
+fn without_backtrace(error: candle_core::Error) -> String {
+    match error {
+        candle_core::Error::WithBacktrace { inner, .. } => inner.to_string(),
+        other => other.to_string(),
+    }
 }
 
 /// Checks that a network can compute in `dtype` on a device.

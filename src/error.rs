@@ -17,7 +17,7 @@ pub enum Error {
     Config(String),
 
     /// An image that could not be opened, read or decoded.
-    #[error("{0}")]
+    #[error(transparent)]
     Image(#[from] ImageError),
 
     /// A checkpoint that could not be read, or that is not of this network.
@@ -39,13 +39,12 @@ pub enum Error {
     },
 
     /// A file that could not be read or written.
-    #[error("{}: {source}", path.display())]
+    #[error("{}: {}", path.display(), in_words(reason))]
     Io {
         /// The file.
         path: PathBuf,
         /// The system's reason.
-        #[source]
-        source: std::io::Error,
+        reason: std::io::Error,
     },
 
     /// A device that was asked for and can't be had.
@@ -53,18 +52,18 @@ pub enum Error {
     Device(String),
 
     /// Weights that could not be fetched.
-    #[error("{0}")]
+    #[error(transparent)]
     Fetch(#[from] FetchError),
 
     /// A failure inside candle: out of memory on a device, a driver's error.
-    #[error("{0}")]
+    #[error(transparent)]
     Candle(#[from] candle_core::Error),
 }
 
 impl Error {
     pub(crate) fn io(path: impl Into<PathBuf>) -> impl FnOnce(std::io::Error) -> Self {
         let path = path.into();
-        move |source| Self::Io { path, source }
+        move |reason| Self::Io { path, reason }
     }
 
     pub(crate) fn checkpoint(path: impl Into<PathBuf>, reason: impl Into<String>) -> Self {
@@ -117,15 +116,23 @@ impl ImageError {
 
 impl From<std::io::Error> for ImageError {
     fn from(error: std::io::Error) -> Self {
-        use std::io::ErrorKind;
-        match error.kind() {
-            ErrorKind::NotFound => Self::new(ImageErrorKind::NotFound, "no such file"),
-            ErrorKind::PermissionDenied => {
-                Self::new(ImageErrorKind::Permission, "permission denied")
-            }
-            ErrorKind::IsADirectory => Self::new(ImageErrorKind::Io, "is a directory"),
-            _ => Self::new(ImageErrorKind::Io, error.to_string()),
-        }
+        let kind = match error.kind() {
+            std::io::ErrorKind::NotFound => ImageErrorKind::NotFound,
+            std::io::ErrorKind::PermissionDenied => ImageErrorKind::Permission,
+            _ => ImageErrorKind::Io,
+        };
+        Self::new(kind, in_words(&error))
+    }
+}
+
+/// The system's reason without its number, the common ones in few words.
+fn in_words(error: &std::io::Error) -> String {
+    use std::io::ErrorKind;
+    match error.kind() {
+        ErrorKind::NotFound => "no such file".into(),
+        ErrorKind::PermissionDenied => "permission denied".into(),
+        ErrorKind::IsADirectory => "is a directory".into(),
+        _ => error.to_string(),
     }
 }
 

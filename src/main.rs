@@ -1,1 +1,9 @@
-fn main() {}
+//! The program `mobilenet`; everything it does is in `cli`, everything it knows in the library.
+
+mod cli;
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    cli::main()
+}

@@ -49,7 +49,7 @@ pub fn open(path: impl AsRef<Path>, options: &DecodeOptions) -> Result<RgbImage,
 /// # Errors
 /// A stream that can't be read ([`ImageErrorKind::Io`]) or is too long
 /// ([`ImageErrorKind::Limit`]).
-pub(crate) fn read(source: impl Read, options: &DecodeOptions) -> Result<Vec<u8>, ImageError> {
+pub fn read(source: impl Read, options: &DecodeOptions) -> Result<Vec<u8>, ImageError> {
     let mut bytes = Vec::new();
     source
         .take(options.max_bytes.saturating_add(1))

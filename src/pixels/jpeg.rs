@@ -15,6 +15,8 @@ use crate::error::ImageError;
 
 const EXIF_HEADER: &[u8] = b"Exif\0\0";
 const TRUNCATED: &str = "the file is truncated";
+/// libjpeg's words for [`Source`] having come to its end.
+const READ_ERROR: &str = "Input file read error";
 
 /// Decodes a JPEG and reads its EXIF orientation.
 pub(super) fn decode(
@@ -27,7 +29,7 @@ pub(super) fn decode(
     decoded.unwrap_or_else(|panic| {
         let reason = panic.downcast_ref::<String>().map(String::as_str);
         let reason = reason.unwrap_or("libjpeg gave up");
-        Err(ImageError::decode(format!("damaged JPEG: {reason}")))
+        Err(damaged(reason))
     })
 }
 
@@ -87,10 +89,11 @@ fn orientation(decoder: &Decompress<Source>) -> Orientation {
         .unwrap_or(Orientation::NoTransforms)
 }
 
-fn damaged(error: io::Error) -> ImageError {
-    match error.kind() {
-        io::ErrorKind::UnexpectedEof => ImageError::decode(TRUNCATED),
-        _ => ImageError::decode(format!("damaged JPEG: {error}")),
+fn damaged(error: impl std::fmt::Display) -> ImageError {
+    let reason = error.to_string();
+    match reason.contains(READ_ERROR) || reason.contains(TRUNCATED) {
+        true => ImageError::decode(TRUNCATED),
+        false => ImageError::decode(format!("damaged JPEG: {reason}")),
     }
 }
 
@@ -101,7 +104,8 @@ struct Source<'a>(&'a [u8]);
 impl BufRead for Source<'_> {
     fn fill_buf(&mut self) -> io::Result<&[u8]> {
         match self.0 {
-            [] => Err(io::Error::new(io::ErrorKind::UnexpectedEof, TRUNCATED)),
+            // Not `UnexpectedEof`, which the crate takes for the end of the picture.
+            [] => Err(io::Error::new(io::ErrorKind::InvalidData, TRUNCATED)),
             rest => Ok(rest),
         }
     }

@@ -10,6 +10,6 @@ mod preprocess;
 mod resize;
 
 pub use ::image::RgbImage;
-pub use decode::{DecodeOptions, SUPPORTED_FORMATS, decode, open};
+pub use decode::{DecodeOptions, SUPPORTED_FORMATS, decode, open, read};
 pub use preprocess::{CENTER_CROP, Crop, Preprocessing, to_tensor};
 pub use resize::{Filter, Window, resize};

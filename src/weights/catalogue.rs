@@ -32,7 +32,7 @@ pub struct Variant {
 impl fmt::Display for Variant {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let (alpha, size) = (self.alpha, self.size);
-        write!(f, "MobileNet V1, alpha {alpha}, {size}x{size}")
+        write!(f, "MobileNet V1, alpha {alpha:?}, {size}x{size}")
     }
 }
 

@@ -357,7 +357,7 @@ fn describe(config: &Config) -> String {
         Some(n) => format!("{n} classes"),
         None => "no classifier".into(),
     };
-    format!("{kind}alpha {}, {classes}", config.alpha)
+    format!("{kind}alpha {:?}, {classes}", config.alpha)
 }
 
 /// The first lines of a list that may be long.

@@ -53,10 +53,8 @@ pub(super) fn read(bytes: &[u8]) -> Result<(HashMap<String, Tensor>, Option<Head
 pub(super) fn write(path: &Path, tensors: &HashMap<String, Tensor>, header: &Header) -> Result<()> {
     let json = serde_json::to_string(header)
         .map_err(|e| Error::Config(format!("the network's settings can't be written: {e}")))?;
-    let metadata = HashMap::from([
-        ("format".to_owned(), "pt".to_owned()),
-        (METADATA_KEY.to_owned(), json),
-    ]);
+    // One entry, so that the same checkpoint always makes the same file.
+    let metadata = HashMap::from([(METADATA_KEY.to_owned(), json)]);
     let bytes = ::safetensors::serialize(tensors, Some(metadata))
         .map_err(|e| Error::checkpoint(path, e.to_string()))?;
     let folder = match path.parent() {

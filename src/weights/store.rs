@@ -130,8 +130,6 @@ impl Store {
         variant: &Variant,
         progress: &dyn Progress,
     ) -> Result<PathBuf, String> {
-        std::fs::create_dir_all(&self.cache)
-            .map_err(|e| format!("{} can't be written: {e}", self.cache.display()))?;
         let address = self.release_address(variant);
         let bytes = release::download(&address, self.patience, progress)?;
         let options = LoadOptions {
@@ -143,10 +141,13 @@ impl Store {
             .with_source_name(&address);
         if checkpoint.config().alpha != variant.alpha {
             return Err(format!(
-                "what arrived has alpha {}",
+                "what arrived has alpha {:?}",
                 checkpoint.config().alpha
             ));
         }
+        // Not before there is something to keep.
+        std::fs::create_dir_all(&self.cache)
+            .map_err(|e| format!("{} can't be written: {e}", self.cache.display()))?;
         let path = self.conversion_path(variant);
         checkpoint.save(&path).map_err(|e| e.to_string())?;
         Ok(path)

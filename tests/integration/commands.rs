@@ -1,1 +1,233 @@
+//! The subcommands besides `classify`.
 
+use crate::support::{Program, arg, data, repository};
+
+#[test]
+fn summary_counts_what_keras_counts() {
+    let program = Program::new();
+    for (alpha, total, trainable, fixed) in [
+        ("1.0", 4_253_864, 4_231_976, 21_888),
+        ("0.75", 2_601_976, 2_585_560, 16_416),
+        ("0.5", 1_342_536, 1_331_592, 10_944),
+        ("0.25", 475_544, 470_072, 5_472),
+    ] {
+        let ran = program.run(&["summary", "--alpha", alpha, "--format", "json"]);
+        assert_eq!((ran.code, ran.stderr.as_str()), (Some(0), ""));
+        let summary = ran.json();
+        assert_eq!(summary["parameters"], total);
+        assert_eq!(summary["trainable_parameters"], trainable);
+        assert_eq!(summary["non_trainable_parameters"], fixed);
+        let layers = summary["layers"].as_array().expect("layers");
+        let sum = |key: &str| layers.iter().filter_map(|l| l[key].as_u64()).sum::<u64>();
+        assert_eq!(summary["multiply_adds"], sum("multiply_adds"));
+        assert_eq!(summary["parameters"], sum("parameters"));
+    }
+}
+
+#[test]
+fn summary_is_a_table_of_keras_layers() {
+    let program = Program::new();
+    let ran = program.run(&["summary"]);
+    assert_eq!(ran.code, Some(0));
+    let text = ran.text();
+    for part in [
+        "MobileNet V1, alpha 1.0, 224x224, 1000 classes",
+        "conv_dw_13 (DepthwiseConv2D)",
+        "7 x 7 x 1024",
+        "4,253,864",
+        "21,888",
+        "568,740,352",
+    ] {
+        assert!(text.contains(part), "{part} is not in\n{text}");
+    }
+    let shallow = program.run(&["summary", "--shallow", "--classes", "10", "--size", "160"]);
+    assert!(
+        shallow
+            .text()
+            .starts_with("shallow MobileNet V1, alpha 1.0, 160x160, 10 classes")
+    );
+    assert!(!shallow.text().contains("conv_dw_7"));
+    program
+        .run(&["summary", "--alpha", "0.01"])
+        .refused(&["alpha 0.01"]);
+    program
+        .run(&["summary", "--size", "8"])
+        .refused(&["size 8"]);
+}
+
+#[test]
+fn summary_describes_a_checkpoint() {
+    let program = Program::new();
+    let weights = data("keras/shallow.keras");
+    let summary = program
+        .run(&["summary", "--json", "--weights", arg(&weights)])
+        .json();
+    assert_eq!(summary["alpha"], 0.1);
+    assert_eq!(summary["shallow"], true);
+    assert_eq!(summary["size"], 64);
+    assert_eq!(summary["activation"], "relu");
+    assert_eq!(summary["padding"], "symmetric");
+}
+
+#[test]
+fn bench_reports_what_it_measured() {
+    let program = Program::new();
+    let ran = program.run(&[
+        "bench",
+        "--random-weights",
+        "--alpha",
+        "0.25",
+        "--size",
+        "64",
+        "--num-runs",
+        "3",
+        "--warmup-runs",
+        "1",
+        "-j",
+        "2",
+        "-b",
+        "2",
+        "--format",
+        "json",
+        "--device",
+        "cpu",
+    ]);
+    assert_eq!((ran.code, ran.stderr.as_str()), (Some(0), ""));
+    let report = ran.json();
+    for (key, value) in [
+        ("device", "cpu".into()),
+        ("dtype", "f32".into()),
+        ("alpha", 0.25.into()),
+        ("size", 64.into()),
+        ("batch_size", 2.into()),
+        ("threads", 2.into()),
+        ("runs", serde_json::Value::from(3)),
+    ] {
+        assert_eq!(report[key], value, "{key}");
+    }
+    let ms = |key: &str| report[key].as_f64().expect(key);
+    assert!(
+        ms("min_ms") > 0.0 && ms("min_ms") <= ms("median_ms") && ms("median_ms") <= ms("p90_ms")
+    );
+    assert!((ms("images_per_second") - 2e3 / ms("median_ms")).abs() < 1e-6);
+    let text = program.run(&[
+        "bench",
+        "--random-weights",
+        "--alpha",
+        "0.25",
+        "--size",
+        "64",
+        "--num-runs",
+        "1",
+    ]);
+    assert!(text.text().contains("images per second"));
+}
+
+#[test]
+fn doctor_says_what_there_is() {
+    let program = Program::new();
+    let report = program.run(&["doctor", "--json"]).json();
+    assert_eq!(report["devices"][0]["name"], "cpu");
+    assert_eq!(report["devices"][0]["available"], true);
+    assert!(report["threads"].as_u64() >= Some(1));
+    assert_eq!(
+        report["weights"]["cache"]["path"],
+        arg(&program.path("cache"))
+    );
+    let text = program
+        .command(&["doctor"])
+        .env("HF_TOKEN", "hf_secret")
+        .output();
+    let text = String::from_utf8(text.expect("the program").stdout).expect("UTF-8");
+    assert!(text.contains("device auto") && text.contains("HF_TOKEN"));
+    assert!(!text.contains("hf_secret"));
+}
+
+/// The converted file gives the very same answers, from any form, and converts again to itself.
+#[test]
+fn convert_keeps_the_answers() {
+    let program = Program::new();
+    let cat = repository("samples/cat.jpg");
+    let classify = |weights: &str| {
+        let ran = program.run(&[
+            "classify",
+            "--jsonl",
+            "--weights",
+            weights,
+            "--size",
+            "65",
+            arg(&cat),
+        ]);
+        assert_eq!(ran.code, Some(0), "{}", ran.stderr);
+        ran.stdout
+    };
+    for file in [
+        "tiny_tf.h5",
+        "tiny_legacy.h5",
+        "tiny_model.h5",
+        "tiny.weights.h5",
+        "tiny.keras",
+    ] {
+        let source = data("keras").join(file);
+        let ran = program.run(&[
+            "convert",
+            arg(&source),
+            "-o",
+            "out.safetensors",
+            "--size",
+            "65",
+        ]);
+        assert_eq!((ran.code, ran.stderr.as_str()), (Some(0), ""));
+        assert!(ran.stdout.is_empty());
+        assert!(
+            classify("out.safetensors") == classify(arg(&source)),
+            "{file}"
+        );
+        let ran = program.run(&["convert", "out.safetensors", "-o", "again.safetensors"]);
+        assert_eq!(ran.code, Some(0));
+        let read = |name: &str| std::fs::read(program.path(name)).expect("written");
+        assert!(
+            read("out.safetensors") == read("again.safetensors"),
+            "{file}"
+        );
+    }
+    let source = data("keras/tiny.keras");
+    program
+        .run(&[
+            "convert",
+            arg(&source),
+            "-o",
+            "no/such/folder/out.safetensors",
+        ])
+        .refused(&["no/such/folder/out.safetensors"]);
+    program
+        .run(&["convert", arg(&source), "-o", "."])
+        .refused(&["is a directory"]);
+}
+
+#[test]
+fn completions_and_man_pages_are_printed() {
+    let program = Program::new();
+    for shell in ["bash", "zsh", "fish", "powershell", "elvish"] {
+        let ran = program.run(&["completions", shell]);
+        assert_eq!(ran.code, Some(0));
+        assert!(ran.text().contains("mobilenet") && ran.text().contains("classify"));
+    }
+    assert!(program.run(&["man"]).text().starts_with(".ie"));
+    let page = program.run(&["man", "classify"]);
+    assert!(page.text().contains("top\\-k"));
+    program.run(&["man", "nothing"]).refused(&["nothing"]);
+}
+
+#[test]
+fn wrong_arguments_are_refused_with_code_two() {
+    let program = Program::new();
+    program.run(&["classify"]).refused(&["PATH"]);
+    program.run(&["nonsense"]).refused(&["nonsense"]);
+    program
+        .run(&["classify", "--nonsense", "x.jpg"])
+        .refused(&["--nonsense"]);
+    program.run::<&str>(&[]).refused(&["Usage"]);
+    assert_eq!(program.run(&["--version"]).code, Some(0));
+    assert_eq!(program.run(&["classify", "--help"]).code, Some(0));
+}

@@ -63,3 +63,111 @@ pub fn answer(checkpoint: &Checkpoint, inputs: &[RgbImage]) -> (Tensor, Tensor) 
     let logits = network.forward(&pixels).expect("logits");
     (embedding, logits)
 }
+
+/// The program, with no environment but a home, caches and a path of its own.
+pub struct Program {
+    folder: tempfile::TempDir,
+}
+
+impl Program {
+    pub fn new() -> Self {
+        let folder = tempfile::tempdir().expect("a folder");
+        Self { folder }
+    }
+
+    /// A path in a folder that is empty at first and gone with this value.
+    pub fn path(&self, name: &str) -> PathBuf {
+        self.folder.path().join(name)
+    }
+
+    /// Writes a file there.
+    pub fn file(&self, name: &str, bytes: impl AsRef<[u8]>) -> PathBuf {
+        let path = self.path(name);
+        std::fs::write(&path, bytes).expect("written");
+        path
+    }
+
+    /// A command with these arguments, to be run in that folder.
+    pub fn command<S: AsRef<std::ffi::OsStr>>(&self, arguments: &[S]) -> assert_cmd::Command {
+        let mut command = assert_cmd::Command::new(env!("CARGO_BIN_EXE_mobilenet"));
+        command
+            .env_clear()
+            .env("HOME", self.path("home"))
+            .env("MOBILENET_CACHE", self.path("cache"))
+            .env("HF_HOME", self.path("hf"))
+            .current_dir(self.folder.path())
+            .timeout(std::time::Duration::from_secs(120))
+            .args(arguments);
+        command
+    }
+
+    /// Runs it to its end.
+    pub fn run<S: AsRef<std::ffi::OsStr>>(&self, arguments: &[S]) -> Ran {
+        Ran::of(self.command(arguments).output().expect("the program"))
+    }
+}
+
+/// What a run left.
+#[derive(Debug)]
+pub struct Ran {
+    pub code: Option<i32>,
+    pub stdout: Vec<u8>,
+    pub stderr: String,
+}
+
+impl Ran {
+    pub fn of(output: std::process::Output) -> Self {
+        let ran = Self {
+            code: output.status.code(),
+            stdout: output.stdout,
+            stderr: String::from_utf8_lossy(&output.stderr).into_owned(),
+        };
+        assert!(!ran.stderr.contains("panicked"), "{}", ran.stderr);
+        ran
+    }
+
+    pub fn text(&self) -> &str {
+        std::str::from_utf8(&self.stdout).expect("UTF-8")
+    }
+
+    /// Stdout as one JSON value.
+    pub fn json(&self) -> serde_json::Value {
+        serde_json::from_slice(&self.stdout).expect("JSON")
+    }
+
+    /// Stdout as a JSON value a line.
+    pub fn rows(&self) -> Vec<serde_json::Value> {
+        let lines = self.text().lines();
+        lines
+            .map(|line| serde_json::from_str(line).expect("JSON"))
+            .collect()
+    }
+
+    /// The run failed with exit code 2 and nothing on stdout; `parts` are in its message.
+    #[track_caller]
+    pub fn refused(&self, parts: &[&str]) {
+        assert_eq!(self.code, Some(2), "{self:?}");
+        assert!(self.stdout.is_empty(), "{self:?}");
+        for part in parts {
+            assert!(
+                self.stderr.contains(part),
+                "{part:?} is not in {:?}",
+                self.stderr
+            );
+        }
+    }
+}
+
+/// A path as an argument.
+pub fn arg(path: &Path) -> &str {
+    path.to_str().expect("UTF-8")
+}
+
+/// The file of Keras's release that `tests/data/keras/make_release.py` made.
+pub fn release_file() -> Vec<u8> {
+    let packed = std::fs::File::open(data("keras/release_2_5_224_tf.h5.gz")).expect("a fixture");
+    let mut bytes = Vec::new();
+    let mut unpacked = flate2::read::GzDecoder::new(packed);
+    std::io::Read::read_to_end(&mut unpacked, &mut bytes).expect("a fixture");
+    bytes
+}

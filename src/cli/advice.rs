@@ -1,0 +1,21 @@
+//! What to try after an error.
+
+use mobilenet::Error;
+
+/// Lines of advice; none where the error says it all.
+pub fn after(error: &anyhow::Error) -> Vec<&'static str> {
+    match error.downcast_ref::<Error>() {
+        Some(Error::Fetch(fetch)) if fetch.offline => vec![
+            "the same without --offline (or HF_HUB_OFFLINE), once, to fill the cache",
+            "--weights FILE, with a checkpoint that is on this machine",
+            "MOBILENET_CACHE (or HF_HUB_CACHE), with a cache that was filled elsewhere",
+        ],
+        Some(Error::Fetch(_)) => vec![
+            "--weights FILE, with a checkpoint that is on this machine",
+            "MOBILENET_RELEASE_URL (or HF_ENDPOINT), with a mirror that this machine can reach",
+            "MOBILENET_CACHE (or HF_HUB_CACHE), with a cache that was filled elsewhere",
+        ],
+        Some(Error::Device(_)) => vec!["--device cpu --dtype f32, or `mobilenet doctor`"],
+        _ => Vec::new(),
+    }
+}

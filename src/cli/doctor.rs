@@ -1,0 +1,214 @@
+//! `mobilenet doctor`
+
+use std::io::{self, Write};
+use std::path::Path;
+
+use anyhow::Result;
+use clap::Args;
+use mobilenet::device::{self, DeviceChoice};
+use mobilenet::weights::{Store, catalogue};
+use serde::Serialize;
+
+use super::Outcome;
+use super::environment;
+use super::options::default_threads;
+use super::summary::ReportFormat;
+
+/// Show what this build and this machine can do
+#[derive(Debug, Args)]
+pub struct Arguments {
+    /// How to write it
+    #[arg(long, default_value = "text", value_name = "FORMAT")]
+    format: ReportFormat,
+
+    /// Short for --format json
+    #[arg(long, conflicts_with = "format")]
+    json: bool,
+}
+
+#[derive(Serialize)]
+struct Report {
+    version: &'static str,
+    target: String,
+    features: Vec<&'static str>,
+    threads: usize,
+    instruction_sets: Vec<&'static str>,
+    devices: Vec<DeviceReport>,
+    /// What `--device auto` takes.
+    auto: String,
+    weights: WeightsReport,
+    environment: Vec<(String, String)>,
+}
+
+#[derive(Serialize)]
+struct DeviceReport {
+    name: String,
+    available: bool,
+    reason: Option<String>,
+}
+
+#[derive(Serialize)]
+struct WeightsReport {
+    cache: FolderReport,
+    hub_cache: FolderReport,
+    hub_endpoint: String,
+    hub_repo: Option<String>,
+    release_url: String,
+    offline: bool,
+    cached_variants: Vec<String>,
+}
+
+#[derive(Serialize)]
+struct FolderReport {
+    path: String,
+    exists: bool,
+}
+
+impl FolderReport {
+    fn new(path: &Path) -> Self {
+        Self {
+            path: path.display().to_string(),
+            exists: path.is_dir(),
+        }
+    }
+}
+
+pub fn run(arguments: &Arguments) -> Result<Outcome> {
+    let report = examine()?;
+    let mut out = io::BufWriter::new(io::stdout().lock());
+    if arguments.json || arguments.format == ReportFormat::Json {
+        serde_json::to_writer_pretty(&mut out, &report).map_err(io::Error::from)?;
+        writeln!(out)?;
+    } else {
+        write_text(&mut out, &report)?;
+    }
+    out.flush()?;
+    Ok(Outcome::Complete)
+}
+
+fn examine() -> Result<Report> {
+    let devices = device::probe().into_iter();
+    let devices = devices.map(|(name, result)| DeviceReport {
+        name: name.to_string(),
+        available: result.is_ok(),
+        reason: result.err(),
+    });
+    Ok(Report {
+        version: env!("CARGO_PKG_VERSION"),
+        target: format!("{}-{}", std::env::consts::ARCH, std::env::consts::OS),
+        features: features(),
+        threads: default_threads(),
+        instruction_sets: instruction_sets(),
+        devices: devices.collect(),
+        auto: device::open(DeviceChoice::Auto)?.name.to_string(),
+        weights: weights(&environment::store(false)?),
+        environment: variables(),
+    })
+}
+
+/// The cargo features that this build has.
+fn features() -> Vec<&'static str> {
+    [
+        ("cuda", cfg!(feature = "cuda")),
+        ("metal", cfg!(feature = "metal")),
+    ]
+    .into_iter()
+    .filter_map(|(name, has)| has.then_some(name))
+    .collect()
+}
+
+/// What of the instruction sets that matter to a convolution this processor has.
+fn instruction_sets() -> Vec<&'static str> {
+    #[cfg(target_arch = "x86_64")]
+    let found = [
+        ("avx2", is_x86_feature_detected!("avx2")),
+        ("fma", is_x86_feature_detected!("fma")),
+        ("avx512f", is_x86_feature_detected!("avx512f")),
+        ("avx512bf16", is_x86_feature_detected!("avx512bf16")),
+        ("avx512vnni", is_x86_feature_detected!("avx512vnni")),
+    ];
+    #[cfg(target_arch = "aarch64")]
+    let found = [
+        ("neon", std::arch::is_aarch64_feature_detected!("neon")),
+        ("fp16", std::arch::is_aarch64_feature_detected!("fp16")),
+        (
+            "dotprod",
+            std::arch::is_aarch64_feature_detected!("dotprod"),
+        ),
+        ("bf16", std::arch::is_aarch64_feature_detected!("bf16")),
+    ];
+    #[cfg(not(any(target_arch = "x86_64", target_arch = "aarch64")))]
+    let found: [(&'static str, bool); 0] = [];
+    found
+        .into_iter()
+        .filter_map(|(name, has)| has.then_some(name))
+        .collect()
+}
+
+fn weights(store: &Store) -> WeightsReport {
+    let variants = catalogue().variants.iter();
+    let cached = variants.filter(|variant| store.cached(variant).is_some());
+    WeightsReport {
+        cache: FolderReport::new(&store.cache),
+        hub_cache: FolderReport::new(&store.hub.cache),
+        hub_endpoint: store.hub.endpoint.clone(),
+        hub_repo: store.hub_repo.as_ref().map(ToString::to_string),
+        release_url: store.release_url.clone(),
+        offline: store.offline,
+        cached_variants: cached.map(ToString::to_string).collect(),
+    }
+}
+
+/// The variables that are set; a token's value is nobody's business.
+fn variables() -> Vec<(String, String)> {
+    let set = environment::NAMES.into_iter().filter_map(|name| {
+        let value = environment::text(name)?;
+        let value = if name == "HF_TOKEN" {
+            "(set)".into()
+        } else {
+            value
+        };
+        Some((name.to_owned(), value))
+    });
+    set.collect()
+}
+
+fn write_text(out: &mut impl Write, report: &Report) -> io::Result<()> {
+    let mut line = |name: &str, value: &str| writeln!(out, "{name:<18}{value}");
+    let or_none = |list: &[&str]| match list {
+        [] => "none".to_owned(),
+        list => list.join(" "),
+    };
+    line("version", report.version)?;
+    line("target", &report.target)?;
+    line("features", &or_none(&report.features))?;
+    line("threads", &report.threads.to_string())?;
+    line("instruction sets", &or_none(&report.instruction_sets))?;
+    for device in &report.devices {
+        let reason = device.reason.as_deref().unwrap_or("available");
+        line(&format!("device {}", device.name), reason)?;
+    }
+    line("device auto", &format!("takes {}", report.auto))?;
+
+    let weights = &report.weights;
+    let folder = |folder: &FolderReport| match folder.exists {
+        true => folder.path.clone(),
+        false => format!("{} (not there yet)", folder.path),
+    };
+    line("cache", &folder(&weights.cache))?;
+    line("hub cache", &folder(&weights.hub_cache))?;
+    line("hub", &weights.hub_endpoint)?;
+    let repo = weights.hub_repo.as_deref().unwrap_or("none configured");
+    line("hub repository", repo)?;
+    line("release", &weights.release_url)?;
+    line("offline", if weights.offline { "yes" } else { "no" })?;
+    let cached = match weights.cached_variants.as_slice() {
+        [] => "no published variant".to_owned(),
+        variants => variants.join("; "),
+    };
+    line("cached", &cached)?;
+    for (name, value) in &report.environment {
+        line(name, value)?;
+    }
+    Ok(())
+}

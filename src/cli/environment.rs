@@ -1,0 +1,89 @@
+//! The environment variables, read here and nowhere else.
+//!
+//! Those of Hugging Face mean what they mean to every Hugging Face tool.
+
+use std::env;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use anyhow::{Context, Result, anyhow};
+use mobilenet::weights::{DEFAULT_ENDPOINT, Hub, Store, catalogue};
+
+/// Every variable that matters, for `doctor`.
+pub const NAMES: [&str; 10] = [
+    "MOBILENET_CACHE",
+    "MOBILENET_HUB_REPO",
+    "MOBILENET_RELEASE_URL",
+    "HF_ENDPOINT",
+    "HF_HOME",
+    "HF_HUB_CACHE",
+    "HF_HUB_OFFLINE",
+    "HF_TOKEN",
+    "HF_TOKEN_PATH",
+    "NO_COLOR",
+];
+
+/// How long a server may say nothing before the wait is given up.
+const PATIENCE: Duration = Duration::from_secs(20);
+
+/// A variable's value; one that is set to nothing counts as not set.
+pub fn text(name: &str) -> Option<String> {
+    env::var(name).ok().filter(|value| !value.is_empty())
+}
+
+fn path(name: &str) -> Option<PathBuf> {
+    let value = env::var_os(name).filter(|value| !value.is_empty());
+    value.map(PathBuf::from)
+}
+
+fn is_set(name: &str) -> bool {
+    let value = text(name).unwrap_or_default().to_ascii_uppercase();
+    ["1", "ON", "YES", "TRUE"].contains(&value.as_str())
+}
+
+/// Where weights are looked for and kept.
+pub fn store(offline: bool) -> Result<Store> {
+    let cache = match path("MOBILENET_CACHE") {
+        Some(cache) => cache,
+        None => dirs::cache_dir()
+            .ok_or_else(|| anyhow!("this system has no cache folder: set MOBILENET_CACHE"))?
+            .join("mobilenet"),
+    };
+    let home = hugging_face_home();
+    let hub = Hub {
+        endpoint: text("HF_ENDPOINT").unwrap_or_else(|| DEFAULT_ENDPOINT.into()),
+        cache: path("HF_HUB_CACHE")
+            .or_else(|| home.clone().map(|home| home.join("hub")))
+            .unwrap_or_else(|| cache.join("huggingface")),
+        token: token(home),
+        patience: PATIENCE,
+    };
+    let mut store = Store::new(catalogue(), cache, hub);
+    if let Some(repo) = text("MOBILENET_HUB_REPO") {
+        let repo = repo.parse().map_err(anyhow::Error::msg);
+        store.hub_repo = Some(repo.context("MOBILENET_HUB_REPO")?);
+    }
+    if let Some(url) = text("MOBILENET_RELEASE_URL") {
+        store.release_url = url;
+    }
+    store.offline = offline || is_set("HF_HUB_OFFLINE");
+    Ok(store)
+}
+
+/// `HF_HOME`, else `huggingface` in the XDG cache folder, on every platform.
+fn hugging_face_home() -> Option<PathBuf> {
+    path("HF_HOME").or_else(|| {
+        let cache = path("XDG_CACHE_HOME");
+        let cache = cache.or_else(|| dirs::home_dir().map(|home| home.join(".cache")));
+        cache.map(|cache| cache.join("huggingface"))
+    })
+}
+
+fn token(home: Option<PathBuf>) -> Option<String> {
+    let from_file = || {
+        let file = path("HF_TOKEN_PATH").or_else(|| home.map(|home| home.join("token")))?;
+        std::fs::read_to_string(file).ok()
+    };
+    let token = text("HF_TOKEN").or_else(from_file)?;
+    Some(token.trim().to_owned()).filter(|token| !token.is_empty())
+}

@@ -1,0 +1,127 @@
+//! The command line: arguments in, exit code out.
+//!
+//! One file a subcommand, holding its arguments and its execution. `options` are the arguments
+//! that several share, `environment` is the only reader of environment variables, `advice` the
+//! only place that knows what to recommend after an error.
+
+mod advice;
+mod bench;
+mod classify;
+mod convert;
+mod doctor;
+mod environment;
+mod inputs;
+mod options;
+mod output;
+mod progress;
+mod shell;
+mod summary;
+mod terminal;
+
+use std::io::{self, Write};
+use std::process::ExitCode;
+
+use anyhow::Result;
+use clap::{Args, Parser, Subcommand};
+
+/// Anything went wrong, a single unreadable input included.
+const FAILURE: u8 = 2;
+
+/// Tells what pictures show, with Google's MobileNet V1.
+#[derive(Debug, Parser)]
+#[command(
+    name = "mobilenet",
+    version,
+    propagate_version = true,
+    max_term_width = 100
+)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+
+    #[command(flatten)]
+    global: Global,
+}
+
+/// Options of every subcommand.
+#[derive(Debug, Clone, Copy, Args)]
+struct Global {
+    /// Say on stderr what was chosen and why
+    #[arg(short, long, global = true)]
+    verbose: bool,
+
+    /// No progress and no warnings
+    #[arg(short, long, global = true, conflicts_with = "verbose")]
+    quiet: bool,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    Classify(classify::Arguments),
+    Summary(summary::Arguments),
+    Convert(convert::Arguments),
+    Bench(bench::Arguments),
+    Doctor(doctor::Arguments),
+    Completions(shell::CompletionsArguments),
+    Man(shell::ManArguments),
+}
+
+/// How a subcommand that did not fail ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Outcome {
+    /// Everything was answered.
+    Complete,
+    /// Some inputs failed, each of them reported; the others were answered.
+    Incomplete,
+}
+
+/// Parses, runs, reports.
+pub fn main() -> ExitCode {
+    // clap exits by itself: with 0 for help and version, with 2 for wrong arguments.
+    let cli = Cli::parse();
+    match run(cli) {
+        Ok(Outcome::Complete) => ExitCode::SUCCESS,
+        Ok(Outcome::Incomplete) => ExitCode::from(FAILURE),
+        // Whoever reads the output has seen enough.
+        Err(error) if is_broken_pipe(&error) => ExitCode::SUCCESS,
+        Err(error) => {
+            let mut stderr = io::stderr().lock();
+            // There is nowhere left to report a failure to write this.
+            let _ = writeln!(stderr, "mobilenet: {error:#}");
+            for line in advice::after(&error) {
+                let _ = writeln!(stderr, "  try: {line}");
+            }
+            ExitCode::from(FAILURE)
+        }
+    }
+}
+
+fn run(cli: Cli) -> Result<Outcome> {
+    let global = cli.global;
+    match cli.command {
+        Command::Classify(arguments) => classify::run(&arguments, global),
+        Command::Summary(arguments) => summary::run(&arguments, global),
+        Command::Convert(arguments) => convert::run(&arguments, global),
+        Command::Bench(arguments) => bench::run(&arguments, global),
+        Command::Doctor(arguments) => doctor::run(&arguments),
+        Command::Completions(arguments) => shell::completions(&arguments),
+        Command::Man(arguments) => shell::man(&arguments),
+    }
+}
+
+fn is_broken_pipe(error: &anyhow::Error) -> bool {
+    error.chain().any(|cause| {
+        let io = cause.downcast_ref::<io::Error>();
+        io.is_some_and(|e| e.kind() == io::ErrorKind::BrokenPipe)
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    #[test]
+    fn the_arguments_are_consistent() {
+        super::Cli::command().debug_assert();
+    }
+}

@@ -1,0 +1,227 @@
+//! Arguments that several subcommands share, and what they come to.
+
+use std::path::PathBuf;
+
+use anyhow::{Context, Result, bail};
+use candle_core::DType;
+use clap::{Args, ValueEnum};
+use mobilenet::device::{self, DeviceChoice, OpenedDevice};
+use mobilenet::model::{Config, PUBLISHED_ALPHAS, PUBLISHED_SIZES, validate_size};
+use mobilenet::ops::Activation;
+use mobilenet::weights::{Checkpoint, LoadOptions, Repo, catalogue};
+
+use super::Global;
+use super::environment;
+use super::progress::Bar;
+
+/// Which network: a published variant, a local checkpoint or a repository's.
+#[derive(Debug, Clone, Args)]
+#[command(next_help_heading = "Model")]
+pub struct ModelOptions {
+    /// Width multiplier; 1.0, 0.75, 0.5 and 0.25 have published weights [default: 1.0]
+    #[arg(long, value_name = "ALPHA")]
+    pub alpha: Option<f64>,
+
+    /// Side of the network's input in pixels; 224, 192, 160 and 128 have published weights
+    /// [default: 224]
+    #[arg(long, value_name = "PIXELS")]
+    pub size: Option<usize>,
+
+    /// Number of classes; an error where the checkpoint has another [default: 1000]
+    #[arg(long, value_name = "N")]
+    pub classes: Option<usize>,
+
+    /// The activation of a checkpoint that does not state it [default: relu6]
+    #[arg(long, value_name = "NAME")]
+    pub activation: Option<ActivationName>,
+
+    /// A local checkpoint: safetensors, Keras's .h5, .weights.h5 or .keras
+    #[arg(long, value_name = "FILE", conflicts_with = "repo")]
+    pub weights: Option<PathBuf>,
+
+    /// A Hugging Face repository with our model.safetensors
+    #[arg(long, value_name = "OWNER/NAME[@REVISION]")]
+    pub repo: Option<Repo>,
+
+    /// Use no network at all (also HF_HUB_OFFLINE=1)
+    #[arg(long)]
+    pub offline: bool,
+}
+
+/// `--activation`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum ActivationName {
+    Relu6,
+    Relu,
+}
+
+impl From<ActivationName> for Activation {
+    fn from(name: ActivationName) -> Self {
+        match name {
+            ActivationName::Relu6 => Self::Relu6,
+            ActivationName::Relu => Self::Relu,
+        }
+    }
+}
+
+impl ModelOptions {
+    /// Side of the input where no checkpoint states it.
+    pub fn size_or_default(&self) -> usize {
+        self.size.unwrap_or(PUBLISHED_SIZES[0])
+    }
+
+    /// The settings of a network without a checkpoint.
+    pub fn config(&self, shallow: bool) -> Config {
+        let default = Config::default();
+        Config {
+            alpha: self.alpha.unwrap_or(default.alpha),
+            classes: self.classes.or(default.classes),
+            activation: self.activation.map_or(default.activation, Into::into),
+            shallow,
+            ..default
+        }
+    }
+
+    /// Whether a particular checkpoint was asked for, in place of a published variant.
+    pub fn names_a_checkpoint(&self) -> bool {
+        self.weights.is_some() || self.repo.is_some()
+    }
+
+    /// Finds the checkpoint (downloading it if need be) and reads it.
+    pub fn load(&self, global: Global) -> Result<Checkpoint> {
+        if let Some(size) = self.size {
+            validate_size(size)?;
+        }
+        let path = match (&self.weights, &self.repo) {
+            (Some(path), _) => path.clone(),
+            (None, Some(repo)) => {
+                let store = environment::store(self.offline)?;
+                store.fetch_repo(repo, &Bar::new(global))?
+            }
+            (None, None) => self.fetch_published(global)?,
+        };
+        let options = LoadOptions {
+            size: self.size,
+            activation: self.activation.map(Into::into),
+        };
+        let checkpoint = Checkpoint::open(&path, &options)?;
+        self.check(&checkpoint)?;
+        if global.verbose {
+            eprintln!("mobilenet: weights {}", path.display());
+        }
+        Ok(checkpoint)
+    }
+
+    fn fetch_published(&self, global: Global) -> Result<PathBuf> {
+        let alpha = self.alpha.unwrap_or(PUBLISHED_ALPHAS[0]);
+        let size = self.size_or_default();
+        let Some(variant) = catalogue().find(alpha, size) else {
+            bail!(
+                "there are no published weights of alpha {alpha:?} for {size}x{size} pixels: \
+                 alpha is one of {}, size one of {}",
+                join(&PUBLISHED_ALPHAS),
+                join(&PUBLISHED_SIZES)
+            );
+        };
+        let store = environment::store(self.offline)?;
+        Ok(store.fetch(variant, &Bar::new(global))?)
+    }
+
+    /// What was asked for and the checkpoint contradicts is an error, never a silent choice.
+    fn check(&self, checkpoint: &Checkpoint) -> Result<()> {
+        let (config, path) = (checkpoint.config(), checkpoint.path().display());
+        if let Some(alpha) = self.alpha.filter(|&alpha| alpha != config.alpha) {
+            bail!("{path}: it has alpha {:?}, not {alpha:?}", config.alpha);
+        }
+        if let Some(classes) = self.classes.filter(|&n| Some(n) != config.classes) {
+            match config.classes {
+                Some(n) => bail!("{path}: it has {n} classes, not {classes}"),
+                None => bail!("{path}: it has no classifier, not {classes} classes"),
+            }
+        }
+        Ok(())
+    }
+}
+
+fn join(values: &[impl std::fmt::Debug]) -> String {
+    let values = values.iter().map(|v| format!("{v:?}"));
+    values.collect::<Vec<_>>().join(", ")
+}
+
+/// What it runs on.
+#[derive(Debug, Clone, Args)]
+#[command(next_help_heading = "Running")]
+pub struct RunOptions {
+    /// auto, cpu, cuda, cuda:N or metal
+    #[arg(long, default_value = "auto", value_name = "DEVICE")]
+    pub device: DeviceChoice,
+
+    /// Threads [default: as many as there are cores]
+    #[arg(short = 'j', long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1024))]
+    pub threads: Option<u16>,
+
+    /// Pictures that go through the network together
+    #[arg(short, long, value_name = "N", default_value = "1", value_parser = clap::value_parser!(u16).range(1..=1024))]
+    pub batch_size: u16,
+
+    /// The type to compute in
+    #[arg(long, default_value = "f32", value_name = "TYPE")]
+    pub dtype: DTypeName,
+}
+
+/// `--dtype`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum DTypeName {
+    F32,
+    F16,
+    Bf16,
+    Int8,
+}
+
+/// What [`RunOptions`] came to.
+pub struct Running {
+    pub device: OpenedDevice,
+    pub dtype: DType,
+    pub threads: usize,
+    pub batch_size: usize,
+}
+
+impl RunOptions {
+    /// Opens the device and starts the threads.
+    pub fn start(&self, global: Global) -> Result<Running> {
+        let dtype = match self.dtype {
+            DTypeName::F32 => DType::F32,
+            DTypeName::F16 => DType::F16,
+            DTypeName::Bf16 => DType::BF16,
+            DTypeName::Int8 => bail!("int8 is not supported on any device yet; use --dtype f32"),
+        };
+        let device = device::open(self.device)?;
+        device::check_dtype(&device, dtype)?;
+        let threads = match self.threads {
+            Some(threads) => threads.into(),
+            None => default_threads(),
+        };
+        rayon::ThreadPoolBuilder::new()
+            .num_threads(threads)
+            .build_global()
+            .context("the threads can't be started")?;
+        if global.verbose {
+            for (name, reason) in &device.passed_over {
+                eprintln!("mobilenet: not on {name}: {reason}");
+            }
+            let dtype = dtype.as_str();
+            eprintln!("mobilenet: on {}, {dtype}, {threads} threads", device.name);
+        }
+        Ok(Running {
+            device,
+            dtype,
+            threads,
+            batch_size: self.batch_size.into(),
+        })
+    }
+}
+
+/// As many threads as the machine, or the container, lets run at once.
+pub fn default_threads() -> usize {
+    std::thread::available_parallelism().map_or(1, Into::into)
+}

@@ -1,0 +1,69 @@
+//! The answers of `classify`, one file a format.
+
+mod json;
+mod table;
+mod text;
+
+use std::ffi::OsStr;
+use std::io::{self, Write};
+
+use clap::ValueEnum;
+use mobilenet::Prediction;
+use mobilenet::error::ImageError;
+
+use super::terminal::Terminal;
+
+/// `--format` of `classify`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Format {
+    Text,
+    Json,
+    Jsonl,
+    Csv,
+    Tsv,
+}
+
+/// The answer to one input.
+pub struct Row<'a> {
+    /// The input's name as it was given.
+    pub name: &'a OsStr,
+    /// Its most probable classes, or why it has none.
+    pub answer: Result<&'a [Prediction], &'a ImageError>,
+}
+
+/// Writes rows as they come.
+pub trait RowWriter {
+    /// Writes what stands before the first row.
+    fn begin(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+    /// Writes a row and flushes it.
+    fn row(&mut self, row: &Row) -> io::Result<()>;
+    /// Writes what stands behind the last row.
+    fn end(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+/// The writer of a format.
+pub fn writer<'a>(
+    format: Format,
+    out: impl Write + 'a,
+    terminal: Terminal,
+) -> Box<dyn RowWriter + 'a> {
+    match format {
+        Format::Text => Box::new(text::Text::new(out, terminal)),
+        Format::Json => Box::new(json::Json::array(out)),
+        Format::Jsonl => Box::new(json::Json::lines(out)),
+        Format::Csv => Box::new(table::Table::new(out, b',')),
+        Format::Tsv => Box::new(table::Table::new(out, b'\t')),
+    }
+}
+
+/// The name of an error's kind in machine-readable output.
+fn kind_name(error: &ImageError) -> String {
+    match serde_json::to_value(error.kind) {
+        Ok(serde_json::Value::String(name)) => name,
+        _ => String::new(),
+    }
+}

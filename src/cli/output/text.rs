@@ -1,0 +1,71 @@
+//! For people: bars and colours on a terminal, plain and aligned in a pipe.
+
+use std::io::{self, Write};
+
+use anstyle::{AnsiColor, Style};
+use mobilenet::Prediction;
+
+use super::super::terminal::{Terminal, columns, printable, truncate};
+use super::{Row, RowWriter};
+
+const NAME: Style = Style::new().bold();
+const SCORE: Style = AnsiColor::Green.on_default();
+const BAR: Style = AnsiColor::Cyan.on_default();
+/// The longest bar.
+const BAR_WIDTH: usize = 24;
+/// `  0.1234  ` before a label.
+const SCORE_WIDTH: usize = 10;
+const LABEL_WIDTH: usize = 44;
+
+pub struct Text<W> {
+    out: W,
+    terminal: Terminal,
+}
+
+impl<W: Write> Text<W> {
+    pub fn new(out: W, terminal: Terminal) -> Self {
+        Self { out, terminal }
+    }
+
+    fn prediction(&mut self, prediction: &Prediction, label_width: usize) -> io::Result<()> {
+        let score = format!("{:.4}", prediction.score);
+        let label = printable(&prediction.label);
+        let Some(width) = self.terminal.width else {
+            return writeln!(self.out, "  {score}  {label}");
+        };
+        let label = truncate(&label, label_width);
+        let gap = " ".repeat(label_width - columns(&label));
+        let room = width.saturating_sub(SCORE_WIDTH + label_width + 2);
+        let bar = bar(prediction.score, room.min(BAR_WIDTH));
+        let score = self.terminal.paint(SCORE, &score);
+        let bar = self.terminal.paint(BAR, &bar);
+        writeln!(self.out, "  {score}  {label}{gap}  {bar}")
+    }
+}
+
+impl<W: Write> RowWriter for Text<W> {
+    fn row(&mut self, row: &Row) -> io::Result<()> {
+        // An input that failed is reported on stderr; text has no place for it.
+        let Ok(predictions) = row.answer else {
+            return Ok(());
+        };
+        let name = printable(&row.name.to_string_lossy());
+        let name = self.terminal.paint(NAME, &name);
+        writeln!(self.out, "{name}")?;
+        let room = self.terminal.width.unwrap_or(usize::MAX);
+        let longest = predictions.iter().map(|p| columns(&printable(&p.label)));
+        let most = LABEL_WIDTH.min(room.saturating_sub(SCORE_WIDTH + 12).max(8));
+        let label_width = longest.max().unwrap_or(0).min(most);
+        for prediction in predictions {
+            self.prediction(prediction, label_width)?;
+        }
+        self.out.flush()
+    }
+}
+
+/// A bar of at most `width` columns, in eighths of one.
+fn bar(score: f32, width: usize) -> String {
+    const PARTS: [&str; 8] = ["", "▏", "▎", "▍", "▌", "▋", "▊", "▉"];
+    let eighths = (score.clamp(0.0, 1.0) * width as f32 * 8.0).round() as usize;
+    "█".repeat(eighths / 8) + PARTS[eighths % 8]
+}

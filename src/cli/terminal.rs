@@ -1,0 +1,92 @@
+//! What is known of the terminal.
+
+use std::io::{self, IsTerminal};
+
+use unicode_width::UnicodeWidthChar;
+
+/// Columns assumed where the terminal does not tell.
+const DEFAULT_WIDTH: usize = 80;
+
+/// How stdout is to be written to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Terminal {
+    /// Its columns, or `None` where stdout is not a terminal.
+    pub width: Option<usize>,
+    /// Whether escape sequences for colours are welcome.
+    pub colour: bool,
+}
+
+impl Terminal {
+    /// Looks at stdout, `NO_COLOR` and what else says whether colours are welcome.
+    pub fn of_stdout() -> Self {
+        let stdout = io::stdout();
+        let choice = anstream::AutoStream::choice(&stdout);
+        let width = || terminal_size::terminal_size().map(|(width, _)| usize::from(width.0));
+        Self {
+            width: stdout
+                .is_terminal()
+                .then(|| width().unwrap_or(DEFAULT_WIDTH)),
+            colour: choice != anstream::ColorChoice::Never,
+        }
+    }
+
+    /// `text` in `style`, where colours are welcome.
+    pub fn paint(self, style: anstyle::Style, text: &str) -> String {
+        match self.colour {
+            true => format!("{style}{text}{style:#}"),
+            false => text.to_owned(),
+        }
+    }
+}
+
+/// Text without control characters, which a file's name or a label may carry to a terminal.
+pub fn printable(text: &str) -> String {
+    let mut safe = String::with_capacity(text.len());
+    for c in text.chars() {
+        match c.is_control() {
+            true => safe.extend(c.escape_default()),
+            false => safe.push(c),
+        }
+    }
+    safe
+}
+
+/// Columns that a text takes.
+pub fn columns(text: &str) -> usize {
+    unicode_width::UnicodeWidthStr::width(text)
+}
+
+/// `text` in at most `width` columns, an ellipsis at its end where some was left out.
+pub fn truncate(text: &str, width: usize) -> String {
+    if columns(text) <= width {
+        return text.to_owned();
+    }
+    let mut kept = String::new();
+    let mut used = 0;
+    for c in text.chars() {
+        used += c.width().unwrap_or(0);
+        if used + 1 > width {
+            break;
+        }
+        kept.push(c);
+    }
+    kept.push('…');
+    kept
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn text_is_cut_by_columns_not_by_bytes() {
+        assert_eq!(truncate("tabby, tabby cat", 20), "tabby, tabby cat");
+        assert_eq!(truncate("tabby, tabby cat", 8), "tabby, …");
+        assert_eq!(truncate("日本語の猫", 5), "日本…");
+    }
+
+    #[test]
+    fn control_characters_are_spelt_out() {
+        assert_eq!(printable("a\x1b[31mb\n"), "a\\u{1b}[31mb\\n");
+    }
+}
