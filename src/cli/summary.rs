@@ -7,6 +7,7 @@ use clap::{Args, ValueEnum};
 use mobilenet::model::{LayerSummary, Summary};
 
 use super::options::ModelOptions;
+use super::terminal::{Terminal, truncate};
 use super::{Global, Outcome};
 
 /// Show the network layer by layer, as Keras's model.summary() does
@@ -51,13 +52,14 @@ pub fn run(arguments: &Arguments, global: Global) -> Result<Outcome> {
         serde_json::to_writer_pretty(&mut out, &summary).map_err(io::Error::from)?;
         writeln!(out)?;
     } else {
-        write_text(&mut out, &summary)?;
+        write_text(&mut out, &summary, Terminal::of_stdout().width)?;
     }
     out.flush()?;
     Ok(Outcome::Complete)
 }
 
-fn write_text(out: &mut impl Write, summary: &Summary) -> io::Result<()> {
+/// `width` is that of the terminal, if it is one.
+fn write_text(out: &mut impl Write, summary: &Summary, width: Option<usize>) -> io::Result<()> {
     let config = &summary.config;
     let shallow = if config.shallow { "shallow " } else { "" };
     let classes = match config.classes {
@@ -69,20 +71,7 @@ fn write_text(out: &mut impl Write, summary: &Summary) -> io::Result<()> {
         out,
         "{shallow}MobileNet V1, alpha {alpha:?}, {size}x{size}, {classes}\n"
     )?;
-    let rows: Vec<[String; 5]> = summary.layers.iter().map(cells).collect();
-    let header = ["layer", "output", "parameters", "multiply-adds", "standard"].map(String::from);
-    let mut widths = [0; 5];
-    for row in rows.iter().chain([&header]) {
-        for (width, cell) in widths.iter_mut().zip(row) {
-            *width = cell.chars().count().max(*width);
-        }
-    }
-    let rule = "─".repeat(widths.iter().sum::<usize>() + 2 * (widths.len() - 1));
-    write_row(out, &header, widths)?;
-    writeln!(out, "{rule}")?;
-    for row in &rows {
-        write_row(out, row, widths)?;
-    }
+    let rule = write_table(out, &summary.layers, width)?;
     writeln!(out, "{rule}")?;
     let standard = summary.standard_multiply_adds as f64 / summary.multiply_adds as f64;
     let totals = [
@@ -93,7 +82,7 @@ fn write_text(out: &mut impl Write, summary: &Summary) -> io::Result<()> {
         (
             "with standard convolutions",
             format!(
-                "{} ({standard:.1} times as many)",
+                "{} ({standard:.1} times)",
                 grouped(summary.standard_multiply_adds)
             ),
         ),
@@ -104,13 +93,53 @@ fn write_text(out: &mut impl Write, summary: &Summary) -> io::Result<()> {
     Ok(())
 }
 
-fn cells(layer: &LayerSummary) -> [String; 5] {
+/// Writes the layers; where they don't fit the terminal, without their types and what they
+/// would cost as standard convolutions. Returns the rule that closes the table.
+fn write_table(
+    out: &mut impl Write,
+    layers: &[LayerSummary],
+    width: Option<usize>,
+) -> io::Result<String> {
+    let full = ["layer", "output", "parameters", "multiply-adds", "standard"];
+    let mut rows: Vec<Vec<String>> = vec![full.map(String::from).to_vec()];
+    rows.extend(layers.iter().map(cells));
+    let gaps = |columns: usize| 2 * (columns - 1);
+    let mut widths = column_widths(&rows);
+    if width.is_some_and(|width| widths.iter().sum::<usize>() + gaps(5) > width) {
+        let compact = ["layer", "output", "params", "mult-adds"];
+        rows[0] = compact.map(String::from).to_vec();
+        for (row, layer) in rows[1..].iter_mut().zip(layers) {
+            row[0].clone_from(&layer.name);
+            row.truncate(compact.len());
+        }
+        widths = column_widths(&rows);
+        let others = widths[1..].iter().sum::<usize>() + gaps(compact.len());
+        let room = width.unwrap_or(usize::MAX).saturating_sub(others);
+        widths[0] = widths[0].min(room.max(8));
+    }
+    let rule = "─".repeat(widths.iter().sum::<usize>() + gaps(widths.len()));
+    for (i, row) in rows.iter().enumerate() {
+        write_row(out, row, &widths)?;
+        if i == 0 {
+            writeln!(out, "{rule}")?;
+        }
+    }
+    Ok(rule)
+}
+
+fn column_widths(rows: &[Vec<String>]) -> Vec<usize> {
+    let columns = rows.first().map_or(0, Vec::len);
+    let width = |column: usize| rows.iter().map(|row| row[column].chars().count()).max();
+    (0..columns).map(|c| width(c).unwrap_or(0)).collect()
+}
+
+fn cells(layer: &LayerSummary) -> Vec<String> {
     let shape: Vec<String> = layer.output_shape.iter().map(usize::to_string).collect();
     let count = |n: u64| match n {
         0 => String::new(),
         n => grouped(n),
     };
-    [
+    vec![
         format!("{} ({})", layer.name, layer.kind),
         shape.join(" x "),
         count(layer.parameters),
@@ -119,12 +148,15 @@ fn cells(layer: &LayerSummary) -> [String; 5] {
     ]
 }
 
-fn write_row(out: &mut impl Write, row: &[String; 5], widths: [usize; 5]) -> io::Result<()> {
-    let [name, shape, counts @ ..] = row;
-    let [name_width, shape_width, count_widths @ ..] = widths;
-    let mut line = format!("{name:<name_width$}  {shape:<shape_width$}");
-    for (count, width) in counts.iter().zip(count_widths) {
-        line.push_str(&format!("  {count:>width$}"));
+/// Names to the left, numbers to the right.
+fn write_row(out: &mut impl Write, row: &[String], widths: &[usize]) -> io::Result<()> {
+    let mut line = String::new();
+    for (column, (cell, &width)) in row.iter().zip(widths).enumerate() {
+        match column {
+            0 => line.push_str(&format!("{:<width$}", truncate(cell, width))),
+            1 => line.push_str(&format!("  {cell:<width$}")),
+            _ => line.push_str(&format!("  {cell:>width$}")),
+        }
     }
     writeln!(out, "{}", line.trim_end())
 }
@@ -134,7 +166,7 @@ fn grouped(n: u64) -> String {
     let digits = n.to_string();
     let mut text = String::new();
     for (i, digit) in digits.chars().enumerate() {
-        if i > 0 && (digits.len() - i) % 3 == 0 {
+        if i > 0 && (digits.len() - i).is_multiple_of(3) {
             text.push(',');
         }
         text.push(digit);
@@ -144,6 +176,9 @@ fn grouped(n: u64) -> String {
 
 #[cfg(test)]
 mod tests {
+    use super::*;
+    use mobilenet::model::Config;
+
     #[test]
     fn digits_are_grouped_by_three() {
         for (n, text) in [
@@ -152,7 +187,21 @@ mod tests {
             (1000, "1,000"),
             (4_253_864, "4,253,864"),
         ] {
-            assert_eq!(super::grouped(n), text);
+            assert_eq!(grouped(n), text);
         }
+    }
+
+    #[test]
+    fn no_line_is_wider_than_the_terminal() -> anyhow::Result<()> {
+        let summary = Summary::new(&Config::default(), 224)?;
+        for width in [60, 80, 120] {
+            let mut text = Vec::new();
+            write_text(&mut text, &summary, Some(width))?;
+            let text = String::from_utf8(text)?;
+            let longest = text.lines().map(|line| line.chars().count()).max();
+            assert!(longest <= Some(width), "{text}");
+            assert!(text.contains("conv_dw_13") && text.contains("4,253,864"));
+        }
+        Ok(())
     }
 }

@@ -3,7 +3,7 @@
 //! Each is a function over candle tensors that checks its shapes, so that the network's
 //! description does not know what runs it: on the CPU a kernel of ours (a candle custom
 //! operation), on any other device a fixed number of candle's operations. Every one has a
-//! plain twin in [`reference`] that the tests hold it against.
+//! plain twin in [`mod@reference`] that the tests hold it against.
 //!
 //! Layouts: activations `[N, C, H, W]`, weights `[out, in, k, k]` (`[C, 1, k, k]` for a
 //! depthwise one), bias `[out]`; f32, contiguous.

@@ -129,10 +129,10 @@ impl Checkpoint {
         path: &Path,
         options: &LoadOptions,
     ) -> Result<Self> {
-        if let (Some(stated), Some(asked)) = (imported.activation, options.activation) {
-            if stated != asked {
-                return Err(contradiction(path, stated));
-            }
+        if let (Some(stated), Some(asked)) = (imported.activation, options.activation)
+            && stated != asked
+        {
+            return Err(contradiction(path, stated));
         }
         let activation = imported.activation.or(options.activation);
         let recognised = recognise(&imported.tensors).map_err(|e| Error::checkpoint(path, e))?;
@@ -166,13 +166,13 @@ impl Checkpoint {
         self.preprocessing
             .validate()
             .map_err(|e| error(e.to_string()))?;
-        if let (Some(labels), Some(classes)) = (&self.labels, self.config.classes) {
-            if labels.len() != classes {
-                return Err(error(format!(
-                    "it has {} labels for {classes} classes",
-                    labels.len()
-                )));
-            }
+        if let (Some(labels), Some(classes)) = (&self.labels, self.config.classes)
+            && labels.len() != classes
+        {
+            return Err(error(format!(
+                "it has {} labels for {classes} classes",
+                labels.len()
+            )));
         }
         let mut unknown: BTreeSet<&str> = self.tensors.keys().map(String::as_str).collect();
         let mut wrong = Vec::new();

@@ -69,3 +69,55 @@ fn bar(score: f32, width: usize) -> String {
     let eighths = (score.clamp(0.0, 1.0) * width as f32 * 8.0).round() as usize;
     "█".repeat(eighths / 8) + PARTS[eighths % 8]
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::ffi::OsStr;
+
+    fn render(terminal: Terminal, label: &str) -> String {
+        let prediction = |score, label: &str| Prediction {
+            index: Some(0),
+            wnid: None,
+            label: label.into(),
+            score,
+        };
+        let predictions = [prediction(0.75, label), prediction(0.25, "crane")];
+        let mut out = Vec::new();
+        let row = Row {
+            name: OsStr::new("a\x1b.jpg"),
+            answer: Ok(&predictions),
+        };
+        Text::new(&mut out, terminal).row(&row).expect("written");
+        String::from_utf8(out).expect("UTF-8")
+    }
+
+    #[test]
+    fn lines_fit_the_terminal_and_bars_line_up() {
+        let label = "a label that is a good deal longer than any terminal is wide";
+        for width in [30, 60, 200] {
+            let terminal = Terminal {
+                width: Some(width),
+                colour: false,
+            };
+            let text = render(terminal, label);
+            let lines: Vec<&str> = text.lines().collect();
+            assert!(lines.iter().all(|line| columns(line) <= width), "{text}");
+            let bars: Vec<_> = lines[1..]
+                .iter()
+                .map(|l| l.chars().position(|c| c == '█'))
+                .collect();
+            assert_eq!(bars[0], bars[1], "{text}");
+        }
+    }
+
+    #[test]
+    fn colour_only_where_it_is_welcome() {
+        let terminal = |colour| Terminal {
+            width: Some(60),
+            colour,
+        };
+        assert!(render(terminal(true), "cat").contains("\x1b[1ma\\u{1b}.jpg\x1b[0m"));
+        assert!(!render(terminal(false), "cat").contains('\x1b'));
+    }
+}
