@@ -7,34 +7,12 @@ use std::path::Path;
 use image::metadata::Orientation;
 use image::{DynamicImage, ImageDecoder, ImageFormat, ImageReader, RgbImage};
 
+use super::limits::{DecodeOptions, check_size};
 use super::{gif, jpeg};
 use crate::error::{ImageError, ImageErrorKind};
 
 /// The formats that [`decode`] knows, for messages.
 pub const SUPPORTED_FORMATS: &str = "JPEG, PNG, WebP, GIF, BMP, TIFF, PNM";
-
-/// What is taken and what is refused.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct DecodeOptions {
-    /// Turn the image as its EXIF orientation says.
-    pub exif_orientation: bool,
-    /// Width times height above which an image is refused before it is decoded.
-    pub max_pixels: u64,
-    /// Size of a file above which it is refused before it is read to its end.
-    pub max_bytes: u64,
-}
-
-impl Default for DecodeOptions {
-    /// EXIF is applied; 178,956,970 pixels (half a gigabyte of RGB, the number at which Pillow
-    /// refuses too) and half a gigabyte of file are the most.
-    fn default() -> Self {
-        Self {
-            exif_orientation: true,
-            max_pixels: 178_956_970,
-            max_bytes: 512 << 20,
-        }
-    }
-}
 
 /// Reads and decodes an image file.
 ///
@@ -90,27 +68,6 @@ pub fn decode(bytes: &[u8], options: &DecodeOptions) -> Result<RgbImage, ImageEr
     let mut image = DynamicImage::ImageRgb8(image);
     image.apply_orientation(orientation);
     Ok(image.into_rgb8())
-}
-
-/// Checks the size that a header states, before anything of that size is allocated.
-pub(super) fn check_size(
-    width: u64,
-    height: u64,
-    options: &DecodeOptions,
-) -> Result<(), ImageError> {
-    if width == 0 || height == 0 {
-        return Err(ImageError::decode(format!(
-            "an image of {width}x{height} has no pixels"
-        )));
-    }
-    if width.saturating_mul(height) > options.max_pixels {
-        let message = format!(
-            "{width}x{height} is more than the limit of {} pixels",
-            options.max_pixels
-        );
-        return Err(ImageError::new(ImageErrorKind::Limit, message));
-    }
-    Ok(())
 }
 
 /// Formats that the image crate decodes exactly.

@@ -3,7 +3,7 @@
 
 use image::RgbImage;
 
-use super::decode::{DecodeOptions, check_size};
+use super::limits::{DecodeOptions, check_size};
 use crate::error::{ImageError, ImageErrorKind};
 
 /// Decodes the first frame onto the canvas.

@@ -10,7 +10,7 @@ use image::RgbImage;
 use image::metadata::Orientation;
 use mozjpeg::{ColorSpace, Decompress, Marker};
 
-use super::decode::{DecodeOptions, check_size};
+use super::limits::{DecodeOptions, check_size};
 use crate::error::ImageError;
 
 const EXIF_HEADER: &[u8] = b"Exif\0\0";

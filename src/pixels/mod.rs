@@ -6,10 +6,12 @@
 mod decode;
 mod gif;
 mod jpeg;
+mod limits;
 mod preprocess;
 mod resize;
 
 pub use ::image::RgbImage;
-pub use decode::{DecodeOptions, SUPPORTED_FORMATS, decode, open, read};
+pub use decode::{SUPPORTED_FORMATS, decode, open, read};
+pub use limits::DecodeOptions;
 pub use preprocess::{CENTER_CROP, Crop, Preprocessing, to_tensor};
 pub use resize::{Filter, Window, resize};

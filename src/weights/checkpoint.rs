@@ -7,9 +7,9 @@ use std::path::{Path, PathBuf};
 
 use candle_core::{DType, Device, Tensor};
 use candle_nn::VarBuilder;
-use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
+use super::imported::{Imported, Source};
 use super::{hdf5, keras, safetensors};
 use crate::error::{Error, Result};
 use crate::model::{Config, MobileNet, Padding, alpha_from_channels};
@@ -30,24 +30,6 @@ pub struct LoadOptions {
     /// The activation; an error where the checkpoint states another. ReLU6 where neither
     /// states it.
     pub activation: Option<Activation>,
-}
-
-/// Where a checkpoint was converted from.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Source {
-    /// Address or file name.
-    pub name: String,
-    /// Sha256 of its bytes, in hexadecimal.
-    pub sha256: String,
-}
-
-/// What a reader of a foreign format found, in our names and layouts.
-pub(super) struct Imported {
-    pub tensors: HashMap<String, Tensor>,
-    pub size: Option<usize>,
-    pub activation: Option<Activation>,
-    pub padding: Padding,
-    pub batch_norm_epsilon: f64,
 }
 
 /// A network's settings and tensors, with the recipe for its pixels.

@@ -13,8 +13,8 @@ use std::io::{Cursor, Read};
 use candle_core::{Device, Tensor};
 use serde_json::Value;
 
-use super::checkpoint::Imported;
 use super::hdf5::{Dataset, File};
+use super::imported::Imported;
 use crate::model::{BATCH_NORM_PARTS, Config, ConvolutionKind, Padding};
 use crate::ops::Activation;
 

@@ -11,13 +11,15 @@ mod checkpoint;
 mod download;
 mod hdf5;
 mod hub;
+mod imported;
 mod keras;
 mod release;
 mod safetensors;
 mod store;
 
 pub use catalogue::{Catalogue, Variant, catalogue};
-pub use checkpoint::{Checkpoint, LoadOptions, Source};
+pub use checkpoint::{Checkpoint, LoadOptions};
 pub use download::{NoProgress, Progress};
 pub use hub::{DEFAULT_ENDPOINT, Hub, Repo};
+pub use imported::Source;
 pub use store::Store;

@@ -7,7 +7,7 @@ use ::safetensors::SafeTensors;
 use candle_core::{Device, Tensor};
 use serde::{Deserialize, Serialize};
 
-use super::checkpoint::Source;
+use super::imported::Source;
 use crate::error::{Error, Result};
 use crate::model::Config;
 use crate::pixels::Preprocessing;

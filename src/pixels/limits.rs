@@ -1,0 +1,47 @@
+//! What a decoder takes and what it refuses.
+
+use crate::error::{ImageError, ImageErrorKind};
+
+/// What is taken and what is refused.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct DecodeOptions {
+    /// Turn the image as its EXIF orientation says.
+    pub exif_orientation: bool,
+    /// Width times height above which an image is refused before it is decoded.
+    pub max_pixels: u64,
+    /// Size of a file above which it is refused before it is read to its end.
+    pub max_bytes: u64,
+}
+
+impl Default for DecodeOptions {
+    /// EXIF is applied; 178,956,970 pixels (half a gigabyte of RGB, the number at which Pillow
+    /// refuses too) and half a gigabyte of file are the most.
+    fn default() -> Self {
+        Self {
+            exif_orientation: true,
+            max_pixels: 178_956_970,
+            max_bytes: 512 << 20,
+        }
+    }
+}
+
+/// Checks the size that a header states, before anything of that size is allocated.
+pub(super) fn check_size(
+    width: u64,
+    height: u64,
+    options: &DecodeOptions,
+) -> Result<(), ImageError> {
+    if width == 0 || height == 0 {
+        return Err(ImageError::decode(format!(
+            "an image of {width}x{height} has no pixels"
+        )));
+    }
+    if width.saturating_mul(height) > options.max_pixels {
+        let message = format!(
+            "{width}x{height} is more than the limit of {} pixels",
+            options.max_pixels
+        );
+        return Err(ImageError::new(ImageErrorKind::Limit, message));
+    }
+    Ok(())
+}
