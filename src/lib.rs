@@ -29,6 +29,7 @@
 #![warn(missing_docs)]
 
 mod classifier;
+mod cpu;
 pub mod device;
 pub mod error;
 pub mod labels;
@@ -38,4 +39,5 @@ pub mod pixels;
 pub mod weights;
 
 pub use classifier::{Classifier, Prediction};
+pub use cpu::Isa;
 pub use error::{Error, Result};

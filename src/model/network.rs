@@ -1,11 +1,14 @@
 //! The forward pass.
 
+use std::sync::Arc;
+
 use candle_core::{DType, Device, Tensor};
 use candle_nn::VarBuilder;
 
 use super::architecture::{Convolution, ConvolutionKind};
-use super::config::Config;
-use crate::error::Result;
+use super::config::{Config, MIN_SIZE};
+use crate::cpu::{CpuNetwork, Isa};
+use crate::error::{Error, Result};
 use crate::ops::{self, ConvParams};
 
 /// MobileNet V1, ready to run.
@@ -30,45 +33,69 @@ use crate::ops::{self, ConvParams};
 /// ```
 #[derive(Debug, Clone)]
 pub struct MobileNet {
-    /// The stem and the depthwise-separable blocks.
-    features: Vec<Layer>,
-    classifier: Option<Layer>,
+    engine: Engine,
     device: Device,
     dtype: DType,
 }
 
+/// What runs the network.
+#[derive(Debug, Clone)]
+enum Engine {
+    /// f32 on the CPU.
+    Cpu(Arc<CpuNetwork>),
+    /// Anything else: candle's operations, a layer at a time. The classifier, if there is one,
+    /// is the last.
+    Tensors(Vec<FoldedConvolution>),
+}
+
 /// A convolution with batch norm folded in.
 #[derive(Debug, Clone)]
-struct Layer {
-    kind: ConvolutionKind,
+pub(crate) struct FoldedConvolution {
+    pub kind: ConvolutionKind,
     /// `[out, in, k, k]`, or `[C, 1, k, k]` for a depthwise one.
-    weight: Tensor,
+    pub weight: Tensor,
     /// `[out]`.
-    bias: Tensor,
-    params: ConvParams,
+    pub bias: Tensor,
+    pub params: ConvParams,
 }
 
 impl MobileNet {
     /// Builds the network from tensors named as [`Config::tensors`] says, on the device and in
-    /// the type of `weights`.
+    /// the type of `weights`. On the CPU in f32 it runs on our own kernels, in the fastest
+    /// instruction set that the machine has.
     ///
     /// # Errors
     /// A tensor that is missing or of another shape, or settings that
     /// [`Config::validate`] refuses.
     pub fn new(config: &Config, weights: &VarBuilder) -> Result<Self> {
-        config.validate()?;
-        let mut features = Vec::new();
-        let mut classifier = None;
-        for convolution in config.convolutions() {
-            let layer = Layer::new(config, &convolution, weights)?;
-            match convolution.kind {
-                ConvolutionKind::Classifier => classifier = Some(layer),
-                _ => features.push(layer),
-            }
-        }
+        Self::with_isa(config, weights, Isa::detect())
+    }
+
+    /// The same in a given instruction set, where that matters (on the CPU, in f32).
+    ///
+    /// # Errors
+    /// As [`new`](Self::new).
+    pub fn with_isa(config: &Config, weights: &VarBuilder, isa: Isa) -> Result<Self> {
+        let layers = fold(config, weights)?;
+        let engine = match (weights.device(), weights.dtype()) {
+            (Device::Cpu, DType::F32) => Engine::Cpu(Arc::new(CpuNetwork::new(&layers, isa)?)),
+            _ => Engine::Tensors(layers),
+        };
         Ok(Self {
-            features,
-            classifier,
+            engine,
+            device: weights.device().clone(),
+            dtype: weights.dtype(),
+        })
+    }
+
+    /// The same as a composition of candle's operations, as devices other than the CPU run it:
+    /// slow on a CPU, and what the tests hold the fast path against.
+    ///
+    /// # Errors
+    /// As [`new`](Self::new).
+    pub fn composed(config: &Config, weights: &VarBuilder) -> Result<Self> {
+        Ok(Self {
+            engine: Engine::Tensors(fold(config, weights)?),
             device: weights.device().clone(),
             dtype: weights.dtype(),
         })
@@ -84,14 +111,38 @@ impl MobileNet {
         self.dtype
     }
 
+    /// The instruction set of our own kernels, where the network runs on them.
+    pub fn isa(&self) -> Option<Isa> {
+        match &self.engine {
+            Engine::Cpu(network) => Some(network.isa()),
+            Engine::Tensors(_) => None,
+        }
+    }
+
     /// The global average pool of the last block: `[N, 3, H, W]` scaled pixels (see
     /// [`Preprocessing`](crate::pixels::Preprocessing)) to `[N, int(1024 * alpha)]` in f32.
     ///
     /// # Errors
     /// A shape that doesn't fit, or a failure of the device.
     pub fn embed(&self, pixels: &Tensor) -> Result<Tensor> {
+        let (n, channels, height, width) = pixels.dims4()?;
+        if channels != 3 || height.min(width) < MIN_SIZE {
+            return Err(Error::Config(format!(
+                "pixels of {channels} channels, {height}x{width}: they have to be [N, 3, H, W] of \
+                 at least {MIN_SIZE}x{MIN_SIZE}"
+            )));
+        }
         let mut x = pixels.to_device(&self.device)?.to_dtype(self.dtype)?;
-        for layer in &self.features {
+        let layers = match &self.engine {
+            Engine::Cpu(network) => {
+                let pixels: Vec<f32> = x.flatten_all()?.to_vec1()?;
+                let embeddings = network.embed(&pixels, height, width);
+                let shape = (n, network.embedding_len());
+                return Ok(Tensor::from_vec(embeddings, shape, &self.device)?);
+            }
+            Engine::Tensors(layers) => layers,
+        };
+        for layer in layers.iter().filter(|layer| !layer.is_classifier()) {
             x = layer.forward(&x)?;
         }
         // Summed in f32 whatever the type: 49 halves lose digits that the classifier needs.
@@ -104,10 +155,27 @@ impl MobileNet {
     /// # Errors
     /// A shape that doesn't fit, or a failure of the device.
     pub fn classify_embedding(&self, embedding: &Tensor) -> Result<Tensor> {
-        let Some(classifier) = &self.classifier else {
+        let (n, channels) = embedding.dims2()?;
+        let layers = match &self.engine {
+            Engine::Cpu(network) => {
+                let expected = network.embedding_len();
+                if channels != expected {
+                    let message = format!("embeddings of {channels} values, not {expected}");
+                    return Err(Error::Config(message));
+                }
+                if network.classes() == 0 {
+                    return Ok(embedding.clone());
+                }
+                let values: Vec<f32> = embedding.flatten_all()?.to_vec1()?;
+                let logits = network.classify(&values);
+                let shape = (n, network.classes());
+                return Ok(Tensor::from_vec(logits, shape, &self.device)?);
+            }
+            Engine::Tensors(layers) => layers,
+        };
+        let Some(classifier) = layers.last().filter(|layer| layer.is_classifier()) else {
             return Ok(embedding.clone());
         };
-        let (n, channels) = embedding.dims2()?;
         let x = embedding.reshape((n, channels, 1, 1))?;
         let logits = classifier.forward(&x.to_dtype(self.dtype)?)?;
         Ok(logits.flatten_from(1)?.to_dtype(DType::F32)?)
@@ -123,11 +191,22 @@ impl MobileNet {
     }
 }
 
-impl Layer {
+/// The network's convolutions in order, batch norm folded in.
+fn fold(config: &Config, weights: &VarBuilder) -> Result<Vec<FoldedConvolution>> {
+    config.validate()?;
+    let convolutions = config.convolutions();
+    let fold = |c: &Convolution| FoldedConvolution::new(config, c, weights);
+    convolutions.iter().map(fold).collect()
+}
+
+impl FoldedConvolution {
     fn new(config: &Config, convolution: &Convolution, weights: &VarBuilder) -> Result<Self> {
-        // Folding happens in f32 whatever type the network runs in.
+        // Folding happens in f64 whatever type the network runs in, and so on the CPU: not every
+        // device has one.
         let get = |name: String, shape: &[usize]| {
-            weights.get_with_hints_dtype(shape, &name, Default::default(), DType::F32)
+            let stored = DType::F32;
+            let tensor = weights.get_with_hints_dtype(shape, &name, Default::default(), stored)?;
+            tensor.to_device(&Device::Cpu)?.to_dtype(DType::F64)
         };
         let name = &convolution.name;
         let channels = [convolution.out_channels];
@@ -144,14 +223,22 @@ impl Layer {
         };
         Ok(Self {
             kind: convolution.kind,
-            weight: weight.to_dtype(weights.dtype())?,
-            bias: bias.to_dtype(weights.dtype())?,
+            weight: weight
+                .to_dtype(weights.dtype())?
+                .to_device(weights.device())?,
+            bias: bias
+                .to_dtype(weights.dtype())?
+                .to_device(weights.device())?,
             params: ConvParams {
                 stride: convolution.stride,
                 padding: convolution.padding,
                 activation: config.activation,
             },
         })
+    }
+
+    fn is_classifier(&self) -> bool {
+        self.kind == ConvolutionKind::Classifier
     }
 
     /// `[N, in, H, W]` to `[N, out, H', W']`.

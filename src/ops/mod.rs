@@ -1,12 +1,12 @@
 //! The three kinds of convolution that MobileNet V1 is made of, with bias and activation.
 //!
-//! Each is a function over candle tensors that checks its shapes, so that the network's
-//! description does not know what runs it: on the CPU a kernel of ours (a candle custom
-//! operation), on any other device a fixed number of candle's operations. Every one has a
-//! plain twin in [`mod@reference`] that the tests hold it against.
+//! Each is a function over candle tensors that checks its shapes and runs as a fixed number of
+//! candle's operations, on any device and in any float type. On the CPU in f32 the network does
+//! not come through here but runs on kernels of its own, which the tests hold against these; and
+//! these against their plain definition in [`mod@reference`].
 //!
 //! Layouts: activations `[N, C, H, W]`, weights `[out, in, k, k]` (`[C, 1, k, k]` for a
-//! depthwise one), bias `[out]`; f32, contiguous.
+//! depthwise one), bias `[out]`.
 
 mod conv2d;
 mod depthwise_conv2d;
@@ -135,19 +135,6 @@ fn bias_and_activation(
 fn pad(x: &Tensor, rows: Span, columns: Span) -> candle_core::Result<Tensor> {
     x.pad_with_zeros(2, rows.before, rows.after)?
         .pad_with_zeros(3, columns.before, columns.after)
-}
-
-/// The contiguous f32 values of a custom operation's argument on the CPU.
-fn cpu_f32<'a>(
-    storage: &'a candle_core::CpuStorage,
-    layout: &candle_core::Layout,
-    op: &'static str,
-) -> candle_core::Result<&'a [f32]> {
-    let values = storage.as_slice::<f32>()?;
-    match layout.contiguous_offsets() {
-        Some((start, end)) => Ok(&values[start..end]),
-        None => Err(candle_core::Error::RequiresContiguous { op }),
-    }
 }
 
 #[cfg(test)]

@@ -224,8 +224,12 @@ impl Checkpoint {
     /// # Errors
     /// A failure of the device.
     pub fn network(&self, device: &Device, dtype: DType) -> Result<MobileNet> {
-        let weights = VarBuilder::from_tensors(self.tensors.clone(), dtype, device);
-        MobileNet::new(&self.config, &weights)
+        MobileNet::new(&self.config, &self.weights(device, dtype))
+    }
+
+    /// The tensors for a network on a device, to compute in `dtype`.
+    pub fn weights(&self, device: &Device, dtype: DType) -> VarBuilder<'static> {
+        VarBuilder::from_tensors(self.tensors.clone(), dtype, device)
     }
 
     /// Writes the checkpoint as our safetensors, f32, with the settings in its metadata. The

@@ -1,5 +1,5 @@
 //! Small networks of random weights that Keras made, saved in every way that Keras saves, with
-//! the answers that Keras gave (`tests/data/make_keras.py`).
+//! the answers that Keras gave (`tests/data/keras/make_keras.py`).
 
 use mobilenet::model::Padding;
 use mobilenet::ops::Activation;
@@ -7,8 +7,9 @@ use mobilenet::weights::{Checkpoint, LoadOptions};
 
 use crate::support::{answer, data, floats, image, largest_difference, tensors};
 
-/// Keras computes in f32 in another order; its own answers are off by up to 7e-5.
-const TOLERANCE: f32 = 2e-4;
+/// Both compute in f32, in another order, and a small random network amplifies rounding: Keras's
+/// own answers are up to 7e-5 from what f64 gives.
+const TOLERANCE: f32 = 2.5e-4;
 
 const TINY: [&str; 5] = [
     "tiny_tf.h5",

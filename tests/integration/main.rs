@@ -2,7 +2,8 @@
 //!
 //! - `keras`: every Keras file gives Keras's own answers
 //! - `pixels`: every image gives Pillow's own bytes
-//! - `ops`: the kernels against their plain twins
+//! - `ops`: the operations that devices run, against their plain definition
+//! - `cpu`: the CPU's own kernels, in every instruction set, against those
 //! - `shared`: real pretrained weights and photographs, skipped where they are absent
 //! - `classify`, `commands`: the program, as a shell uses it
 //! - `bad_input`: damaged, hostile and absent files
@@ -11,6 +12,7 @@
 mod bad_input;
 mod classify;
 mod commands;
+mod cpu;
 mod keras;
 mod network;
 mod ops;

@@ -1,4 +1,4 @@
-//! Decoding and resizing, held against Pillow's bytes (`tests/data/make_pixels.py`).
+//! Decoding and resizing, held against Pillow's bytes (`tests/data/pixels/make_pixels.py`).
 
 use mobilenet::error::ImageErrorKind;
 use mobilenet::pixels::{

@@ -171,3 +171,15 @@ pub fn release_file() -> Vec<u8> {
     std::io::Read::read_to_end(&mut unpacked, &mut bytes).expect("a fixture");
     bytes
 }
+
+/// Values that are not symmetric, so that a swapped index shows; the same for a seed.
+pub fn values(len: usize, seed: u64) -> Vec<f32> {
+    let mut state = seed.wrapping_mul(2_654_435_761).wrapping_add(1);
+    let mut next = || {
+        state = state
+            .wrapping_mul(6_364_136_223_846_793_005)
+            .wrapping_add(1_442_695_040_888_963_407);
+        ((state >> 40) as f32 / (1u64 << 24) as f32) * 2.0 - 0.9
+    };
+    (0..len).map(|_| next()).collect()
+}

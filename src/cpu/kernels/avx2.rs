@@ -1,0 +1,68 @@
+//! AVX2 and FMA: 8 floats in a vector, 16 vectors.
+
+use std::arch::x86_64::*;
+
+use super::generic::{self, Vector};
+use super::{Depthwise, Kernels, Output, Pointwise};
+
+pub(crate) static KERNELS: Kernels = Kernels {
+    lanes: 8,
+    panel_vectors: VECTORS,
+    depthwise,
+    pointwise,
+};
+
+/// 6 pixels by 16 channels: 12 sums, 2 weights and 1 value of 16 registers.
+const ROWS: usize = 6;
+const VECTORS: usize = 2;
+
+#[derive(Clone, Copy)]
+struct F32x8(__m256);
+
+// SAFETY: every function does what it is named after, on the caller's promise that the machine
+// has AVX2 and FMA and the pointer is good for 8 floats.
+unsafe impl Vector for F32x8 {
+    const LANES: usize = 8;
+
+    #[inline(always)]
+    unsafe fn load(from: *const f32) -> Self {
+        unsafe { Self(_mm256_loadu_ps(from)) }
+    }
+
+    #[inline(always)]
+    unsafe fn store(self, to: *mut f32) {
+        unsafe { _mm256_storeu_ps(to, self.0) }
+    }
+
+    #[inline(always)]
+    unsafe fn splat(value: f32) -> Self {
+        unsafe { Self(_mm256_set1_ps(value)) }
+    }
+
+    #[inline(always)]
+    unsafe fn mul_add(self, factor: Self, sum: Self) -> Self {
+        unsafe { Self(_mm256_fmadd_ps(self.0, factor.0, sum.0)) }
+    }
+
+    #[inline(always)]
+    unsafe fn max(self, other: Self) -> Self {
+        unsafe { Self(_mm256_max_ps(self.0, other.0)) }
+    }
+
+    #[inline(always)]
+    unsafe fn min(self, other: Self) -> Self {
+        unsafe { Self(_mm256_min_ps(self.0, other.0)) }
+    }
+}
+
+#[target_feature(enable = "avx2,fma")]
+fn depthwise(task: &Depthwise, output: &mut [f32]) {
+    // SAFETY: this function runs only where there is AVX2 and FMA, behind `Kernels::depthwise`.
+    unsafe { generic::depthwise::<F32x8>(task, output) }
+}
+
+#[target_feature(enable = "avx2,fma")]
+unsafe fn pointwise(task: &Pointwise, output: Output) {
+    // SAFETY: as above, behind `Kernels::pointwise`.
+    unsafe { generic::pointwise::<F32x8, ROWS, VECTORS>(task, output) }
+}

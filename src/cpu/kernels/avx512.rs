@@ -1,0 +1,68 @@
+//! AVX-512: 16 floats in a vector, 32 vectors.
+
+use std::arch::x86_64::*;
+
+use super::generic::{self, Vector};
+use super::{Depthwise, Kernels, Output, Pointwise};
+
+pub(crate) static KERNELS: Kernels = Kernels {
+    lanes: 16,
+    panel_vectors: VECTORS,
+    depthwise,
+    pointwise,
+};
+
+/// 14 pixels by 32 channels: 28 sums, 2 weights and 1 value of 32 registers.
+const ROWS: usize = 14;
+const VECTORS: usize = 2;
+
+#[derive(Clone, Copy)]
+struct F32x16(__m512);
+
+// SAFETY: every function does what it is named after, on the caller's promise that the machine
+// has AVX-512 and the pointer is good for 16 floats.
+unsafe impl Vector for F32x16 {
+    const LANES: usize = 16;
+
+    #[inline(always)]
+    unsafe fn load(from: *const f32) -> Self {
+        unsafe { Self(_mm512_loadu_ps(from)) }
+    }
+
+    #[inline(always)]
+    unsafe fn store(self, to: *mut f32) {
+        unsafe { _mm512_storeu_ps(to, self.0) }
+    }
+
+    #[inline(always)]
+    unsafe fn splat(value: f32) -> Self {
+        unsafe { Self(_mm512_set1_ps(value)) }
+    }
+
+    #[inline(always)]
+    unsafe fn mul_add(self, factor: Self, sum: Self) -> Self {
+        unsafe { Self(_mm512_fmadd_ps(self.0, factor.0, sum.0)) }
+    }
+
+    #[inline(always)]
+    unsafe fn max(self, other: Self) -> Self {
+        unsafe { Self(_mm512_max_ps(self.0, other.0)) }
+    }
+
+    #[inline(always)]
+    unsafe fn min(self, other: Self) -> Self {
+        unsafe { Self(_mm512_min_ps(self.0, other.0)) }
+    }
+}
+
+#[target_feature(enable = "avx512f")]
+fn depthwise(task: &Depthwise, output: &mut [f32]) {
+    // SAFETY: this function runs only where there is AVX-512, behind `Kernels::depthwise`.
+    unsafe { generic::depthwise::<F32x16>(task, output) }
+}
+
+#[target_feature(enable = "avx512f")]
+unsafe fn pointwise(task: &Pointwise, output: Output) {
+    // SAFETY: as above, behind `Kernels::pointwise`.
+    unsafe { generic::pointwise::<F32x16, ROWS, VECTORS>(task, output) }
+}

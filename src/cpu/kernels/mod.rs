@@ -1,0 +1,142 @@
+//! The inner loops, one file an instruction set.
+//!
+//! `generic` holds each loop once, over a vector type; the other files bring their vector and
+//! instantiate the loops where their instructions may be used. Layouts: activations
+//! `[pixel][channel]`, channels padded with zeros to a multiple of the vector, so that no loop
+//! has a tail of channels.
+
+#[cfg(target_arch = "x86_64")]
+pub(super) mod avx2;
+#[cfg(target_arch = "x86_64")]
+pub(super) mod avx512;
+mod generic;
+pub(super) mod portable;
+
+/// The kernels of an instruction set.
+pub(super) struct Kernels {
+    /// Floats in a vector; channels are padded to a multiple of it.
+    pub lanes: usize,
+    /// Vectors in a panel of pointwise weights.
+    pub panel_vectors: usize,
+    depthwise: unsafe fn(&Depthwise, &mut [f32]),
+    pointwise: unsafe fn(&Pointwise, Output),
+}
+
+impl Kernels {
+    /// Output channels in a panel of pointwise weights.
+    pub fn panel(&self) -> usize {
+        self.lanes * self.panel_vectors
+    }
+
+    /// Runs a depthwise convolution of a few rows into `output`, `[pixel][output_stride]`.
+    pub fn depthwise(&self, task: &Depthwise, output: &mut [f32]) {
+        task.check(self.lanes, output.len());
+        // SAFETY: a table of kernels is only reached through an `Isa`, which exists only where
+        // the machine has its instructions; `check` is what the kernel asks of its arguments.
+        unsafe { (self.depthwise)(task, output) }
+    }
+
+    /// Runs a pointwise convolution of a few pixels.
+    ///
+    /// # Safety
+    /// No other thread may touch, at the same time, the channels of the pixels that the task
+    /// writes to.
+    pub unsafe fn pointwise(&self, task: &Pointwise, output: Output) {
+        task.check(self.lanes, output.len);
+        // SAFETY: as above; what the caller promises besides is passed on.
+        unsafe { (self.pointwise)(task, output) }
+    }
+}
+
+/// A 3x3 depthwise convolution of some rows of an image that is padded with zeros.
+pub(super) struct Depthwise<'a> {
+    /// `[row][column][channel]`, from the first row and column under the first window on.
+    pub input: &'a [f32],
+    /// Floats from a row of the input to the next.
+    pub row_stride: usize,
+    /// Channels, a multiple of the vector.
+    pub channels: usize,
+    /// `[ky][kx][channel]`.
+    pub weight: &'a [f32],
+    /// `[channel]`.
+    pub bias: &'a [f32],
+    /// 1 or 2.
+    pub stride: usize,
+    /// Output rows.
+    pub rows: usize,
+    /// Output pixels of a row.
+    pub columns: usize,
+    /// Floats from a pixel of the output to the next.
+    pub output_stride: usize,
+    /// The activation's maximum.
+    pub high: f32,
+}
+
+impl Depthwise<'_> {
+    fn check(&self, lanes: usize, output: usize) {
+        assert!(self.rows > 0 && self.columns > 0 && matches!(self.stride, 1 | 2));
+        assert!(self.channels % lanes == 0 && self.output_stride >= self.channels);
+        assert!(self.weight.len() >= 9 * self.channels && self.bias.len() >= self.channels);
+        let last_row = (self.rows - 1) * self.stride + 2;
+        let last_column = (self.columns - 1) * self.stride + 2;
+        let last = last_row * self.row_stride + (last_column + 1) * self.channels;
+        assert!(self.input.len() >= last);
+        let pixels = self.rows * self.columns;
+        assert!(output >= (pixels - 1) * self.output_stride + self.channels);
+    }
+}
+
+/// A product of pixels and packed weights.
+pub(super) struct Pointwise<'a> {
+    /// `[pixel][channel]`.
+    pub input: &'a [f32],
+    /// Floats from a pixel of the input to the next.
+    pub input_stride: usize,
+    /// Input channels that count.
+    pub depth: usize,
+    /// Panels of weights `[depth][panel]`; the last one may be narrower.
+    pub weight: &'a [f32],
+    /// `[output channel]`, padded as the weights are.
+    pub bias: &'a [f32],
+    /// Output channels, a multiple of the vector.
+    pub channels: usize,
+    /// Where the first of these channels of each pixel lies in the output.
+    pub offsets: &'a [usize],
+    /// The activation's bounds.
+    pub bounds: (f32, f32),
+}
+
+impl Pointwise<'_> {
+    fn check(&self, lanes: usize, output: usize) {
+        let pixels = self.offsets.len();
+        assert!(self.channels % lanes == 0 && self.bias.len() >= self.channels);
+        assert!(self.weight.len() >= self.depth * self.channels && self.depth > 0);
+        assert!(self.input_stride >= self.depth);
+        assert!(pixels == 0 || self.input.len() >= (pixels - 1) * self.input_stride + self.depth);
+        let last = self.offsets.iter().max().copied().unwrap_or(0);
+        assert!(last + self.channels <= output);
+    }
+}
+
+/// Memory that several threads write to, each its own pixels or channels.
+#[derive(Clone, Copy)]
+pub(super) struct Output {
+    start: *mut f32,
+    len: usize,
+}
+
+// SAFETY: it is a pointer that only `Kernels::pointwise` writes through, whose callers promise
+// that no two threads write to the same place.
+unsafe impl Send for Output {}
+// SAFETY: as above.
+unsafe impl Sync for Output {}
+
+impl Output {
+    /// The floats of a slice, which stays borrowed for as long as the caller makes it.
+    pub fn new(floats: &mut [f32]) -> Self {
+        Self {
+            start: floats.as_mut_ptr(),
+            len: floats.len(),
+        }
+    }
+}

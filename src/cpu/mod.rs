@@ -1,0 +1,16 @@
+//! The network on the CPU, in f32.
+//!
+//! [`CpuNetwork`] is built from the folded convolutions and runs all of them: activations lie
+//! as `[row][column][channel]`, a depthwise layer's output goes tile by tile into a scratch
+//! that stays in the cache and from there through the pointwise product. The inner loops are in
+//! `kernels`, once for each instruction set; which one is an [`Isa`].
+
+mod buffer;
+mod isa;
+mod kernels;
+mod layers;
+mod network;
+mod workspace;
+
+pub use isa::Isa;
+pub(crate) use network::CpuNetwork;

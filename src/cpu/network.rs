@@ -1,0 +1,459 @@
+//! The whole network, layer by layer and tile by tile.
+
+use candle_core::Result;
+use rayon::prelude::*;
+
+use super::isa::Isa;
+use super::kernels::{self, Kernels, Output};
+use super::layers::{Dense, Depthwise, stem_weight, values};
+use super::workspace::{Layout, Pool, Rows, Scratch, Scratches, Workspace};
+use crate::model::{ConvolutionKind, FoldedConvolution};
+use crate::ops::{Activation, ConvParams};
+
+/// Pixels that go through the depthwise and the pointwise kernel together: few enough that
+/// their channels stay in the second-level cache, many enough to use a panel of weights often.
+const TILE_PIXELS: usize = 112;
+
+/// Fewest pixels for each thread; where there are fewer, threads share out the channels.
+const THREAD_PIXELS: usize = 42;
+
+/// Floats between the pixels of a tile beyond their channels: rows a power of two apart would
+/// fall into the same few sets of the cache.
+const SKEW: usize = 16;
+
+/// Inputs of the stem: three colours under a 3x3 window.
+const STEM_DEPTH: usize = 27;
+
+/// MobileNet V1 with its weights packed for an instruction set.
+#[derive(Debug)]
+pub(crate) struct CpuNetwork {
+    isa: Isa,
+    stem: Dense,
+    stem_params: ConvParams,
+    blocks: Vec<Block>,
+    classifier: Option<Dense>,
+    /// Embedding and classes without what pads them to vectors.
+    embedding_len: usize,
+    classes: usize,
+    pool: Pool,
+}
+
+/// A depthwise-separable block.
+#[derive(Debug)]
+struct Block {
+    depthwise: Depthwise,
+    params: ConvParams,
+    pointwise: Dense,
+}
+
+impl CpuNetwork {
+    /// Packs the weights of a network's convolutions, which are in order.
+    pub fn new(convolutions: &[FoldedConvolution], isa: Isa) -> Result<Self> {
+        let kernels = isa.kernels();
+        let dense = |weight: &[f32], folded: &FoldedConvolution, bounds| {
+            let bias = values(&folded.bias)?;
+            Result::Ok(Dense::new(weight, &bias, bounds, kernels))
+        };
+        let mut stem = None;
+        let mut depthwise = None;
+        let mut blocks: Vec<Block> = Vec::new();
+        let mut classifier = None;
+        let mut widths = (0, 0);
+        for folded in convolutions {
+            let weight = values(&folded.weight)?;
+            let params = folded.params;
+            let outputs = folded.bias.elem_count();
+            match folded.kind {
+                ConvolutionKind::Standard => {
+                    let bounds = bounds(params.activation);
+                    stem = Some((dense(&stem_weight(&weight), folded, bounds)?, params));
+                }
+                ConvolutionKind::Depthwise => {
+                    let bias = values(&folded.bias)?;
+                    let high = bounds(params.activation).1;
+                    depthwise = Some((Depthwise::new(&weight, &bias, high, kernels), params));
+                }
+                ConvolutionKind::Pointwise => {
+                    let pointwise = dense(&weight, folded, bounds(params.activation))?;
+                    if let Some((depthwise, params)) = depthwise.take() {
+                        blocks.push(Block {
+                            depthwise,
+                            params,
+                            pointwise,
+                        });
+                    }
+                    widths.0 = outputs;
+                }
+                ConvolutionKind::Classifier => {
+                    let any = (f32::NEG_INFINITY, f32::INFINITY);
+                    classifier = Some(dense(&weight, folded, any)?);
+                    widths.1 = outputs;
+                }
+            }
+        }
+        let Some((stem, stem_params)) = stem else {
+            candle_core::bail!("a network without a stem");
+        };
+        Ok(Self {
+            isa,
+            stem,
+            stem_params,
+            blocks,
+            classifier,
+            embedding_len: widths.0,
+            classes: widths.1,
+            pool: Pool::default(),
+        })
+    }
+
+    /// The instruction set that it runs on.
+    pub fn isa(&self) -> Isa {
+        self.isa
+    }
+
+    /// Length of the embedding.
+    pub fn embedding_len(&self) -> usize {
+        self.embedding_len
+    }
+
+    /// Classes, or 0 without a classifier.
+    pub fn classes(&self) -> usize {
+        self.classes
+    }
+
+    /// Embeddings `[N, embedding_len]` of images `[N, 3, height, width]`.
+    ///
+    /// A batch of at least as many images as there are threads runs an image a thread; fewer
+    /// images run one after the other on all threads. What comes out is the same.
+    pub fn embed(&self, pixels: &[f32], height: usize, width: usize) -> Vec<f32> {
+        let images = pixels.par_chunks_exact(3 * height * width);
+        let mut embeddings = vec![0.0; images.len() * self.embedding_len];
+        let outputs = embeddings.par_chunks_exact_mut(self.embedding_len);
+        let threads = rayon::current_num_threads();
+        if threads > 1 && images.len() >= threads {
+            images.zip(outputs).for_each(|(image, output)| {
+                self.pool
+                    .lend(|w| self.embed_one(image, (height, width), output, w, 1));
+            });
+        } else {
+            // Entering the pool once is cheaper than once a layer.
+            rayon::scope(|_| {
+                let outputs = embeddings.chunks_exact_mut(self.embedding_len);
+                for (image, output) in pixels.chunks_exact(3 * height * width).zip(outputs) {
+                    self.pool
+                        .lend(|w| self.embed_one(image, (height, width), output, w, threads));
+                }
+            });
+        }
+        embeddings
+    }
+
+    /// Logits `[N, classes]` of embeddings `[N, embedding_len]`.
+    pub fn classify(&self, embeddings: &[f32]) -> Vec<f32> {
+        let Some(classifier) = &self.classifier else {
+            return embeddings.to_vec();
+        };
+        let images = embeddings.len() / self.embedding_len;
+        let mut logits = Vec::with_capacity(images * self.classes);
+        let mut padded = vec![0.0; classifier.channels];
+        for embedding in embeddings.chunks_exact(self.embedding_len) {
+            let task = kernels::Pointwise {
+                input: embedding,
+                input_stride: self.embedding_len,
+                depth: classifier.depth,
+                weight: classifier.weight.floats(),
+                bias: classifier.bias.floats(),
+                channels: classifier.channels,
+                offsets: &[0],
+                bounds: classifier.bounds,
+            };
+            // SAFETY: `padded` is this thread's own.
+            unsafe { self.kernels().pointwise(&task, Output::new(&mut padded)) };
+            logits.extend_from_slice(&padded[..self.classes]);
+        }
+        logits
+    }
+
+    fn kernels(&self) -> &'static Kernels {
+        self.isa.kernels()
+    }
+
+    /// One image on `threads` threads.
+    fn embed_one(
+        &self,
+        pixels: &[f32],
+        (height, width): (usize, usize),
+        embedding: &mut [f32],
+        workspace: &mut Workspace,
+        threads: usize,
+    ) {
+        let (image, tile) = self.sizes(height, width);
+        workspace.reserve(image, tile, threads);
+        let (mut from, mut to, scratches) = workspace.parts();
+
+        let params = self.stem_params;
+        let mut layout = padded(height, width, 3, params);
+        interleave(pixels, layout, from.floats_mut());
+        let mut channels = self.stem.channels;
+        let mut spans = (params, self.blocks.first());
+        for layer in 0..=self.blocks.len() {
+            let (params, next) = spans;
+            let rows = params
+                .padding
+                .span(layout.rows.len, 3, params.stride)
+                .output;
+            let columns = params
+                .padding
+                .span(layout.columns.len, 3, params.stride)
+                .output;
+            let written = match next {
+                Some(block) => padded(rows, columns, channels, block.params),
+                None => Layout {
+                    rows: Rows::unpadded(rows),
+                    columns: Rows::unpadded(columns),
+                    channels,
+                },
+            };
+            let output = &mut to.floats_mut()[..written.len()];
+            written.zero_border(output);
+            let pass = Pass {
+                kernels: self.kernels(),
+                input: from.floats(),
+                read: layout,
+                written,
+                output: Output::new(output),
+                stride: params.stride,
+            };
+            let separable = layer.checked_sub(1).map(|i| &self.blocks[i]);
+            pass.run(separable, &self.stem, threads, scratches);
+            std::mem::swap(&mut from, &mut to);
+            layout = written;
+            if let Some(block) = next {
+                channels = block.pointwise.channels;
+                spans = (block.params, self.blocks.get(layer + 1));
+            }
+        }
+        average(&from.floats()[..layout.len()], layout.channels, embedding);
+    }
+
+    /// Floats of the largest image and of the largest tile for an input size.
+    fn sizes(&self, height: usize, width: usize) -> (usize, usize) {
+        let params = self.stem_params;
+        let mut layout = padded(height, width, 3, params);
+        let mut largest = (layout.len(), 0);
+        let mut step = |params: ConvParams, channels: usize, depth: usize| {
+            let span = |len| params.padding.span(len, 3, params.stride).output;
+            let (rows, columns) = (span(layout.rows.len), span(layout.columns.len));
+            // As much room as any padding may take.
+            let room = Rows {
+                before: 1,
+                len: 0,
+                after: 2,
+            };
+            layout = Layout {
+                rows: Rows { len: rows, ..room },
+                columns: Rows {
+                    len: columns,
+                    ..room
+                },
+                channels,
+            };
+            let pixels = columns * tile_rows(rows, columns).max(1);
+            largest.0 = largest.0.max(layout.len());
+            largest.1 = largest.1.max(pixels * (depth + SKEW));
+        };
+        step(params, self.stem.channels, STEM_DEPTH);
+        for block in &self.blocks {
+            let depth = block.depthwise.channels;
+            step(block.params, block.pointwise.channels, depth);
+        }
+        largest
+    }
+}
+
+/// An image as a convolution of these settings wants to read it.
+fn padded(height: usize, width: usize, channels: usize, params: ConvParams) -> Layout {
+    let direction = |len| Rows::new(len, params.padding.span(len, 3, params.stride));
+    Layout {
+        rows: direction(height),
+        columns: direction(width),
+        channels,
+    }
+}
+
+/// Rows of a tile.
+fn tile_rows(rows: usize, columns: usize) -> usize {
+    (TILE_PIXELS / columns).clamp(1, rows)
+}
+
+fn bounds(activation: Activation) -> (f32, f32) {
+    match activation {
+        Activation::Relu => (0.0, f32::INFINITY),
+        Activation::Relu6 => (0.0, 6.0),
+    }
+}
+
+/// `[3][row][column]` to `[row][column][3]` with its border.
+fn interleave(pixels: &[f32], layout: Layout, output: &mut [f32]) {
+    layout.zero_border(&mut output[..layout.len()]);
+    let (height, width) = (layout.rows.len, layout.columns.len);
+    let (red, rest) = pixels.split_at(height * width);
+    let (green, blue) = rest.split_at(height * width);
+    for row in 0..height {
+        let part = row * width..(row + 1) * width;
+        let colours = red[part.clone()].iter();
+        let colours = colours.zip(&green[part.clone()]).zip(&blue[part]);
+        let start = layout.offset(row, 0);
+        let line = output[start..start + 3 * width].chunks_exact_mut(3);
+        for (pixel, ((r, g), b)) in line.zip(colours) {
+            pixel.copy_from_slice(&[*r, *g, *b]);
+        }
+    }
+}
+
+/// The global average pool of `[pixel][channels]`.
+fn average(pixels: &[f32], channels: usize, embedding: &mut [f32]) {
+    embedding.fill(0.0);
+    let count = pixels.len() / channels;
+    for pixel in pixels.chunks_exact(channels) {
+        for (sum, value) in embedding.iter_mut().zip(pixel) {
+            *sum += value;
+        }
+    }
+    for sum in embedding {
+        *sum /= count as f32;
+    }
+}
+
+/// One layer's work on one image: the stem, or a block.
+struct Pass<'a> {
+    kernels: &'static Kernels,
+    input: &'a [f32],
+    read: Layout,
+    written: Layout,
+    output: Output,
+    stride: usize,
+}
+
+impl Pass<'_> {
+    /// Shares the layer out among threads: rows, or output channels where rows are few.
+    fn run(&self, block: Option<&Block>, stem: &Dense, threads: usize, scratches: Scratches) {
+        let dense = block.map_or(stem, |block| &block.pointwise);
+        let rows = self.written.rows.len;
+        let pixels = rows * self.written.columns.len;
+        let by_rows = pixels >= THREAD_PIXELS * threads && rows >= threads;
+        let panels = dense.channels.div_ceil(self.kernels.panel());
+        let part = |of: usize, thread: usize| {
+            let at = |thread| of * thread / threads;
+            at(thread)..at(thread + 1)
+        };
+        let work = |thread: usize| {
+            let (rows, panels) = match by_rows {
+                true => (part(rows, thread), 0..panels),
+                false => (0..rows, part(panels, thread)),
+            };
+            if rows.is_empty() || panels.is_empty() {
+                return;
+            }
+            let panel = self.kernels.panel();
+            let channels = panels.start * panel..(panels.end * panel).min(dense.channels);
+            let mut scratch = scratches.of(thread);
+            self.rows(block, dense, rows, channels, &mut scratch);
+        };
+        match threads {
+            1 => work(0),
+            _ => {
+                rayon::broadcast(|context| {
+                    if context.index() < threads {
+                        work(context.index());
+                    }
+                });
+            }
+        }
+    }
+
+    /// Some rows and channels of the output, tile by tile.
+    fn rows(
+        &self,
+        block: Option<&Block>,
+        dense: &Dense,
+        rows: std::ops::Range<usize>,
+        channels: std::ops::Range<usize>,
+        scratch: &mut Scratch,
+    ) {
+        let columns = self.written.columns.len;
+        let most = tile_rows(self.written.rows.len, columns);
+        // Tiles of about the same height.
+        let tiles = rows.len().div_ceil(most);
+        for tile in 0..tiles {
+            let at = |tile| rows.start + rows.len() * tile / tiles;
+            let (first, end) = (at(tile), at(tile + 1));
+            let Scratch { tile, offsets } = &mut *scratch;
+            let stride = match block {
+                Some(block) => self.depthwise(block, first, end - first, tile.floats_mut()),
+                None => self.windows(first, end - first, tile.floats_mut()),
+            };
+            offsets.clear();
+            for row in first..end {
+                let start = self.written.offset(row, 0) + channels.start;
+                let pixels = (0..columns).map(|column| start + column * self.written.channels);
+                offsets.extend(pixels);
+            }
+            let task = kernels::Pointwise {
+                input: tile.floats(),
+                input_stride: stride,
+                depth: dense.depth,
+                weight: &dense.weight.floats()[channels.start * dense.depth..],
+                bias: &dense.bias.floats()[channels.start..],
+                channels: channels.len(),
+                offsets,
+                bounds: dense.bounds,
+            };
+            // SAFETY: threads are given different rows or different channels, and the offsets
+            // are those of the rows.
+            unsafe { self.kernels.pointwise(&task, self.output) };
+        }
+    }
+
+    /// The depthwise output of some rows; returns the floats from a pixel to the next.
+    fn depthwise(&self, block: &Block, first: usize, rows: usize, output: &mut [f32]) -> usize {
+        let weights = &block.depthwise;
+        let output_stride = weights.channels + SKEW;
+        let row_stride = self.read.row_stride();
+        let task = kernels::Depthwise {
+            input: &self.input[first * self.stride * row_stride..],
+            row_stride,
+            channels: weights.channels,
+            weight: weights.weight.floats(),
+            bias: weights.bias.floats(),
+            stride: self.stride,
+            rows,
+            columns: self.written.columns.len,
+            output_stride,
+            high: weights.high,
+        };
+        self.kernels.depthwise(&task, output);
+        output_stride
+    }
+
+    /// The pixels under the stem's windows of some rows, `[ky][kx][c]` for each; returns the
+    /// floats from a pixel to the next.
+    fn windows(&self, first: usize, rows: usize, output: &mut [f32]) -> usize {
+        const ROW: usize = 9;
+        let output_stride = STEM_DEPTH + SKEW;
+        let row_stride = self.read.row_stride();
+        let columns = self.written.columns.len;
+        let mut pixels = output.chunks_exact_mut(output_stride);
+        for row in first..first + rows {
+            let top = row * self.stride * row_stride;
+            for (column, pixel) in pixels.by_ref().take(columns).enumerate() {
+                let left = top + column * self.stride * 3;
+                for ky in 0..3 {
+                    let window = &self.input[left + ky * row_stride..][..ROW];
+                    pixel[ky * ROW..(ky + 1) * ROW].copy_from_slice(window);
+                }
+            }
+        }
+        output_stride
+    }
+}
