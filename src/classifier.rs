@@ -33,8 +33,8 @@ pub struct Classifier {
 }
 
 impl Classifier {
-    /// Builds the network of a checkpoint. `labels` of `None` are the checkpoint's own, else
-    /// those that its number of classes suggests.
+    /// Builds the network of a checkpoint. `labels` of `None` are those that its
+    /// number of classes suggests.
     ///
     /// # Errors
     /// [`Error::Checkpoint`] where it has no classifier, [`Error::Device`] where the device
@@ -52,11 +52,7 @@ impl Classifier {
             ));
         };
         crate::device::check_dtype(device, dtype)?;
-        let own = || match checkpoint.labels() {
-            Some(names) => Labels::named(names.iter().cloned()),
-            None => Labels::for_classes(classes),
-        };
-        let labels = labels.unwrap_or_else(own);
+        let labels = labels.unwrap_or_else(|| Labels::for_classes(classes));
         if labels.classes().len() != classes {
             return Err(Error::Config(format!(
                 "{} labels for a network of {classes} classes",

@@ -5,6 +5,8 @@ use std::str::FromStr;
 
 use candle_core::{DType, Device};
 
+#[cfg(any(feature = "cuda", feature = "metal"))]
+use crate::error::without_backtrace;
 use crate::error::{Error, Result};
 
 /// A device as a user asks for it.
@@ -132,15 +134,6 @@ fn open_metal() -> std::result::Result<Device, String> {
 #[cfg(not(feature = "metal"))]
 fn open_metal() -> std::result::Result<Device, String> {
     Err("this build is without Metal (build it on a Mac with `--features metal`)".into())
-}
-
-/// candle's error without the backtrace that `RUST_BACKTRACE` adds to its text.
-#[cfg(any(feature = "cuda", feature = "metal"))]
-fn without_backtrace(error: candle_core::Error) -> String {
-    match error {
-        candle_core::Error::WithBacktrace { inner, .. } => inner.to_string(),
-        other => other.to_string(),
-    }
 }
 
 /// Checks that a network can compute in `dtype` on a device.

@@ -56,8 +56,22 @@ pub enum Error {
     Fetch(#[from] FetchError),
 
     /// A failure inside candle: out of memory on a device, a driver's error.
-    #[error(transparent)]
-    Candle(#[from] candle_core::Error),
+    #[error("{0}")]
+    Candle(String),
+}
+
+impl From<candle_core::Error> for Error {
+    fn from(error: candle_core::Error) -> Self {
+        Self::Candle(without_backtrace(error))
+    }
+}
+
+/// candle's error without the backtrace that `RUST_BACKTRACE` adds to its text.
+pub(crate) fn without_backtrace(error: candle_core::Error) -> String {
+    match error {
+        candle_core::Error::WithBacktrace { inner, .. } => inner.to_string(),
+        other => other.to_string(),
+    }
 }
 
 impl Error {

@@ -2,11 +2,12 @@
 //!
 //! Data flows one way: the bytes of a file become upright RGB and then the square that a
 //! network takes ([`pixels`]); a file of weights becomes a checkpoint ([`weights`]) and that a
-//! network ([`model`]), which runs on a [`device`] through three operations ([`ops`]); a
-//! [`Classifier`] holds it all and answers with [`Prediction`]s whose names come from
+//! network ([`model`]), which runs on the CPU's own kernels or on another [`device`] through
+//! three operations ([`ops`]); a [`Classifier`] holds it all and answers with [`Prediction`]s whose names come from
 //! [`labels`].
 //!
-//! The library prints nothing and reads no environment variables.
+//! The library prints nothing and reads no environment variables, but for the proxy's
+//! (`HTTPS_PROXY` and its kin), which its HTTP client reads.
 //!
 //! # Example
 //! ```no_run

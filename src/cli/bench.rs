@@ -11,8 +11,7 @@ use clap::Args;
 use mobilenet::model::{Config, MobileNet, random_tensors, validate_size};
 use serde::Serialize;
 
-use super::options::{ModelOptions, RunOptions, Running};
-use super::summary::ReportFormat;
+use super::options::{ModelOptions, ReportOptions, RunOptions, Running};
 use super::{Global, Outcome};
 
 /// Measure latency and throughput of the network on this machine
@@ -36,13 +35,8 @@ pub struct Arguments {
     #[arg(long, help_heading = "Model", requires = "random_weights")]
     shallow: bool,
 
-    /// How to write it
-    #[arg(long, default_value = "text", value_name = "FORMAT")]
-    format: ReportFormat,
-
-    /// Short for --format json
-    #[arg(long, conflicts_with = "format")]
-    json: bool,
+    #[command(flatten)]
+    report: ReportOptions,
 
     #[command(flatten)]
     model: ModelOptions,
@@ -89,6 +83,9 @@ pub fn run(arguments: &Arguments, global: Global) -> Result<Outcome> {
         let index = ((times.len() - 1) as f64 * part).round() as usize;
         times[index].as_secs_f64() * 1e3
     };
+    // Of an even number of runs, halfway between the two in the middle.
+    let middle = times.len() / 2;
+    let median = (times[middle] + times[(times.len() - 1) / 2]).as_secs_f64() * 1e3 / 2.0;
     let passed_over = running.device.passed_over.iter();
     let report = Report {
         version: env!("CARGO_PKG_VERSION"),
@@ -104,12 +101,12 @@ pub fn run(arguments: &Arguments, global: Global) -> Result<Outcome> {
         threads: running.threads,
         runs: arguments.num_runs,
         min_ms: at(0.0),
-        median_ms: at(0.5),
+        median_ms: median,
         p90_ms: at(0.9),
-        images_per_second: running.batch_size as f64 / (at(0.5) / 1e3),
+        images_per_second: running.batch_size as f64 / (median / 1e3),
     };
     let mut out = io::stdout().lock();
-    if arguments.json || arguments.format == ReportFormat::Json {
+    if arguments.report.is_json() {
         serde_json::to_writer_pretty(&mut out, &report).map_err(io::Error::from)?;
         writeln!(out)?;
     } else {

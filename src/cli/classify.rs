@@ -1,7 +1,7 @@
 //! `mobilenet classify`
 
 use std::ffi::OsString;
-use std::io::{self, Write};
+use std::io;
 use std::path::PathBuf;
 
 use anyhow::Result;
@@ -16,7 +16,7 @@ use super::inputs;
 use super::options::{ModelOptions, RunOptions};
 use super::output::{self, Format, Row, RowWriter};
 use super::terminal::{Terminal, printable};
-use super::{Global, Outcome};
+use super::{Global, Outcome, note};
 
 /// Tell what pictures show: the most probable labels of each
 #[derive(Debug, Args)]
@@ -118,10 +118,11 @@ pub fn run(arguments: &Arguments, global: Global) -> Result<Outcome> {
     let stdout = io::BufWriter::new(io::stdout().lock());
     let mut writer = output::writer(arguments.output.format(), stdout, Terminal::of_stdout());
     writer.begin()?;
-    for names in arguments.paths.chunks(running.batch_size) {
-        session.batch(names, &mut *writer)?;
-    }
+    let mut batches = arguments.paths.chunks(running.batch_size);
+    let answered = batches.try_for_each(|names| session.batch(names, &mut *writer));
+    // An array is closed even where the network gave up in the middle of it.
     writer.end()?;
+    answered?;
     Ok(session.outcome)
 }
 
@@ -188,8 +189,7 @@ impl Session<'_> {
         if self.report {
             let name = printable(&name.to_string_lossy());
             let message = printable(&error.message);
-            // There is nowhere left to report a failure to write this.
-            let _ = writeln!(io::stderr(), "mobilenet: {name}: {message}");
+            note(&format!("{name}: {message}"));
         }
     }
 }

@@ -1,5 +1,6 @@
 //! `mobilenet convert`
 
+use std::io::{self, Write};
 use std::path::PathBuf;
 
 use anyhow::{Result, bail};
@@ -7,7 +8,7 @@ use clap::Args;
 use mobilenet::weights::{Checkpoint, LoadOptions};
 
 use super::options::ActivationName;
-use super::{Global, Outcome};
+use super::{Global, Outcome, note};
 
 /// Convert a checkpoint to safetensors that describe themselves
 #[derive(Debug, Args)]
@@ -16,7 +17,7 @@ pub struct Arguments {
     #[arg(value_name = "IN")]
     input: PathBuf,
 
-    /// The safetensors file to write
+    /// The safetensors file to write; `-` is stdout
     #[arg(short, long, value_name = "OUT")]
     output: PathBuf,
 
@@ -38,15 +39,27 @@ pub fn run(arguments: &Arguments, global: Global) -> Result<Outcome> {
     if arguments.output.is_dir() {
         bail!("{}: is a directory", arguments.output.display());
     }
-    checkpoint.save(&arguments.output)?;
+    if arguments.output.as_os_str() == "-" {
+        io::stdout().write_all(&checkpoint.to_safetensors()?)?;
+    } else {
+        checkpoint.save(&arguments.output)?;
+    }
+    if !checkpoint.assumed().is_empty() && !global.quiet {
+        note(&format!(
+            "{}: it does not state its {}; taken to be as in the published checkpoints \
+             (--size, --activation)",
+            arguments.input.display(),
+            checkpoint.assumed().join(" and ")
+        ));
+    }
     if global.verbose {
         let config = checkpoint.config();
-        eprintln!(
-            "mobilenet: {}: alpha {:?}, {} pixels",
+        note(&format!(
+            "{}: alpha {:?}, {} pixels",
             arguments.output.display(),
             config.alpha,
             checkpoint.preprocessing().size
-        );
+        ));
     }
     Ok(Outcome::Complete)
 }

@@ -6,24 +6,19 @@ use std::path::Path;
 use anyhow::Result;
 use clap::Args;
 use mobilenet::device::{self, DeviceChoice};
-use mobilenet::weights::{Store, catalogue};
+use mobilenet::weights::{Store, catalogue, without_credentials};
 use serde::Serialize;
 
 use super::Outcome;
 use super::environment;
-use super::options::default_threads;
-use super::summary::ReportFormat;
+use super::options::{ReportOptions, default_threads};
+use super::terminal::printable;
 
 /// Show what this build and this machine can do
 #[derive(Debug, Args)]
 pub struct Arguments {
-    /// How to write it
-    #[arg(long, default_value = "text", value_name = "FORMAT")]
-    format: ReportFormat,
-
-    /// Short for --format json
-    #[arg(long, conflicts_with = "format")]
-    json: bool,
+    #[command(flatten)]
+    report: ReportOptions,
 }
 
 #[derive(Serialize)]
@@ -36,7 +31,9 @@ struct Report {
     devices: Vec<DeviceReport>,
     /// What `--device auto` takes.
     auto: String,
-    weights: WeightsReport,
+    /// Null where the environment says something impossible; then `problem` says what.
+    weights: Option<WeightsReport>,
+    problem: Option<String>,
     environment: Vec<(String, String)>,
 }
 
@@ -76,7 +73,7 @@ impl FolderReport {
 pub fn run(arguments: &Arguments) -> Result<Outcome> {
     let report = examine()?;
     let mut out = io::BufWriter::new(io::stdout().lock());
-    if arguments.json || arguments.format == ReportFormat::Json {
+    if arguments.report.is_json() {
         serde_json::to_writer_pretty(&mut out, &report).map_err(io::Error::from)?;
         writeln!(out)?;
     } else {
@@ -93,6 +90,10 @@ fn examine() -> Result<Report> {
         available: result.is_ok(),
         reason: result.err(),
     });
+    let (weights, problem) = match environment::store(false) {
+        Ok(store) => (Some(weights(&store)), None),
+        Err(error) => (None, Some(format!("{error:#}"))),
+    };
     Ok(Report {
         version: env!("CARGO_PKG_VERSION"),
         target: format!("{}-{}", std::env::consts::ARCH, std::env::consts::OS),
@@ -101,7 +102,8 @@ fn examine() -> Result<Report> {
         instruction_sets: instruction_sets(),
         devices: devices.collect(),
         auto: device::open(DeviceChoice::Auto)?.name.to_string(),
-        weights: weights(&environment::store(false)?),
+        weights,
+        problem,
         environment: variables(),
     })
 }
@@ -151,9 +153,9 @@ fn weights(store: &Store) -> WeightsReport {
     WeightsReport {
         cache: FolderReport::new(&store.cache),
         hub_cache: FolderReport::new(&store.hub.cache),
-        hub_endpoint: store.hub.endpoint.clone(),
+        hub_endpoint: without_credentials(&store.hub.endpoint),
         hub_repo: store.hub_repo.as_ref().map(ToString::to_string),
-        release_url: store.release_url.clone(),
+        release_url: without_credentials(&store.release_url),
         offline: store.offline,
         cached_variants: cached.map(ToString::to_string).collect(),
     }
@@ -163,10 +165,9 @@ fn weights(store: &Store) -> WeightsReport {
 fn variables() -> Vec<(String, String)> {
     let set = environment::NAMES.into_iter().filter_map(|name| {
         let value = environment::text(name)?;
-        let value = if name == "HF_TOKEN" {
-            "(set)".into()
-        } else {
-            value
+        let value = match name {
+            "HF_TOKEN" => "(set)".into(),
+            _ => without_credentials(&value),
         };
         Some((name.to_owned(), value))
     });
@@ -174,7 +175,10 @@ fn variables() -> Vec<(String, String)> {
 }
 
 fn write_text(out: &mut impl Write, report: &Report) -> io::Result<()> {
-    let mut line = |name: &str, value: &str| writeln!(out, "{name:<18}{value}");
+    let mut line = |name: &str, value: &str| {
+        let value = printable(value);
+        writeln!(out, "{name:<21}  {value}")
+    };
     let or_none = |list: &[&str]| match list {
         [] => "none".to_owned(),
         list => list.join(" "),
@@ -190,7 +194,15 @@ fn write_text(out: &mut impl Write, report: &Report) -> io::Result<()> {
     }
     line("device auto", &format!("takes {}", report.auto))?;
 
-    let weights = &report.weights;
+    if let Some(problem) = &report.problem {
+        line("problem", problem)?;
+    }
+    for (name, value) in &report.environment {
+        line(name, value)?;
+    }
+    let Some(weights) = &report.weights else {
+        return Ok(());
+    };
     let folder = |folder: &FolderReport| match folder.exists {
         true => folder.path.clone(),
         false => format!("{} (not there yet)", folder.path),
@@ -206,9 +218,5 @@ fn write_text(out: &mut impl Write, report: &Report) -> io::Result<()> {
         [] => "no published variant".to_owned(),
         variants => variants.join("; "),
     };
-    line("cached", &cached)?;
-    for (name, value) in &report.environment {
-        line(name, value)?;
-    }
-    Ok(())
+    line("cached", &cached)
 }

@@ -47,11 +47,11 @@ struct Cli {
 #[derive(Debug, Clone, Copy, Args)]
 struct Global {
     /// Say on stderr what was chosen and why
-    #[arg(short, long, global = true)]
+    #[arg(long, global = true)]
     verbose: bool,
 
     /// No progress and no warnings
-    #[arg(short, long, global = true, conflicts_with = "verbose")]
+    #[arg(long, global = true, conflicts_with = "verbose")]
     quiet: bool,
 }
 
@@ -85,11 +85,12 @@ pub fn main() -> ExitCode {
         // Whoever reads the output has seen enough.
         Err(error) if is_broken_pipe(&error) => ExitCode::SUCCESS,
         Err(error) => {
-            let mut stderr = io::stderr().lock();
-            // There is nowhere left to report a failure to write this.
-            let _ = writeln!(stderr, "mobilenet: {error:#}");
+            let text = format!("{error:#}");
+            // Names of files and tensors may carry anything.
+            let lines: Vec<_> = text.lines().map(terminal::printable).collect();
+            note(&lines.join("\n"));
             for line in advice::after(&error) {
-                let _ = writeln!(stderr, "  try: {line}");
+                let _ = writeln!(io::stderr(), "  try: {line}");
             }
             ExitCode::from(FAILURE)
         }
@@ -107,6 +108,11 @@ fn run(cli: Cli) -> Result<Outcome> {
         Command::Completions(arguments) => shell::completions(&arguments),
         Command::Man(arguments) => shell::man(&arguments),
     }
+}
+
+/// Says something on stderr. Where that can't be written to there is nowhere to say so.
+fn note(text: &str) {
+    let _ = writeln!(io::stderr(), "mobilenet: {text}");
 }
 
 fn is_broken_pipe(error: &anyhow::Error) -> bool {

@@ -2,17 +2,17 @@
 
 use std::path::PathBuf;
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Result, anyhow, bail};
 use candle_core::DType;
 use clap::{Args, ValueEnum};
 use mobilenet::device::{self, DeviceChoice, OpenedDevice};
 use mobilenet::model::{Config, PUBLISHED_ALPHAS, PUBLISHED_SIZES, validate_size};
 use mobilenet::ops::Activation;
-use mobilenet::weights::{Checkpoint, LoadOptions, Repo, catalogue};
+use mobilenet::weights::{Checkpoint, LoadOptions, Repo, Variant, catalogue};
 
-use super::Global;
 use super::environment;
 use super::progress::Bar;
+use super::{Global, note};
 
 /// Which network: a published variant, a local checkpoint or a repository's.
 #[derive(Debug, Clone, Args)]
@@ -92,45 +92,63 @@ impl ModelOptions {
         if let Some(size) = self.size {
             validate_size(size)?;
         }
-        let path = match (&self.weights, &self.repo) {
-            (Some(path), _) => path.clone(),
-            (None, Some(repo)) => {
-                let store = environment::store(self.offline)?;
-                store.fetch_repo(repo, &Bar::new(global))?
+        let published = match self.names_a_checkpoint() {
+            true => None,
+            false => Some(self.published()?),
+        };
+        let path = match (&self.weights, &self.repo, published) {
+            (Some(path), ..) => path.clone(),
+            (None, Some(repo), _) => {
+                environment::store(self.offline)?.fetch_repo(repo, &Bar::new(global))?
             }
-            (None, None) => self.fetch_published(global)?,
+            (None, None, Some(variant)) => {
+                environment::store(self.offline)?.fetch(variant, &Bar::new(global))?
+            }
+            (None, None, None) => bail!("no checkpoint was named"),
         };
         let options = LoadOptions {
             size: self.size,
             activation: self.activation.map(Into::into),
         };
-        let checkpoint = Checkpoint::open(&path, &options)?;
+        let checkpoint = Checkpoint::open(&path, &options);
+        let checkpoint = match published {
+            None => checkpoint?,
+            // Whatever the cache holds under a variant's name has to be that variant.
+            Some(variant) => checkpoint
+                .map_err(|error| error.to_string())
+                .and_then(|found| variant.check(&found).map(|()| found))
+                .map_err(|reason| {
+                    anyhow!(
+                        "{reason}\n  in the cache; remove {} to fetch it again",
+                        path.display()
+                    )
+                })?,
+        };
         self.check(&checkpoint)?;
         if global.verbose {
-            eprintln!("mobilenet: weights {}", path.display());
+            note(&format!("weights {}", path.display()));
         }
         Ok(checkpoint)
     }
 
-    fn fetch_published(&self, global: Global) -> Result<PathBuf> {
+    /// The published variant that the options name.
+    fn published(&self) -> Result<&'static Variant> {
         let alpha = self.alpha.unwrap_or(PUBLISHED_ALPHAS[0]);
         let size = self.size_or_default();
-        let Some(variant) = catalogue().find(alpha, size) else {
-            bail!(
+        catalogue().find(alpha, size).ok_or_else(|| {
+            anyhow!(
                 "there are no published weights of alpha {alpha:?} for {size}x{size} pixels: \
                  alpha is one of {}, size one of {}",
                 join(&PUBLISHED_ALPHAS),
                 join(&PUBLISHED_SIZES)
-            );
-        };
-        let store = environment::store(self.offline)?;
-        Ok(store.fetch(variant, &Bar::new(global))?)
+            )
+        })
     }
 
     /// What was asked for and the checkpoint contradicts is an error, never a silent choice.
     fn check(&self, checkpoint: &Checkpoint) -> Result<()> {
         let (config, path) = (checkpoint.config(), checkpoint.path().display());
-        if let Some(alpha) = self.alpha.filter(|&alpha| alpha != config.alpha) {
+        if let Some(alpha) = self.alpha.filter(|&alpha| !config.has_width(alpha)) {
             bail!("{path}: it has alpha {:?}, not {alpha:?}", config.alpha);
         }
         if let Some(classes) = self.classes.filter(|&n| Some(n) != config.classes) {
@@ -146,6 +164,30 @@ impl ModelOptions {
 fn join(values: &[impl std::fmt::Debug]) -> String {
     let values = values.iter().map(|v| format!("{v:?}"));
     values.collect::<Vec<_>>().join(", ")
+}
+
+/// How a command that reports on one thing writes it.
+#[derive(Debug, Clone, Copy, Args)]
+pub struct ReportOptions {
+    /// How to write it
+    #[arg(long, default_value = "text", value_name = "FORMAT")]
+    format: ReportFormat,
+
+    /// Short for --format json
+    #[arg(long, conflicts_with = "format")]
+    json: bool,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum ReportFormat {
+    Text,
+    Json,
+}
+
+impl ReportOptions {
+    pub fn is_json(self) -> bool {
+        self.json || self.format == ReportFormat::Json
+    }
 }
 
 /// What it runs on.
@@ -203,14 +245,13 @@ impl RunOptions {
         };
         rayon::ThreadPoolBuilder::new()
             .num_threads(threads)
-            .build_global()
-            .context("the threads can't be started")?;
+            .build_global()?;
         if global.verbose {
             for (name, reason) in &device.passed_over {
-                eprintln!("mobilenet: not on {name}: {reason}");
+                note(&format!("not on {name}: {reason}"));
             }
             let dtype = dtype.as_str();
-            eprintln!("mobilenet: on {}, {dtype}, {threads} threads", device.name);
+            note(&format!("on {}, {dtype}, threads {threads}", device.name));
         }
         Ok(Running {
             device,

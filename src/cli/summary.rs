@@ -3,10 +3,10 @@
 use std::io::{self, Write};
 
 use anyhow::Result;
-use clap::{Args, ValueEnum};
+use clap::Args;
 use mobilenet::model::{LayerSummary, Summary};
 
-use super::options::ModelOptions;
+use super::options::{ModelOptions, ReportOptions};
 use super::terminal::{Terminal, truncate};
 use super::{Global, Outcome};
 
@@ -20,23 +20,11 @@ pub struct Arguments {
     model: ModelOptions,
 
     /// The paper's shallow variant, without blocks 7 to 11
-    #[arg(long, help_heading = "Model")]
+    #[arg(long, help_heading = "Model", conflicts_with_all = ["weights", "repo"])]
     shallow: bool,
 
-    /// How to write it
-    #[arg(long, default_value = "text", value_name = "FORMAT")]
-    format: ReportFormat,
-
-    /// Short for --format json
-    #[arg(long, conflicts_with = "format")]
-    json: bool,
-}
-
-/// `--format` of commands that report on one thing.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub enum ReportFormat {
-    Text,
-    Json,
+    #[command(flatten)]
+    report: ReportOptions,
 }
 
 pub fn run(arguments: &Arguments, global: Global) -> Result<Outcome> {
@@ -48,7 +36,7 @@ pub fn run(arguments: &Arguments, global: Global) -> Result<Outcome> {
         Summary::new(&config, arguments.model.size_or_default())?
     };
     let mut out = io::BufWriter::new(io::stdout().lock());
-    if arguments.json || arguments.format == ReportFormat::Json {
+    if arguments.report.is_json() {
         serde_json::to_writer_pretty(&mut out, &summary).map_err(io::Error::from)?;
         writeln!(out)?;
     } else {

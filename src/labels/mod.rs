@@ -1,6 +1,8 @@
 //! The names of the classes.
 
 use std::collections::BTreeMap;
+use std::fs::File;
+use std::io::Read;
 use std::path::Path;
 
 use crate::error::{Error, Result};
@@ -23,6 +25,9 @@ pub struct Labels(Vec<Class>);
 
 /// WordNet id and name of the 1,000 classes, a line each, in ImageNet's order.
 const IMAGENET: &str = include_str!("imagenet.tsv");
+
+/// More than a million labels need.
+const MAX_FILE_BYTES: u64 = 64 << 20;
 
 impl Labels {
     /// ImageNet's 1,000 classes.
@@ -78,7 +83,10 @@ impl Labels {
     /// or has not as many labels as there are classes.
     pub fn open(path: impl AsRef<Path>, classes: usize) -> Result<Self> {
         let path = path.as_ref();
-        let text = std::fs::read_to_string(path).map_err(Error::io(path))?;
+        let mut text = String::new();
+        let file = File::open(path).map_err(Error::io(path))?;
+        let mut limited = file.take(MAX_FILE_BYTES);
+        limited.read_to_string(&mut text).map_err(Error::io(path))?;
         let names = parse(&text).map_err(|reason| Error::Labels {
             path: path.into(),
             reason,
@@ -120,7 +128,10 @@ fn parse(text: &str) -> Result<Vec<String>, String> {
                 None => Ok(entries.into_values().collect()),
             }
         }
-        _ => Ok(text.lines().map(|line| line.trim().to_owned()).collect()),
+        _ => {
+            let lines = text.trim_end().lines();
+            Ok(lines.map(|line| line.trim().to_owned()).collect())
+        }
     }
 }
 
@@ -161,7 +172,7 @@ mod tests {
         let expected = vec!["a".to_owned(), "b, c".to_owned()];
         for text in [
             "a\nb, c\n",
-            "a\r\nb, c",
+            "a\r\nb, c\n\n",
             r#"["a", "b, c"]"#,
             r#"{"1": "b, c", "0": "a"}"#,
         ] {

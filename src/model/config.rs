@@ -79,6 +79,16 @@ impl Config {
         (base as f64 * self.alpha) as usize
     }
 
+    /// Whether a width multiplier gives the same channels in every layer: because of the
+    /// truncation, many do.
+    pub fn has_width(&self, alpha: f64) -> bool {
+        let other = Self {
+            alpha,
+            ..self.clone()
+        };
+        other.tensors() == self.tensors()
+    }
+
     /// Length of the embedding, the global average pool's output.
     pub fn embedding_len(&self) -> usize {
         self.channels(1024)

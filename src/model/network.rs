@@ -221,6 +221,15 @@ impl FoldedConvolution {
         } else {
             (weight, get(format!("{name}.bias"), &channels)?)
         };
+        for tensor in [&weight, &bias] {
+            let largest = tensor.abs()?.max_all()?.to_scalar::<f64>()?;
+            let sum = tensor.sum_all()?.to_scalar::<f64>()?;
+            if !largest.is_finite() || !sum.is_finite() || largest > f64::from(f32::MAX) {
+                return Err(Error::Config(format!(
+                    "{name}: its weights are not finite numbers"
+                )));
+            }
+        }
         Ok(Self {
             kind: convolution.kind,
             weight: weight

@@ -12,7 +12,8 @@ use crate::ops::Activation;
 pub struct LayerSummary {
     /// Keras's layer name.
     pub name: String,
-    /// Keras's layer class.
+    /// Keras's layer class; `ReLU6` is its `ReLU` with a maximum of 6. Zero padding, dropout and
+    /// reshapes, which Keras lists as layers of their own, are left out.
     #[serde(rename = "type")]
     pub kind: &'static str,
     /// `[height, width, channels]`, or `[length]` behind the global average pool.

@@ -35,7 +35,9 @@ impl Activation {
     #[inline(always)]
     pub fn apply(self, x: f32) -> f32 {
         match self {
-            Self::Relu => x.max(0.0),
+            // Unlike `max`, this lets through what is not a number.
+            Self::Relu if x < 0.0 => 0.0,
+            Self::Relu => x,
             Self::Relu6 => x.clamp(0.0, 6.0),
         }
     }

@@ -11,6 +11,9 @@ use super::limits::{DecodeOptions, check_size};
 use super::{gif, jpeg};
 use crate::error::{ImageError, ImageErrorKind};
 
+/// More than any text or colour profile in a PNG needs.
+const MAX_PNG_CHUNK_BYTES: u64 = 64 << 20;
+
 /// The formats that [`decode`] knows, for messages.
 pub const SUPPORTED_FORMATS: &str = "JPEG, PNG, WebP, GIF, BMP, TIFF, PNM";
 
@@ -77,13 +80,24 @@ fn decode_other(
     options: &DecodeOptions,
 ) -> Result<(RgbImage, Orientation), ImageError> {
     let mut reader = ImageReader::with_format(Cursor::new(bytes), format);
-    // 16 bytes a pixel is the widest type there is; a decoder's own buffers come on top.
     let mut limits = image::Limits::default();
-    limits.max_alloc = Some(options.max_pixels.saturating_mul(16));
+    limits.max_alloc = Some(match format {
+        // Only what is beside the pixels; a compressed colour profile may be anything.
+        ImageFormat::Png => MAX_PNG_CHUNK_BYTES,
+        _ => options.max_decoded_bytes(),
+    });
     reader.limits(limits);
     let mut decoder = reader.into_decoder().map_err(describe)?;
     let (width, height) = decoder.dimensions();
     check_size(width.into(), height.into(), options)?;
+    if decoder.total_bytes() > options.max_decoded_bytes() {
+        let message = format!(
+            "{width}x{height} pixels of {:?} are more than the limit of {} bytes",
+            decoder.color_type(),
+            options.max_decoded_bytes()
+        );
+        return Err(ImageError::new(ImageErrorKind::Limit, message));
+    }
     // A damaged EXIF block is no reason to refuse the picture.
     let orientation = decoder.orientation().unwrap_or(Orientation::NoTransforms);
     let image = DynamicImage::from_decoder(decoder).map_err(describe)?;

@@ -11,10 +11,17 @@ use image::metadata::Orientation;
 use mozjpeg::{ColorSpace, Decompress, Marker};
 
 use super::limits::{DecodeOptions, check_size};
-use crate::error::ImageError;
+use crate::error::{ImageError, ImageErrorKind};
+
+#[cfg(panic = "abort")]
+compile_error!("a damaged JPEG is reported by unwinding: build with panic = \"unwind\"");
 
 const EXIF_HEADER: &[u8] = b"Exif\0\0";
 const TRUNCATED: &str = "the file is truncated";
+/// Scans that any JPEG may have.
+const MAX_SCANS: usize = 64;
+/// Pixels times scans that more of them may come to: about a second.
+const MAX_SCANNED_PIXELS: usize = 4_000_000_000;
 /// libjpeg's words for [`Source`] having come to its end.
 const READ_ERROR: &str = "Input file read error";
 
@@ -42,6 +49,7 @@ fn decode_unwinding(
         .map_err(damaged)?;
     let (width, height) = decoder.size();
     check_size(width as u64, height as u64, options)?;
+    check_scans(bytes, width * height)?;
     let orientation = orientation(&decoder);
     decoder.dct_method(mozjpeg::DctMethod::IntegerSlow);
     let (colours, channels) = match decoder.color_space() {
@@ -66,6 +74,19 @@ fn decode_unwinding(
         Some(image) => Ok((image, orientation)),
         None => Err(ImageError::decode(TRUNCATED)),
     }
+}
+
+/// Refuses a progressive JPEG that goes over its pixels thousands of times: half a megabyte of
+/// trivial scans can keep a decoder busy for minutes. Encoders write about ten.
+fn check_scans(bytes: &[u8], pixels: usize) -> Result<(), ImageError> {
+    const START_OF_SCAN: [u8; 2] = [0xff, 0xda];
+    // Within a scan 0xff is always followed by another byte than this.
+    let scans = bytes.windows(2).filter(|w| *w == START_OF_SCAN).count();
+    if scans > MAX_SCANS && scans.saturating_mul(pixels) > MAX_SCANNED_PIXELS {
+        let message = format!("a JPEG of {scans} scans over {pixels} pixels");
+        return Err(ImageError::new(ImageErrorKind::Limit, message));
+    }
+    Ok(())
 }
 
 /// Adobe writes CMYK inverted, so the samples are what is left of each ink's white. Rounds as

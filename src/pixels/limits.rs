@@ -13,6 +13,13 @@ pub struct DecodeOptions {
     pub max_bytes: u64,
 }
 
+impl DecodeOptions {
+    /// Bytes that a decoder may allocate: 16 bits a channel for as many pixels as are allowed.
+    pub(super) fn max_decoded_bytes(&self) -> u64 {
+        self.max_pixels.saturating_mul(6)
+    }
+}
+
 impl Default for DecodeOptions {
     /// EXIF is applied; 178,956,970 pixels (half a gigabyte of RGB, the number at which Pillow
     /// refuses too) and half a gigabyte of file are the most.

@@ -5,6 +5,9 @@ use std::sync::LazyLock;
 
 use serde::Deserialize;
 
+use super::checkpoint::Checkpoint;
+use crate::model::Config;
+
 /// Where the published weights are.
 #[derive(Debug, Clone, Deserialize)]
 pub struct Catalogue {
@@ -33,6 +36,27 @@ impl fmt::Display for Variant {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let (alpha, size) = (self.alpha, self.size);
         write!(f, "MobileNet V1, alpha {alpha:?}, {size}x{size}")
+    }
+}
+
+impl Variant {
+    /// Checks that a checkpoint has the form of this one: a file that a mirror or a cache holds
+    /// under its name may be another.
+    ///
+    /// # Errors
+    /// What it is instead, in words.
+    pub fn check(&self, checkpoint: &Checkpoint) -> Result<(), String> {
+        let (found, size) = (checkpoint.config(), checkpoint.preprocessing().size);
+        let expected = Config::with_alpha(self.alpha);
+        if *found == expected && size == self.size {
+            return Ok(());
+        }
+        Err(format!(
+            "not {self}: it has alpha {:?}, {size}x{size}, {} classes{}",
+            found.alpha,
+            found.classes.unwrap_or(0),
+            if found.shallow { ", shallow" } else { "" }
+        ))
     }
 }
 

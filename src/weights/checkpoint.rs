@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeSet, HashMap};
 use std::fs::File;
-use std::io::Read;
+use std::io::{self, Read, Write};
 use std::path::{Path, PathBuf};
 
 use candle_core::{DType, Device, Tensor};
@@ -19,7 +19,7 @@ use crate::pixels::Preprocessing;
 /// Input side where neither the checkpoint nor the caller states one.
 const DEFAULT_SIZE: usize = 224;
 /// The largest checkpoint file read: alpha 16 has 1.1 GB.
-const MAX_FILE_BYTES: u64 = 2 << 30;
+pub(super) const MAX_FILE_BYTES: u64 = 2 << 30;
 
 /// What a caller says of a checkpoint that the checkpoint itself may not.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -40,8 +40,8 @@ pub struct Checkpoint {
     path: PathBuf,
     config: Config,
     preprocessing: Preprocessing,
-    labels: Option<Vec<String>>,
     source: Option<Source>,
+    assumed: Vec<&'static str>,
     tensors: HashMap<String, Tensor>,
 }
 
@@ -98,8 +98,8 @@ impl Checkpoint {
             path: path.into(),
             config: header.config,
             preprocessing,
-            labels: header.labels,
             source: header.source,
+            assumed: Vec::new(),
             tensors,
         }
         .checked()
@@ -117,6 +117,14 @@ impl Checkpoint {
             return Err(contradiction(path, stated));
         }
         let activation = imported.activation.or(options.activation);
+        let size = options.size.or(imported.size);
+        let assumed = [
+            ("size", size.is_none()),
+            ("activation", activation.is_none()),
+        ]
+        .into_iter()
+        .filter_map(|(name, assumed)| assumed.then_some(name))
+        .collect();
         let recognised = recognise(&imported.tensors).map_err(|e| Error::checkpoint(path, e))?;
         let file_name = path.file_name().unwrap_or(path.as_os_str());
         Self {
@@ -127,10 +135,8 @@ impl Checkpoint {
                 batch_norm_epsilon: imported.batch_norm_epsilon,
                 ..recognised
             },
-            preprocessing: Preprocessing::center(
-                options.size.or(imported.size).unwrap_or(DEFAULT_SIZE),
-            ),
-            labels: None,
+            preprocessing: Preprocessing::center(size.unwrap_or(DEFAULT_SIZE)),
+            assumed,
             source: Some(Source {
                 name: file_name.to_string_lossy().into_owned(),
                 sha256: sha256(bytes),
@@ -148,14 +154,6 @@ impl Checkpoint {
         self.preprocessing
             .validate()
             .map_err(|e| error(e.to_string()))?;
-        if let (Some(labels), Some(classes)) = (&self.labels, self.config.classes)
-            && labels.len() != classes
-        {
-            return Err(error(format!(
-                "it has {} labels for {classes} classes",
-                labels.len()
-            )));
-        }
         let mut unknown: BTreeSet<&str> = self.tensors.keys().map(String::as_str).collect();
         let mut wrong = Vec::new();
         for (name, shape) in self.config.tensors() {
@@ -201,9 +199,9 @@ impl Checkpoint {
         &self.preprocessing
     }
 
-    /// The classes' names, where the file has some.
-    pub fn labels(&self) -> Option<&[String]> {
-        self.labels.as_deref()
+    /// The settings that neither the file nor the caller stated: `size`, `activation`.
+    pub fn assumed(&self) -> &[&'static str] {
+        &self.assumed
     }
 
     /// The file that this checkpoint was converted from, or is.
@@ -222,9 +220,12 @@ impl Checkpoint {
     /// Builds the network on a device, to compute in `dtype`.
     ///
     /// # Errors
-    /// A failure of the device.
+    /// Weights that are not numbers, or a failure of the device.
     pub fn network(&self, device: &Device, dtype: DType) -> Result<MobileNet> {
-        MobileNet::new(&self.config, &self.weights(device, dtype))
+        MobileNet::new(&self.config, &self.weights(device, dtype)).map_err(|error| match error {
+            Error::Config(reason) => Error::checkpoint(&self.path, reason),
+            other => other,
+        })
     }
 
     /// The tensors for a network on a device, to compute in `dtype`.
@@ -232,31 +233,66 @@ impl Checkpoint {
         VarBuilder::from_tensors(self.tensors.clone(), dtype, device)
     }
 
-    /// Writes the checkpoint as our safetensors, f32, with the settings in its metadata. The
-    /// file appears whole or not at all.
+    /// The checkpoint as our safetensors: f32, with the settings in the metadata. The same
+    /// checkpoint always gives the same bytes.
     ///
     /// # Errors
-    /// [`Error::Io`] where it can't be written.
-    pub fn save(&self, path: impl AsRef<Path>) -> Result<()> {
+    /// A tensor that can't be converted.
+    pub fn to_safetensors(&self) -> Result<Vec<u8>> {
         let mut tensors = HashMap::new();
         for (name, tensor) in &self.tensors {
             tensors.insert(name.clone(), tensor.to_dtype(DType::F32)?);
         }
         let header = safetensors::Header {
+            version: safetensors::VERSION,
             config: self.config.clone(),
             preprocessing: self.preprocessing.clone(),
-            labels: self.labels.clone(),
             source: self.source.clone(),
         };
-        safetensors::write(path.as_ref(), &tensors, &header)
+        safetensors::encode(&tensors, &header).map_err(|e| Error::checkpoint(&self.path, e))
     }
+
+    /// Writes [`to_safetensors`](Self::to_safetensors) to a file, which appears whole or not at
+    /// all. What a symbolic link points to is replaced, not the link; a device or a pipe is
+    /// written to as it is.
+    ///
+    /// # Errors
+    /// [`Error::Io`] where it can't be written.
+    pub fn save(&self, path: impl AsRef<Path>) -> Result<()> {
+        let path = path.as_ref();
+        let bytes = self.to_safetensors()?;
+        write_whole(path, &bytes).map_err(Error::io(path))
+    }
+}
+
+fn write_whole(path: &Path, bytes: &[u8]) -> io::Result<()> {
+    if path.exists() && !path.is_file() {
+        return std::fs::write(path, bytes);
+    }
+    let target = std::fs::canonicalize(path).unwrap_or_else(|_| path.to_owned());
+    let folder = match target.parent() {
+        Some(folder) if !folder.as_os_str().is_empty() => folder,
+        _ => Path::new("."),
+    };
+    let mut builder = tempfile::Builder::new();
+    // A temporary file would be its owner's alone; this one is what the umask makes of any file.
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::PermissionsExt;
+        builder.permissions(std::fs::Permissions::from_mode(0o666));
+    }
+    // Without the temporary name that the crate puts into its errors.
+    let mut file = builder.tempfile_in(folder).map_err(|e| e.kind())?;
+    file.write_all(bytes).map_err(|e| e.kind())?;
+    file.persist(&target).map_err(|e| e.error)?;
+    Ok(())
 }
 
 /// Reads a file whose first bytes are those of a checkpoint.
 fn read_file(path: &Path) -> Result<Vec<u8>> {
     let mut file = File::open(path).map_err(Error::io(path))?;
     let mut bytes = Vec::new();
-    let mut head = file.by_ref().take(16);
+    let mut head = Read::by_ref(&mut file).take(16);
     head.read_to_end(&mut bytes).map_err(Error::io(path))?;
     let known = bytes.starts_with(hdf5::SIGNATURE)
         || bytes.starts_with(keras::ZIP_SIGNATURE)
@@ -279,7 +315,7 @@ fn read_file(path: &Path) -> Result<Vec<u8>> {
 }
 
 /// Sha256 in hexadecimal.
-fn sha256(bytes: &[u8]) -> String {
+pub(super) fn sha256(bytes: &[u8]) -> String {
     let digest = Sha256::digest(bytes);
     digest.iter().map(|byte| format!("{byte:02x}")).collect()
 }

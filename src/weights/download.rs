@@ -81,3 +81,32 @@ pub(super) fn describe_request(error: &ureq::Error) -> String {
         other => other.to_string(),
     }
 }
+
+/// An address without the user name and password that it may carry, to be shown and kept.
+pub fn without_credentials(address: &str) -> String {
+    let Some((scheme, rest)) = address.split_once("://") else {
+        return address.to_owned();
+    };
+    let host = rest.split('/').next().unwrap_or(rest);
+    match host.rfind('@') {
+        Some(at) => format!("{scheme}://{}", &rest[at + 1..]),
+        None => address.to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn credentials_are_not_shown() {
+        for (address, shown) in [
+            ("https://user:pass@host/a@b", "https://host/a@b"),
+            ("https://host/a@b", "https://host/a@b"),
+            ("http://token@host:8080", "http://host:8080"),
+            ("nonsense", "nonsense"),
+        ] {
+            assert_eq!(without_credentials(address), shown);
+        }
+    }
+}

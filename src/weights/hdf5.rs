@@ -10,8 +10,8 @@ use hdf5_reader::{Datatype, Hdf5File, OpenOptions, group::Group};
 /// The first bytes of every HDF5 file that h5py writes.
 pub(super) const SIGNATURE: &[u8] = b"\x89HDF\r\n\x1a\n";
 
-/// More data than any MobileNet has (alpha 16 has 1.1 GB; the published ones 17 MB).
-const MAX_BYTES: usize = 2 << 30;
+/// More data than any MobileNet in HDF5 has: the published ones have 17 MB, alpha 4 has 270 MB.
+const MAX_BYTES: usize = 512 << 20;
 /// A MobileNet checkpoint has a few hundred groups and datasets.
 const MAX_OBJECTS: usize = 20_000;
 const MAX_DEPTH: usize = 16;
@@ -40,9 +40,14 @@ impl File {
     }
 
     /// A text attribute of the root group, or `None` where there is none.
-    pub fn attribute(&self, name: &str) -> Option<String> {
-        let attribute = self.0.root_group().ok()?.attribute(name).ok()?;
-        attribute.read_strings().ok()?.into_iter().next()
+    pub fn attribute(&self, name: &str) -> Result<Option<String>, String> {
+        let attributes = self.0.root_group().map_err(damaged)?;
+        let attributes = attributes.attributes().map_err(damaged)?;
+        let Some(attribute) = attributes.iter().find(|a| a.name == name) else {
+            return Ok(None);
+        };
+        let texts = attribute.read_strings().map_err(damaged)?;
+        Ok(texts.into_iter().next())
     }
 
     /// Every dataset of 16, 32 or 64-bit floats, as f32. Others are passed over: a training

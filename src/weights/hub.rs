@@ -12,9 +12,9 @@ use std::time::Duration;
 
 use hf_hub::api::sync::{ApiBuilder, ApiError, ApiRepo};
 use hf_hub::{Cache, RepoType};
-use sha2::{Digest, Sha256};
 
-use super::download::{Event, Progress, describe_request, watched};
+use super::checkpoint::{MAX_FILE_BYTES, sha256};
+use super::download::{Event, Progress, describe_request, watched, without_credentials};
 
 /// The Hub's own address.
 pub const DEFAULT_ENDPOINT: &str = "https://huggingface.co";
@@ -34,15 +34,11 @@ impl FromStr for Repo {
     fn from_str(text: &str) -> Result<Self, String> {
         let (id, revision) = text.split_once('@').unwrap_or((text, "main"));
         // Both become parts of addresses and of paths in the cache.
-        let plain = |part: &str| {
-            let allowed = |c: char| c.is_ascii_alphanumeric() || "-_.".contains(c);
-            !part.is_empty() && part.chars().all(allowed) && !part.contains("..")
-        };
         let id_parts: Vec<&str> = id.split('/').collect();
-        if id_parts.len() != 2 || !id_parts.iter().all(|p| plain(p)) {
+        if id_parts.len() != 2 || !id_parts.iter().all(|p| is_plain(p)) {
             return Err(format!("{id:?} is not of the form OWNER/NAME"));
         }
-        if !revision.split('/').all(plain) {
+        if !revision.split('/').all(is_plain) {
             return Err(format!("{revision:?} is not a branch, tag or commit"));
         }
         Ok(Self {
@@ -50,6 +46,12 @@ impl FromStr for Repo {
             revision: revision.into(),
         })
     }
+}
+
+/// Whether a text can be a part of an address or of a path without changing what is around it.
+fn is_plain(part: &str) -> bool {
+    let allowed = |c: char| c.is_ascii_alphanumeric() || "-_.".contains(c);
+    !part.is_empty() && part.chars().all(allowed) && !part.contains("..")
 }
 
 impl fmt::Display for Repo {
@@ -93,9 +95,9 @@ impl Hub {
         })
     }
 
-    /// The address of a file of a repository.
+    /// The address of a file of a repository, to be shown.
     pub fn address(&self, repo: &Repo, file: &str) -> String {
-        let endpoint = self.endpoint.trim_end_matches('/');
+        let endpoint = without_credentials(self.endpoint.trim_end_matches('/'));
         let revision = repo.revision.replace('/', "%2F");
         format!("{endpoint}/{}/resolve/{revision}/{file}", repo.id)
     }
@@ -120,26 +122,41 @@ impl Hub {
         }
         std::fs::create_dir_all(&self.cache)
             .map_err(|e| format!("{} can't be written: {e}", self.cache.display()))?;
-        let api = ApiBuilder::new()
-            .with_cache_dir(self.cache.clone())
+        // Not `new()`, which wants a home folder.
+        let api = ApiBuilder::from_cache(Cache::new(self.cache.clone()))
             .with_endpoint(endpoint)
             .with_token(self.token.clone())
             .with_progress(false)
             .build()
-            .map_err(|e| describe(&e))?
-            .repo(repo.to_hf_hub());
-        let file = file.to_owned();
-        let path = watched(self.patience, progress, move |events| {
-            fetch(&api, &file, events)
+            .map_err(|e| describe(&e))?;
+        let (repo, file) = (repo.to_hf_hub(), file.to_owned());
+        let (path, size) = watched(self.patience, progress, move |events| {
+            let repo = api.repo(repo);
+            let stated = api.metadata(&repo.url(&file)).map_err(|e| describe(&e))?;
+            // hf-hub makes paths of both.
+            if ![stated.etag(), stated.commit_hash()]
+                .into_iter()
+                .all(is_plain)
+            {
+                return Err("the server's answer was not understood".into());
+            }
+            if stated.size() as u64 > MAX_FILE_BYTES {
+                return Err("larger than any MobileNet V1".into());
+            }
+            let path = fetch(&repo, &file, events)?;
+            Ok((path, stated.size() as u64))
         })?;
-        verify(&path)?;
+        verify(&path, size)?;
         Ok(path)
     }
 }
 
+/// A file in the cache, and the size that the server states for it.
+type Found = (PathBuf, u64);
+
 /// One download. What an interrupted one left behind is taken up, and thrown away where the
 /// server can't go on from there.
-fn fetch(api: &ApiRepo, file: &str, events: &Sender<Event<PathBuf>>) -> Result<PathBuf, String> {
+fn fetch(api: &ApiRepo, file: &str, events: &Sender<Event<Found>>) -> Result<PathBuf, String> {
     let first = api.download_with_progress(file, Relay(events.clone()));
     let result = match first {
         Err(ApiError::InvalidResume) => api.download_with_progress(file, Relay(events.clone())),
@@ -148,28 +165,27 @@ fn fetch(api: &ApiRepo, file: &str, events: &Sender<Event<PathBuf>>) -> Result<P
     result.map_err(|e| describe(&e))
 }
 
-/// Large files are named by their sha256 in the cache, so a download that was cut short or
-/// altered on its way shows.
-fn verify(pointer: &Path) -> Result<(), String> {
+/// A download that was cut short, glued together wrongly or altered on its way has another size
+/// than was stated, or another sha256 than the one by which the cache names large files.
+fn verify(pointer: &Path, size: u64) -> Result<(), String> {
     let blob = pointer.canonicalize().map_err(|e| e.to_string())?;
-    let name = blob.file_name().unwrap_or_default().to_string_lossy();
-    let expected = name.len() == 64 && name.bytes().all(|b| b.is_ascii_hexdigit());
-    if !expected {
-        return Ok(());
-    }
     let bytes = std::fs::read(&blob).map_err(|e| e.to_string())?;
-    let digest: String = Sha256::digest(&bytes)
-        .iter()
-        .map(|b| format!("{b:02x}"))
-        .collect();
-    if digest.eq_ignore_ascii_case(&name) {
+    let name = blob.file_name().unwrap_or_default().to_string_lossy();
+    let is_sha256 = name.len() == 64 && name.bytes().all(|b| b.is_ascii_hexdigit());
+    let wrong = if bytes.len() as u64 != size {
+        format!("{} bytes arrived of {size}", bytes.len())
+    } else if is_sha256 && !sha256(&bytes).eq_ignore_ascii_case(&name) {
+        "its sha256 differs".to_owned()
+    } else {
         return Ok(());
-    }
+    };
     // A file that is known to be wrong must not be found by the next run.
     for path in [pointer, blob.as_path()] {
         std::fs::remove_file(path).ok();
     }
-    Err("what arrived is not what the repository holds (its sha256 differs); try again".into())
+    Err(format!(
+        "what arrived is not what the repository holds ({wrong}); try again"
+    ))
 }
 
 fn describe(error: &ApiError) -> String {
@@ -184,7 +200,7 @@ fn describe(error: &ApiError) -> String {
 }
 
 /// hf-hub's progress, passed on to the thread that waits.
-struct Relay(Sender<Event<PathBuf>>);
+struct Relay(Sender<Event<Found>>);
 
 impl hf_hub::api::Progress for Relay {
     fn init(&mut self, size: usize, filename: &str) {

@@ -22,12 +22,15 @@ use crate::ops::Activation;
 pub(super) const ZIP_SIGNATURE: &[u8] = b"PK\x03\x04";
 
 /// More than any MobileNet's weights, so that a zip bomb ends early.
-const MAX_MEMBER_BYTES: u64 = 2 << 30;
+const MAX_WEIGHTS_BYTES: u64 = 512 << 20;
+
+/// More than any model's description.
+const MAX_CONFIG_BYTES: u64 = 64 << 20;
 
 /// Reads an HDF5 file of weights or of a whole model.
 pub(super) fn read_hdf5(bytes: &[u8]) -> Result<Imported, String> {
     let file = File::parse(bytes)?;
-    let description = file.attribute("model_config");
+    let description = file.attribute("model_config")?;
     let description = description.map(|text| Description::parse(text.as_bytes()));
     import(
         file.datasets()?,
@@ -39,24 +42,28 @@ pub(super) fn read_hdf5(bytes: &[u8]) -> Result<Imported, String> {
 pub(super) fn read_zip(bytes: &[u8]) -> Result<Imported, String> {
     let mut archive = zip::ZipArchive::new(Cursor::new(bytes))
         .map_err(|e| format!("truncated or damaged zip ({e})"))?;
-    let config = member(&mut archive, "config.json")?;
-    let weights = member(&mut archive, "model.weights.h5")?;
+    let config = member(&mut archive, "config.json", MAX_CONFIG_BYTES)?;
+    let weights = member(&mut archive, "model.weights.h5", MAX_WEIGHTS_BYTES)?;
     import(
         File::parse(&weights)?.datasets()?,
         Description::parse(&config)?,
     )
 }
 
-fn member(archive: &mut zip::ZipArchive<Cursor<&[u8]>>, name: &str) -> Result<Vec<u8>, String> {
+fn member(
+    archive: &mut zip::ZipArchive<Cursor<&[u8]>>,
+    name: &str,
+    most: u64,
+) -> Result<Vec<u8>, String> {
     let member = archive
         .by_name(name)
         .map_err(|e| format!("a zip, but not one of Keras: {name}: {e}"))?;
     let mut bytes = Vec::new();
     member
-        .take(MAX_MEMBER_BYTES + 1)
+        .take(most + 1)
         .read_to_end(&mut bytes)
         .map_err(|e| format!("{name} in it is damaged: {e}"))?;
-    if bytes.len() as u64 > MAX_MEMBER_BYTES {
+    if bytes.len() as u64 > most {
         return Err(format!("{name} in it is larger than any MobileNet"));
     }
     Ok(bytes)
@@ -253,8 +260,15 @@ impl Description {
                 "Activation" => match config["activation"].as_str() {
                     Some("relu6") => description.activation = Some(Activation::Relu6),
                     Some("relu") => description.activation = Some(Activation::Relu),
-                    _ => {}
+                    Some("linear" | "softmax") => {}
+                    other => {
+                        let name = other.unwrap_or("of its own");
+                        return Err(format!("its activation {name} is not supported"));
+                    }
                 },
+                class @ ("LeakyReLU" | "PReLU" | "ELU" | "ThresholdedReLU") => {
+                    return Err(format!("its activation {class} is not supported"));
+                }
                 "BatchNormalization" => description.batch_norm_epsilon = config["epsilon"].as_f64(),
                 "ZeroPadding2D" => {
                     description.padding = match config["padding"].to_string().as_str() {

@@ -19,7 +19,7 @@ mod store;
 
 pub use catalogue::{Catalogue, Variant, catalogue};
 pub use checkpoint::{Checkpoint, LoadOptions};
-pub use download::{NoProgress, Progress};
+pub use download::{NoProgress, Progress, without_credentials};
 pub use hub::{DEFAULT_ENDPOINT, Hub, Repo};
 pub use imported::Source;
 pub use store::Store;

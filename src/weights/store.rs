@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use super::catalogue::{Catalogue, Variant};
 use super::checkpoint::{Checkpoint, LoadOptions};
-use super::download::Progress;
+use super::download::{Progress, without_credentials};
 use super::hub::{Hub, Repo};
 use super::release;
 use crate::error::{Attempt, FetchError, Result};
@@ -76,12 +76,9 @@ impl Store {
                     }),
                 }
             }
-            match self.convert_release(variant, progress) {
+            match self.fetch_release(variant, progress) {
                 Ok(path) => return Ok(path),
-                Err(outcome) => attempts.push(Attempt {
-                    address: self.release_address(variant),
-                    outcome,
-                }),
+                Err(attempt) => attempts.push(attempt),
             }
         }
         Err(FetchError {
@@ -124,6 +121,27 @@ impl Store {
         hub.into_iter().chain([conversion]).collect()
     }
 
+    /// Downloads Keras's file and keeps our conversion of it, if it can be kept.
+    fn fetch_release(
+        &self,
+        variant: &Variant,
+        progress: &dyn Progress,
+    ) -> Result<PathBuf, Attempt> {
+        let writable =
+            std::fs::create_dir_all(&self.cache).and_then(|()| tempfile::tempfile_in(&self.cache));
+        if let Err(error) = writable {
+            return Err(Attempt {
+                address: self.cache.display().to_string(),
+                outcome: format!("the cache can't be written to ({})", error.kind()),
+            });
+        }
+        self.convert_release(variant, progress)
+            .map_err(|outcome| Attempt {
+                address: without_credentials(&self.release_address(variant)),
+                outcome,
+            })
+    }
+
     /// Downloads Keras's file and keeps our conversion of it.
     fn convert_release(
         &self,
@@ -138,16 +156,10 @@ impl Store {
         };
         let checkpoint = Checkpoint::from_bytes(&bytes, Path::new(&variant.release_file), &options)
             .map_err(|e| format!("what arrived is not the checkpoint: {e}"))?
-            .with_source_name(&address);
-        if checkpoint.config().alpha != variant.alpha {
-            return Err(format!(
-                "what arrived has alpha {:?}",
-                checkpoint.config().alpha
-            ));
-        }
-        // Not before there is something to keep.
-        std::fs::create_dir_all(&self.cache)
-            .map_err(|e| format!("{} can't be written: {e}", self.cache.display()))?;
+            .with_source_name(&without_credentials(&address));
+        variant
+            .check(&checkpoint)
+            .map_err(|e| format!("what arrived is {e}"))?;
         let path = self.conversion_path(variant);
         checkpoint.save(&path).map_err(|e| e.to_string())?;
         Ok(path)

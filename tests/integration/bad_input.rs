@@ -1,8 +1,7 @@
 //! Damaged, hostile and absent files: a message that names the file and the reason, exit code
 //! 2, the other inputs answered, never a panic.
 
-use std::path::Path;
-
+use mobilenet::error::ImageErrorKind;
 use mobilenet::pixels::{DecodeOptions, decode};
 use mobilenet::weights::{Checkpoint, LoadOptions};
 use serde_json::Value;
@@ -260,16 +259,88 @@ fn mutated_files_never_panic() {
             let _ = decode(&mutated(&bytes), &options);
         }
     }
-    for file in [
+    let folder = Program::new();
+    let ours = folder.path("tiny.safetensors");
+    let tiny = Checkpoint::open(data("keras/tiny.keras"), &LoadOptions::default());
+    tiny.expect("a checkpoint").save(&ours).expect("saved");
+    let names = [
         "tiny_tf.h5",
         "tiny.weights.h5",
         "tiny.keras",
         "tiny_model.h5",
-    ] {
-        let bytes = std::fs::read(data("keras").join(file)).expect("a checkpoint");
+    ];
+    let keras = names.map(|name| data("keras").join(name));
+    for file in keras.into_iter().chain([ours]) {
+        let bytes = std::fs::read(&file).expect("a checkpoint");
         for _ in 0..60 {
-            let _ =
-                Checkpoint::from_bytes(&mutated(&bytes), Path::new(file), &LoadOptions::default());
+            let _ = Checkpoint::from_bytes(&mutated(&bytes), &file, &LoadOptions::default());
         }
     }
+}
+
+/// Half a megabyte of trivial scans would keep a decoder busy for minutes.
+#[test]
+fn a_jpeg_of_countless_scans_is_refused() {
+    let mut bytes = std::fs::read(data("pixels/decode/progressive_420.jpg")).expect("a picture");
+    let frame = bytes
+        .windows(2)
+        .position(|w| w == [0xff, 0xc2])
+        .expect("a progressive frame");
+    bytes[frame + 5..frame + 9].copy_from_slice(&[0x27, 0x10, 0x27, 0x10]);
+    let scan = bytes
+        .windows(2)
+        .rposition(|w| w == [0xff, 0xda])
+        .expect("a scan");
+    let scan = bytes[scan..bytes.len() - 2].to_vec();
+    bytes.truncate(bytes.len() - 2);
+    for _ in 0..1000 {
+        bytes.extend(&scan);
+    }
+    bytes.extend([0xff, 0xd9]);
+    let error = decode(&bytes, &DecodeOptions::default()).expect_err("too many scans");
+    assert_eq!(error.kind, ImageErrorKind::Limit, "{error}");
+}
+
+/// Weights that are not numbers are no reason for a confident answer, nor for broken JSON.
+#[test]
+fn weights_that_are_not_numbers_are_refused() {
+    let program = Program::new();
+    let cat = repository("samples/cat.jpg");
+    for (layer, value) in [
+        ("conv_pw_1.weight", f32::NAN),
+        ("conv_preds.bias", f32::INFINITY),
+    ] {
+        for activation in ["relu", "relu6"] {
+            let config = mobilenet::model::Config::with_alpha(0.05);
+            let mut tensors = mobilenet::model::random_tensors(&config, 0).expect("tensors");
+            let spoiled = tensors[layer].ones_like().expect("ones") * f64::from(value);
+            tensors.insert(layer.into(), spoiled.expect("a tensor"));
+            let path = program.path("spoiled.safetensors");
+            candle_core::safetensors::save(&tensors, &path).expect("saved");
+            let arguments = [
+                "--weights",
+                arg(&path),
+                "--activation",
+                activation,
+                "--json",
+            ];
+            let ran = program.run(&[&["classify", arg(&cat)], &arguments[..]].concat());
+            ran.refused(&[
+                "spoiled.safetensors",
+                layer.split('.').next().unwrap_or(""),
+                "finite",
+            ]);
+        }
+    }
+}
+
+/// A tensor's name must not reach a terminal as it is.
+#[test]
+fn control_characters_in_a_checkpoint_are_spelt_out() {
+    let program = Program::new();
+    let other = std::collections::HashMap::from([("evil\x1b[31m", candle())]);
+    candle_core::safetensors::save(&other, program.path("evil.safetensors")).expect("saved");
+    let ran = program.run(&["summary", "--weights", "evil.safetensors"]);
+    ran.refused(&["evil\\u{1b}[31m"]);
+    assert!(!ran.stderr.contains('\x1b'));
 }

@@ -357,6 +357,27 @@ fn what_the_checkpoint_contradicts_is_refused() {
     ran.refused(&["tiny_no_top_tf.h5", "no classifier"]);
 }
 
+#[test]
+fn exif_orientation_is_applied_unless_told_otherwise() {
+    let program = Program::new();
+    let weights = data(TINY);
+    let scores = |picture: &str, extra: &[&str]| {
+        let picture = data("pixels/decode").join(picture);
+        let fixed = [
+            "classify",
+            "--jsonl",
+            "--weights",
+            arg(&weights),
+            arg(&picture),
+        ];
+        program.run(&[&fixed, extra].concat()).rows()[0]["predictions"].clone()
+    };
+    // The same picture, stored upright and turned on its side.
+    let (upright, turned) = ("exif_1.jpg", "exif_6.jpg");
+    assert_eq!(scores(upright, &[]), scores(upright, &["--no-exif"]));
+    assert_ne!(scores(turned, &[]), scores(turned, &["--no-exif"]));
+}
+
 /// A size that the checkpoint was not trained at is another question, and may be asked.
 #[test]
 fn another_size_is_another_answer() {
@@ -413,6 +434,8 @@ fn a_closed_pipe_ends_the_program_quietly() {
         ]);
         command.args(vec![photograph("cat.jpg"); 20]);
         command.stdout(Stdio::piped()).stderr(Stdio::piped());
+        // Longer than any buffer on the way, so that the end of the pipe shows at once.
+        command.args(["-k", "1000"]);
         let mut child = command.spawn().expect("the program");
         drop(child.stdout.take());
         let output = child.wait_with_output().expect("an end");

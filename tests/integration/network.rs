@@ -257,7 +257,7 @@ fn what_goes_wrong_is_said_with_the_address_and_leaves_nothing_behind() {
             "not the checkpoint",
         ),
         (Answer::File(whole[..half].to_vec()), "not the checkpoint"),
-        (Answer::File(wrong_alpha), "alpha 0.05"),
+        (Answer::File(wrong_alpha), "it has alpha 0.05"),
         (Answer::Garbage, "mobilenet_2_5_224_tf.h5: "),
     ] {
         let program = Program::new();
@@ -507,4 +507,70 @@ fn an_endpoint_that_is_no_address_is_an_error() {
         );
         ran.refused(&["HF_ENDPOINT"]);
     }
+}
+
+/// What a cache holds under a variant's name has to be that variant.
+#[test]
+fn a_cache_that_holds_something_else_is_refused() {
+    let program = Program::new();
+    std::fs::create_dir(program.path("cache")).expect("a cache");
+    let cat = cat();
+    let cached = program.path("cache/mobilenet_v1_0.5_224.safetensors");
+    for bytes in [conversion(&program), b"".to_vec()] {
+        std::fs::write(&cached, bytes).expect("a cache");
+        let ran = program.run(&["classify", "--offline", "--alpha", "0.5", &cat]);
+        ran.refused(&["mobilenet_v1_0.5_224.safetensors", "to fetch it again"]);
+    }
+}
+
+#[cfg(unix)]
+#[test]
+fn a_cache_that_can_not_be_written_to_is_said_before_the_download() {
+    let program = Program::new();
+    program.file("cache", "not a folder");
+    let server = Server::new(|_| Answer::File(release_file()));
+    let ran = with_mirror(&program, &server.address, &[]);
+    ran.refused(&["cache can't be written to", "MOBILENET_CACHE"]);
+    assert!(server.requests().is_empty());
+}
+
+/// A server's headers become paths in hf-hub's cache.
+#[test]
+fn a_hub_can_not_write_outside_of_the_cache() {
+    let program = Program::new();
+    let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
+    let address = format!("http://{}", listener.local_addr().expect("an address"));
+    std::thread::spawn(move || {
+        for mut stream in listener.incoming().flatten() {
+            if read_request(&stream).is_some() {
+                let _ = stream.write_all(
+                    b"HTTP/1.1 206 x\r\nContent-Length: 1\r\nContent-Range: bytes 0-0/1\r\n\
+                      ETag: \"../../../../escaped\"\r\nX-Repo-Commit: abc\r\n\
+                      Connection: close\r\n\r\nx",
+                );
+            }
+        }
+    });
+    let mut command = program.command(&["classify", "--repo", "owner/name", "x.jpg"]);
+    let ran = Ran::of(
+        command
+            .env("HF_ENDPOINT", address)
+            .output()
+            .expect("the program"),
+    );
+    ran.refused(&["not understood"]);
+    assert!(!program.path("escaped").exists() && !program.path("hf/escaped").exists());
+}
+
+#[test]
+fn a_program_without_a_home_folder_works() {
+    let program = Program::new();
+    let bytes = conversion(&program);
+    let server = Server::new(move |_| Answer::File(bytes.clone()));
+    let cat = cat();
+    let mut command = program.command(&["classify", "--jsonl", "--repo", "owner/name", &cat]);
+    command
+        .env_remove("HOME")
+        .env("HF_ENDPOINT", &server.address);
+    answered(&Ran::of(command.output().expect("the program")));
 }

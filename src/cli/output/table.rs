@@ -20,9 +20,21 @@ impl<W: Write> Table<W> {
     }
 }
 
+impl<W: Write> Table<W> {
+    /// Writes a record; a failure is the stream's own, so that a closed pipe is known as one.
+    fn record<T: AsRef<[u8]>>(&mut self, fields: impl IntoIterator<Item = T>) -> io::Result<()> {
+        self.out
+            .write_record(fields)
+            .map_err(|error| match error.into_kind() {
+                csv::ErrorKind::Io(error) => error,
+                other => io::Error::other(format!("{other:?}")),
+            })
+    }
+}
+
 impl<W: Write> RowWriter for Table<W> {
     fn begin(&mut self) -> io::Result<()> {
-        self.out.write_record(HEADER)?;
+        self.record(HEADER)?;
         self.out.flush()
     }
 
@@ -32,7 +44,7 @@ impl<W: Write> RowWriter for Table<W> {
         for (rank, prediction) in (1..).zip(predictions) {
             let rank: u32 = rank;
             let index = prediction.index.map(|i| i.to_string()).unwrap_or_default();
-            self.out.write_record([
+            self.record([
                 path,
                 rank.to_string().as_bytes(),
                 index.as_bytes(),
@@ -46,8 +58,7 @@ impl<W: Write> RowWriter for Table<W> {
             let error = row.answer.err();
             let error = error.map(|e| format!("{}: {}", kind_name(e), e.message));
             let error = error.unwrap_or_default();
-            self.out
-                .write_record([path, b"", b"", b"", b"", b"", error.as_bytes()])?;
+            self.record([path, b"", b"", b"", b"", b"", error.as_bytes()])?;
         }
         self.out.flush()
     }

@@ -46,12 +46,12 @@ unsafe impl Vector for F32x8 {
 
     #[inline(always)]
     unsafe fn max(self, other: Self) -> Self {
-        unsafe { Self(_mm256_max_ps(self.0, other.0)) }
+        unsafe { Self(_mm256_max_ps(other.0, self.0)) }
     }
 
     #[inline(always)]
     unsafe fn min(self, other: Self) -> Self {
-        unsafe { Self(_mm256_min_ps(self.0, other.0)) }
+        unsafe { Self(_mm256_min_ps(other.0, self.0)) }
     }
 }
 

@@ -75,7 +75,7 @@ pub(super) struct Depthwise<'a> {
 impl Depthwise<'_> {
     fn check(&self, lanes: usize, output: usize) {
         assert!(self.rows > 0 && self.columns > 0 && matches!(self.stride, 1 | 2));
-        assert!(self.channels % lanes == 0 && self.output_stride >= self.channels);
+        assert!(self.channels.is_multiple_of(lanes) && self.output_stride >= self.channels);
         assert!(self.weight.len() >= 9 * self.channels && self.bias.len() >= self.channels);
         let last_row = (self.rows - 1) * self.stride + 2;
         let last_column = (self.columns - 1) * self.stride + 2;
@@ -109,7 +109,7 @@ pub(super) struct Pointwise<'a> {
 impl Pointwise<'_> {
     fn check(&self, lanes: usize, output: usize) {
         let pixels = self.offsets.len();
-        assert!(self.channels % lanes == 0 && self.bias.len() >= self.channels);
+        assert!(self.channels.is_multiple_of(lanes) && self.bias.len() >= self.channels);
         assert!(self.weight.len() >= self.depth * self.channels && self.depth > 0);
         assert!(self.input_stride >= self.depth);
         assert!(pixels == 0 || self.input.len() >= (pixels - 1) * self.input_stride + self.depth);

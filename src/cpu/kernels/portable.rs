@@ -58,12 +58,12 @@ unsafe impl Vector for Array {
 
     #[inline(always)]
     unsafe fn max(self, other: Self) -> Self {
-        self.map(other, |a, b| if a > b { a } else { b })
+        self.map(other, |a, b| if a < b { b } else { a })
     }
 
     #[inline(always)]
     unsafe fn min(self, other: Self) -> Self {
-        self.map(other, |a, b| if a < b { a } else { b })
+        self.map(other, |a, b| if a > b { b } else { a })
     }
 }
 
