@@ -8,6 +8,7 @@ use anyhow::Result;
 use candle_core::Tensor;
 use candle_nn::VarBuilder;
 use clap::Args;
+use mobilenet::Isa;
 use mobilenet::model::{Config, MobileNet, random_tensors, validate_size};
 use serde::Serialize;
 
@@ -35,6 +36,10 @@ pub struct Arguments {
     #[arg(long, help_heading = "Model", requires = "random_weights")]
     shallow: bool,
 
+    /// Instruction set of the CPU's kernels: portable, avx2, avx512 [default: the fastest here]
+    #[arg(long, value_name = "NAME", help_heading = "Running")]
+    isa: Option<Isa>,
+
     #[command(flatten)]
     report: ReportOptions,
 
@@ -52,6 +57,8 @@ struct Report {
     /// The devices that `auto` could not have, and why.
     passed_over: BTreeMap<String, String>,
     dtype: &'static str,
+    /// Null where the network does not run on the CPU's kernels.
+    isa: Option<&'static str>,
     alpha: f64,
     shallow: bool,
     size: usize,
@@ -94,6 +101,7 @@ pub fn run(arguments: &Arguments, global: Global) -> Result<Outcome> {
             .map(|(name, reason)| (name.to_string(), reason.clone()))
             .collect(),
         dtype: running.dtype.as_str(),
+        isa: network.isa().map(Isa::name),
         alpha: config.alpha,
         shallow: config.shallow,
         size,
@@ -121,16 +129,18 @@ fn network(
     global: Global,
 ) -> Result<(MobileNet, Config, usize)> {
     let (device, dtype) = (&running.device.device, running.dtype);
+    let isa = arguments.isa.unwrap_or_else(Isa::detect);
     if arguments.random_weights {
         let config = arguments.model.config(arguments.shallow);
         let size = arguments.model.size_or_default();
         validate_size(size)?;
         let tensors = random_tensors(&config, 0)?;
         let weights = VarBuilder::from_tensors(tensors, dtype, device);
-        return Ok((MobileNet::new(&config, &weights)?, config, size));
+        return Ok((MobileNet::with_isa(&config, &weights, isa)?, config, size));
     }
     let checkpoint = arguments.model.load(global)?;
-    let network = checkpoint.network(device, dtype)?;
+    let weights = checkpoint.weights(device, dtype);
+    let network = MobileNet::with_isa(checkpoint.config(), &weights, isa)?;
     let size = checkpoint.preprocessing().size;
     Ok((network, checkpoint.config().clone(), size))
 }
@@ -155,9 +165,12 @@ fn write_text(out: &mut impl Write, report: &Report) -> io::Result<()> {
         ..
     } = report;
     let shallow = if report.shallow { "shallow, " } else { "" };
+    let isa = report
+        .isa
+        .map_or_else(String::new, |isa| format!(" ({isa})"));
     writeln!(
         out,
-        "{shallow}alpha {alpha:?}, {size}x{size}, batch of {batch_size}, {dtype} on {device}, \
+        "{shallow}alpha {alpha:?}, {size}x{size}, batch of {batch_size}, {dtype} on {device}{isa}, \
          threads {threads}, runs {runs}"
     )?;
     writeln!(out, "  min     {:10.3} ms", report.min_ms)?;

@@ -16,6 +16,9 @@ pub(crate) static KERNELS: Kernels = Kernels {
 const ROWS: usize = 6;
 const VECTORS: usize = 2;
 
+/// A row at a time: there are no registers for the sums of two.
+const DEPTHWISE_ROWS: usize = 1;
+
 #[derive(Clone, Copy)]
 struct F32x8(__m256);
 
@@ -58,7 +61,7 @@ unsafe impl Vector for F32x8 {
 #[target_feature(enable = "avx2,fma")]
 fn depthwise(task: &Depthwise, output: &mut [f32]) {
     // SAFETY: this function runs only where there is AVX2 and FMA, behind `Kernels::depthwise`.
-    unsafe { generic::depthwise::<F32x8>(task, output) }
+    unsafe { generic::depthwise::<F32x8, DEPTHWISE_ROWS>(task, output) }
 }
 
 #[target_feature(enable = "avx2,fma")]

@@ -16,6 +16,9 @@ pub(crate) static KERNELS: Kernels = Kernels {
 const ROWS: usize = 14;
 const VECTORS: usize = 2;
 
+/// 2 rows of 7 pixels: 14 sums and 9 weights.
+const DEPTHWISE_ROWS: usize = 2;
+
 #[derive(Clone, Copy)]
 struct F32x16(__m512);
 
@@ -58,7 +61,7 @@ unsafe impl Vector for F32x16 {
 #[target_feature(enable = "avx512f")]
 fn depthwise(task: &Depthwise, output: &mut [f32]) {
     // SAFETY: this function runs only where there is AVX-512, behind `Kernels::depthwise`.
-    unsafe { generic::depthwise::<F32x16>(task, output) }
+    unsafe { generic::depthwise::<F32x16, DEPTHWISE_ROWS>(task, output) }
 }
 
 #[target_feature(enable = "avx512f")]

@@ -3,7 +3,7 @@
 //! Everything here is `#[inline(always)]`, so that it is compiled within the function of an
 //! instruction set that calls it, with that set's instructions.
 
-use super::{Depthwise, Output, Pointwise};
+use super::{Depthwise, Output, Pointwise, prefetch_near};
 
 /// A vector of floats.
 ///
@@ -26,93 +26,113 @@ pub(super) unsafe trait Vector: Copy {
 /// load.
 const DEPTHWISE_PIXELS: usize = 7;
 
+/// `ROWS` rows at a time, which share most of what they load.
+///
 /// # Safety
 /// The machine has `V`'s instructions, and [`Depthwise::check`] passed.
 #[inline(always)]
-pub(super) unsafe fn depthwise<V: Vector>(task: &Depthwise, output: &mut [f32]) {
-    for row in 0..task.rows {
-        let mut column = 0;
-        while column < task.columns {
-            let pixels = (task.columns - column).min(DEPTHWISE_PIXELS);
-            // SAFETY: `check` covers every window of every pixel of every row.
-            unsafe {
-                let top = row * task.stride * task.row_stride;
-                let input = task.input.as_ptr();
-                let input = input.add(top + column * task.stride * task.channels);
-                let pixel = row * task.columns + column;
-                let output = output.as_mut_ptr().add(pixel * task.output_stride);
-                match (task.stride, pixels) {
-                    (1, 7) => depthwise_pixels::<V, 1, 7>(task, input, output),
-                    (1, 4..) => {
-                        depthwise_pixels::<V, 1, 4>(task, input, output);
-                        column += 4;
-                        continue;
-                    }
-                    (1, _) => {
-                        depthwise_pixels::<V, 1, 1>(task, input, output);
-                        column += 1;
-                        continue;
-                    }
-                    (_, 7) => depthwise_pixels::<V, 2, 7>(task, input, output),
-                    (_, 4..) => {
-                        depthwise_pixels::<V, 2, 4>(task, input, output);
-                        column += 4;
-                        continue;
-                    }
-                    (_, _) => {
-                        depthwise_pixels::<V, 2, 1>(task, input, output);
-                        column += 1;
-                        continue;
-                    }
-                }
-            }
-            column += pixels;
+pub(super) unsafe fn depthwise<V: Vector, const ROWS: usize>(task: &Depthwise, output: &mut [f32]) {
+    let mut row = 0;
+    while row < task.rows {
+        // SAFETY: `row` and as many rows as there are taken are below `task.rows`.
+        unsafe {
+            row += match (task.stride, task.rows - row >= ROWS) {
+                (1, true) => depthwise_rows::<V, 1, ROWS>(task, row, output),
+                (1, false) => depthwise_rows::<V, 1, 1>(task, row, output),
+                (_, true) => depthwise_rows::<V, 2, ROWS>(task, row, output),
+                (_, false) => depthwise_rows::<V, 2, 1>(task, row, output),
+            };
         }
     }
 }
 
-/// `PIXELS` neighbours, all channels.
+/// `ROWS` rows from `row` on. Returns `ROWS`.
 #[inline(always)]
-unsafe fn depthwise_pixels<V: Vector, const STRIDE: usize, const PIXELS: usize>(
+unsafe fn depthwise_rows<V: Vector, const STRIDE: usize, const ROWS: usize>(
+    task: &Depthwise,
+    row: usize,
+    output: &mut [f32],
+) -> usize {
+    let mut column = 0;
+    while column < task.columns {
+        let left = task.columns - column;
+        // SAFETY: `check` covers every window of every pixel of every row.
+        unsafe {
+            let top = row * STRIDE * task.row_stride;
+            let input = task.input.as_ptr();
+            let input = input.add(top + column * STRIDE * task.channels);
+            let pixel = row * task.columns + column;
+            let output = output.as_mut_ptr().add(pixel * task.output_stride);
+            column += match left {
+                DEPTHWISE_PIXELS.. => {
+                    depthwise_pixels::<V, STRIDE, ROWS, DEPTHWISE_PIXELS>(task, input, output)
+                }
+                4.. => depthwise_pixels::<V, STRIDE, ROWS, 4>(task, input, output),
+                _ => depthwise_pixels::<V, STRIDE, ROWS, 1>(task, input, output),
+            };
+        }
+    }
+    ROWS
+}
+
+/// `PIXELS` neighbours of `ROWS` rows, all channels. Returns `PIXELS`.
+#[inline(always)]
+unsafe fn depthwise_pixels<
+    V: Vector,
+    const STRIDE: usize,
+    const ROWS: usize,
+    const PIXELS: usize,
+>(
     task: &Depthwise,
     input: *const f32,
     output: *mut f32,
-) {
+) -> usize {
     let channels = task.channels;
     let mut c = 0;
     while c < channels {
         // SAFETY: `c + LANES <= channels`, and the caller's pointers are good for the windows of
-        // `PIXELS` pixels.
+        // `PIXELS` pixels of `ROWS` rows.
         unsafe {
-            let mut sums = [V::load(task.bias.as_ptr().add(c)); PIXELS];
-            for ky in 0..3 {
-                let row = input.add(ky * task.row_stride + c);
-                let weight = task.weight.as_ptr().add(3 * ky * channels + c);
-                let taps = [
-                    V::load(weight),
-                    V::load(weight.add(channels)),
-                    V::load(weight.add(2 * channels)),
-                ];
+            let mut sums = [[V::load(task.bias.as_ptr().add(c)); PIXELS]; ROWS];
+            let mut taps = [[V::splat(0.0); 3]; 3];
+            for (tap, taps) in taps.as_flattened_mut().iter_mut().enumerate() {
+                *taps = V::load(task.weight.as_ptr().add(tap * channels + c));
+            }
+            for y in 0..(ROWS - 1) * STRIDE + 3 {
+                let line = input.add(y * task.row_stride + c);
                 for x in 0..(PIXELS - 1) * STRIDE + 3 {
-                    let value = V::load(row.add(x * channels));
-                    for (kx, tap) in taps.iter().enumerate() {
-                        // Only where the window of a pixel has its column `kx` at `x`.
-                        if x >= kx && (x - kx) % STRIDE == 0 && (x - kx) / STRIDE < PIXELS {
-                            let sum = &mut sums[(x - kx) / STRIDE];
-                            *sum = value.mul_add(*tap, *sum);
+                    let value = V::load(line.add(x * channels));
+                    // What is under the window of a pixel depends on constants alone.
+                    for (r, sums) in sums.iter_mut().enumerate() {
+                        let Some(taps) = y.checked_sub(r * STRIDE).and_then(|ky| taps.get(ky))
+                        else {
+                            continue;
+                        };
+                        for (kx, tap) in taps.iter().enumerate() {
+                            if x >= kx && (x - kx) % STRIDE == 0 && (x - kx) / STRIDE < PIXELS {
+                                let sum = &mut sums[(x - kx) / STRIDE];
+                                *sum = value.mul_add(*tap, *sum);
+                            }
                         }
                     }
                 }
             }
             let (low, high) = (V::splat(0.0), V::splat(task.high));
-            for (pixel, sum) in sums.iter().enumerate() {
-                let to = output.add(pixel * task.output_stride + c);
-                sum.max(low).min(high).store(to);
+            for (r, sums) in sums.iter().enumerate() {
+                for (p, sum) in sums.iter().enumerate() {
+                    let pixel = r * task.columns + p;
+                    let to = output.add(pixel * task.output_stride + c);
+                    sum.max(low).min(high).store(to);
+                }
             }
         }
         c += V::LANES;
     }
+    PIXELS
 }
+
+/// Steps of the depth by which weights are asked for in advance.
+const PREFETCH_STEPS: usize = 64;
 
 /// The pointwise product, `ROWS` pixels at a time by panels of `VECTORS` vectors.
 ///
@@ -126,6 +146,12 @@ pub(super) unsafe fn pointwise<V: Vector, const ROWS: usize, const VECTORS: usiz
 ) {
     let panel = V::LANES * VECTORS;
     let mut channel = 0;
+    // A single pixel has too few sums in one panel to keep the multipliers busy.
+    while task.offsets.len() == 1 && channel + SINGLE_PANELS * panel <= task.channels {
+        // SAFETY: these panels lie within `channels`; the rest is the caller's promise.
+        unsafe { pointwise_single::<V, VECTORS>(task, channel, output) };
+        channel += SINGLE_PANELS * panel;
+    }
     while channel + panel <= task.channels {
         // SAFETY: the panel lies within `channels`; the rest is the caller's promise.
         unsafe { pointwise_panel::<V, ROWS, VECTORS>(task, channel, output) };
@@ -135,6 +161,42 @@ pub(super) unsafe fn pointwise<V: Vector, const ROWS: usize, const VECTORS: usiz
         // SAFETY: as above.
         unsafe { pointwise_panel::<V, ROWS, 1>(task, channel, output) };
         channel += V::LANES;
+    }
+}
+
+/// Panels that a single pixel goes through together.
+const SINGLE_PANELS: usize = 4;
+
+/// One pixel by [`SINGLE_PANELS`] panels; the sums are taken in the same order as in a tile.
+#[inline(always)]
+unsafe fn pointwise_single<V: Vector, const VECTORS: usize>(
+    task: &Pointwise,
+    channel: usize,
+    output: Output,
+) {
+    let panel = V::LANES * VECTORS;
+    // SAFETY: `check` covers the pixel and these panels.
+    unsafe {
+        let bias = task.bias.as_ptr().add(channel);
+        let weight = task.weight.as_ptr().add(channel * task.depth);
+        let mut sums = [[V::splat(0.0); VECTORS]; SINGLE_PANELS];
+        for (i, sum) in sums.as_flattened_mut().iter_mut().enumerate() {
+            *sum = V::load(bias.add(i * V::LANES));
+        }
+        for k in 0..task.depth {
+            let value = V::splat(*task.input.as_ptr().add(k));
+            for (p, sums) in sums.iter_mut().enumerate() {
+                let weight = weight.add((p * task.depth + k) * panel);
+                for (v, sum) in sums.iter_mut().enumerate() {
+                    *sum = value.mul_add(V::load(weight.add(v * V::LANES)), *sum);
+                }
+            }
+        }
+        let (low, high) = (V::splat(task.bounds.0), V::splat(task.bounds.1));
+        let to = output.start.add(*task.offsets.get_unchecked(0) + channel);
+        for (i, sum) in sums.as_flattened().iter().enumerate() {
+            sum.max(low).min(high).store(to.add(i * V::LANES));
+        }
     }
 }
 
@@ -194,6 +256,10 @@ unsafe fn pointwise_tile<V: Vector, const ROWS: usize, const VECTORS: usize>(
             for (v, w) in weights.iter_mut().enumerate() {
                 *w = V::load(weight.add(v * V::LANES));
             }
+            prefetch_near(
+                weight.wrapping_add(PREFETCH_STEPS * V::LANES * VECTORS),
+                V::LANES * VECTORS,
+            );
             weight = weight.add(V::LANES * VECTORS);
             for (r, row) in sums.iter_mut().enumerate() {
                 let value = V::splat(*input.add(r * stride + k));

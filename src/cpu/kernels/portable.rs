@@ -16,6 +16,9 @@ const LANES: usize = 8;
 const ROWS: usize = 4;
 const VECTORS: usize = 1;
 
+/// A row at a time: there are no registers for the sums of two.
+const DEPTHWISE_ROWS: usize = 1;
+
 #[derive(Clone, Copy)]
 struct Array([f32; LANES]);
 
@@ -69,7 +72,7 @@ unsafe impl Vector for Array {
 
 fn depthwise(task: &Depthwise, output: &mut [f32]) {
     // SAFETY: no special instructions; behind `Kernels::depthwise`.
-    unsafe { generic::depthwise::<Array>(task, output) }
+    unsafe { generic::depthwise::<Array, DEPTHWISE_ROWS>(task, output) }
 }
 
 unsafe fn pointwise(task: &Pointwise, output: Output) {
