@@ -91,9 +91,9 @@ def write_tflite(path, alpha, batch):
 def litert(model, threads):
     os.environ["TF_CPP_MIN_LOG_LEVEL"] = "3"
     # The interpreter of the package ai-edge-litert 2.3.0 takes twice as long for the same file here.
-    from tensorflow.lite import Interpreter
+    import tensorflow as tf
 
-    interpreter = Interpreter(model_path=model, num_threads=threads)
+    interpreter = tf.lite.Interpreter(model_path=model, num_threads=threads)
     interpreter.allocate_tensors()
     index = interpreter.get_input_details()[0]["index"]
     shape = interpreter.get_input_details()[0]["shape"]

@@ -15,6 +15,9 @@ use crate::ops::{Activation, ConvParams};
 /// Fourteen rows of fourteen, which is all of the layers where most of the weights are.
 const TILE_PIXELS: usize = 196;
 
+/// An image of fewer floats is in the second-level cache, having just been written.
+const CACHED_FLOATS: usize = 128 << 10;
+
 /// Fewest pixels for each thread; where there are fewer, threads share out the channels.
 const THREAD_PIXELS: usize = 42;
 
@@ -127,24 +130,31 @@ impl CpuNetwork {
     /// A batch of at least as many images as there are threads runs an image a thread; fewer
     /// images run one after the other on all threads. What comes out is the same.
     pub fn embed(&self, pixels: &[f32], height: usize, width: usize) -> Vec<f32> {
-        let images = pixels.par_chunks_exact(3 * height * width);
-        let mut embeddings = vec![0.0; images.len() * self.embedding_len];
-        let outputs = embeddings.par_chunks_exact_mut(self.embedding_len);
+        let image_len = 3 * height * width;
+        let images = pixels.len() / image_len;
+        let mut embeddings = vec![0.0; images * self.embedding_len];
         let threads = rayon::current_num_threads();
-        if threads > 1 && images.len() >= threads {
-            images.zip(outputs).for_each(|(image, output)| {
-                self.pool
-                    .lend(|w| self.embed_one(image, (height, width), output, w, 1));
-            });
+        let one = |image: &[f32], output: &mut [f32], threads| {
+            self.pool
+                .lend(|w| self.embed_one(image, (height, width), output, w, threads));
+        };
+        if threads > 1 && images >= threads {
+            pixels
+                .par_chunks_exact(image_len)
+                .zip(embeddings.par_chunks_exact_mut(self.embedding_len))
+                .for_each(|(image, output)| one(image, output, 1));
         } else {
-            // Entering the pool once is cheaper than once a layer.
-            rayon::scope(|_| {
-                let outputs = embeddings.chunks_exact_mut(self.embedding_len);
-                for (image, output) in pixels.chunks_exact(3 * height * width).zip(outputs) {
-                    self.pool
-                        .lend(|w| self.embed_one(image, (height, width), output, w, threads));
+            let outputs = embeddings.chunks_exact_mut(self.embedding_len);
+            let mut each = || {
+                for (image, output) in pixels.chunks_exact(image_len).zip(outputs) {
+                    one(image, output, threads);
                 }
-            });
+            };
+            match threads {
+                1 => each(),
+                // Entering the pool once is cheaper than once a layer.
+                _ => rayon::scope(|_| each()),
+            }
         }
         embeddings
     }
@@ -411,8 +421,10 @@ impl Pass<'_> {
                 bounds: dense.bounds,
             };
             // While the product keeps the arithmetic busy, the next tile's input comes nearer.
-            let next = at((tile_number + 2).min(tiles)) - end;
-            kernels::prefetch(self.input_rows(end, next));
+            if self.input.len() > CACHED_FLOATS {
+                let next = at((tile_number + 2).min(tiles)) - end;
+                kernels::prefetch(self.input_rows(end, next));
+            }
             // SAFETY: threads are given different rows or different channels, and the offsets
             // are those of the rows.
             unsafe { self.kernels.pointwise(&task, self.output) };
@@ -461,9 +473,12 @@ impl Pass<'_> {
             let top = row * self.stride * row_stride;
             for (column, pixel) in pixels.by_ref().take(columns).enumerate() {
                 let left = top + column * self.stride * 3;
-                for ky in 0..3 {
-                    let window = &self.input[left + ky * row_stride..][..ROW];
-                    pixel[ky * ROW..(ky + 1) * ROW].copy_from_slice(window);
+                let (rows, _) = pixel.as_chunks_mut::<ROW>();
+                for (ky, row) in rows.iter_mut().take(3).enumerate() {
+                    // Of a known length, a copy is two moves and not a call.
+                    if let Some(window) = self.input[left + ky * row_stride..].first_chunk() {
+                        *row = *window;
+                    }
                 }
             }
         }

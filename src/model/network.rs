@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use candle_core::{DType, Device, Tensor};
+use candle_core::{DType, Device, Storage, Tensor};
 use candle_nn::VarBuilder;
 
 use super::architecture::{Convolution, ConvolutionKind};
@@ -135,8 +135,15 @@ impl MobileNet {
         let mut x = pixels.to_device(&self.device)?.to_dtype(self.dtype)?;
         let layers = match &self.engine {
             Engine::Cpu(network) => {
-                let pixels: Vec<f32> = x.flatten_all()?.to_vec1()?;
-                let embeddings = network.embed(&pixels, height, width);
+                x = x.contiguous()?;
+                let (storage, layout) = x.storage_and_layout();
+                let Storage::Cpu(storage) = &*storage else {
+                    return Err(Error::Config("pixels that are not on the CPU".into()));
+                };
+                let start = layout.start_offset();
+                let pixels =
+                    &storage.as_slice::<f32>()?[start..start + layout.shape().elem_count()];
+                let embeddings = network.embed(pixels, height, width);
                 let shape = (n, network.embedding_len());
                 return Ok(Tensor::from_vec(embeddings, shape, &self.device)?);
             }
