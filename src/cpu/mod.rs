@@ -10,6 +10,7 @@ mod isa;
 mod kernels;
 mod layers;
 mod network;
+mod team;
 mod workspace;
 
 pub use isa::Isa;

@@ -6,6 +6,7 @@ use rayon::prelude::*;
 use super::isa::Isa;
 use super::kernels::{self, Kernels, Output};
 use super::layers::{Dense, Depthwise, stem_weight, values};
+use super::team::{self, Member, Sentinel};
 use super::workspace::{Layout, Pool, Rows, Scratch, Scratches, Workspace};
 use crate::model::{ConvolutionKind, FoldedConvolution};
 use crate::ops::{Activation, ConvParams};
@@ -145,15 +146,8 @@ impl CpuNetwork {
                 .for_each(|(image, output)| one(image, output, 1));
         } else {
             let outputs = embeddings.chunks_exact_mut(self.embedding_len);
-            let mut each = || {
-                for (image, output) in pixels.chunks_exact(image_len).zip(outputs) {
-                    one(image, output, threads);
-                }
-            };
-            match threads {
-                1 => each(),
-                // Entering the pool once is cheaper than once a layer.
-                _ => rayon::scope(|_| each()),
+            for (image, output) in pixels.chunks_exact(image_len).zip(outputs) {
+                one(image, output, threads);
             }
         }
         embeddings
@@ -193,93 +187,115 @@ impl CpuNetwork {
     fn embed_one(
         &self,
         pixels: &[f32],
-        (height, width): (usize, usize),
+        size: (usize, usize),
         embedding: &mut [f32],
         workspace: &mut Workspace,
         threads: usize,
     ) {
-        let (image, tile) = self.sizes(height, width);
+        let (image, tile) = self.sizes(size);
         workspace.reserve(image, tile, threads);
-        let (mut from, mut to, scratches) = workspace.parts();
+        let (images, scratches) = workspace.parts();
+        let images = images.map(|buffer| Output::new(buffer.floats_mut()));
+        team::run(threads, |member| {
+            let _sentinel = Sentinel::new(member);
+            self.pass(pixels, size, images, scratches, member);
+        });
+        let last = &workspace.images[(self.blocks.len() + 1) % 2];
+        let channels = self.blocks.last().map_or(0, |b| b.pointwise.channels);
+        let (rows, columns) = self.output_size(size);
+        let values = &last.floats()[..rows * columns * channels];
+        average(values, channels, embedding);
+    }
 
-        let params = self.stem_params;
+    /// One thread's part of all layers. Image `i` of the two is read by layers whose number is
+    /// even or odd as `i` is, and written by the others.
+    fn pass(
+        &self,
+        pixels: &[f32],
+        (height, width): (usize, usize),
+        images: [Output; 2],
+        scratches: Scratches,
+        member: Member,
+    ) {
+        let mut params = self.stem_params;
         let mut layout = padded(height, width, 3, params);
-        interleave(pixels, layout, from.floats_mut());
-        let mut channels = self.stem.channels;
-        let mut spans = (params, self.blocks.first());
+        if member.number == 0 {
+            // SAFETY: the others wait until this is done.
+            interleave(pixels, layout, unsafe { images[0].floats_mut() });
+        }
+        member.wait();
         for layer in 0..=self.blocks.len() {
-            let (params, next) = spans;
-            let rows = params
-                .padding
-                .span(layout.rows.len, 3, params.stride)
-                .output;
-            let columns = params
-                .padding
-                .span(layout.columns.len, 3, params.stride)
-                .output;
+            let block = layer.checked_sub(1).map(|i| &self.blocks[i]);
+            let next = self.blocks.get(layer);
+            let dense = block.map_or(&self.stem, |block| &block.pointwise);
+            let (rows, columns) = convolved((layout.rows.len, layout.columns.len), params);
             let written = match next {
-                Some(block) => padded(rows, columns, channels, block.params),
-                None => Layout {
-                    rows: Rows::unpadded(rows),
-                    columns: Rows::unpadded(columns),
-                    channels,
-                },
+                Some(next) => padded(rows, columns, dense.channels, next.params),
+                None => Layout::unpadded(rows, columns, dense.channels),
             };
-            let output = &mut to.floats_mut()[..written.len()];
-            written.zero_border(output);
-            let pass = Pass {
+            let output = images[(layer + 1) % 2];
+            if member.number == 0 {
+                // SAFETY: nobody reads this image before the barrier below, and what the others
+                // write meanwhile is not its border.
+                written.border(|range| unsafe { output.zero(range) });
+            }
+            Layer {
                 kernels: self.kernels(),
-                input: from.floats(),
+                // SAFETY: nobody writes to this image before the barrier below.
+                input: &unsafe { images[layer % 2].floats() }[..layout.len()],
                 read: layout,
                 written,
-                output: Output::new(output),
+                output,
                 stride: params.stride,
-            };
-            let separable = layer.checked_sub(1).map(|i| &self.blocks[i]);
-            pass.run(separable, &self.stem, threads, scratches);
-            std::mem::swap(&mut from, &mut to);
+                block,
+                dense,
+            }
+            .run(scratches, member);
+            member.wait();
             layout = written;
-            if let Some(block) = next {
-                channels = block.pointwise.channels;
-                spans = (block.params, self.blocks.get(layer + 1));
+            if let Some(next) = next {
+                params = next.params;
             }
         }
-        average(&from.floats()[..layout.len()], layout.channels, embedding);
+    }
+
+    /// Height and width of the last layer's output.
+    fn output_size(&self, size: (usize, usize)) -> (usize, usize) {
+        let layers = self.blocks.iter().map(|block| block.params);
+        let layers = std::iter::once(self.stem_params).chain(layers);
+        layers.fold(size, convolved)
     }
 
     /// Floats of the largest image and of the largest tile for an input size.
-    fn sizes(&self, height: usize, width: usize) -> (usize, usize) {
+    fn sizes(&self, size: (usize, usize)) -> (usize, usize) {
         let params = self.stem_params;
-        let mut layout = padded(height, width, 3, params);
-        let mut largest = (layout.len(), 0);
-        let mut step = |params: ConvParams, channels: usize, depth: usize| {
-            let span = |len| params.padding.span(len, 3, params.stride).output;
-            let (rows, columns) = (span(layout.rows.len), span(layout.columns.len));
-            // As much room as any padding may take.
-            let room = Rows {
-                before: 1,
-                len: 0,
-                after: 2,
+        let mut largest = (padded(size.0, size.1, 3, params).len(), 0);
+        let mut size = convolved(size, params);
+        let mut depth = STEM_DEPTH;
+        let mut channels = self.stem.channels;
+        for layer in 0..=self.blocks.len() {
+            let next = self.blocks.get(layer);
+            let (rows, columns) = size;
+            let image = match next {
+                Some(next) => padded(rows, columns, channels, next.params),
+                None => Layout::unpadded(rows, columns, channels),
             };
-            layout = Layout {
-                rows: Rows { len: rows, ..room },
-                columns: Rows {
-                    len: columns,
-                    ..room
-                },
-                channels,
-            };
-            let pixels = columns * tile_rows(rows, columns).max(1);
-            largest.0 = largest.0.max(layout.len());
-            largest.1 = largest.1.max(pixels * (depth + SKEW));
-        };
-        step(params, self.stem.channels, STEM_DEPTH);
-        for block in &self.blocks {
-            let depth = block.depthwise.channels;
-            step(block.params, block.pointwise.channels, depth);
+            let tile = tile_rows(rows, columns) * columns * (depth + SKEW);
+            largest = (largest.0.max(image.len()), largest.1.max(tile));
+            if let Some(next) = next {
+                size = convolved(size, next.params);
+                depth = next.depthwise.channels;
+                channels = next.pointwise.channels;
+            }
         }
         largest
     }
+}
+
+/// Height and width of a 3x3 convolution's output.
+fn convolved((height, width): (usize, usize), params: ConvParams) -> (usize, usize) {
+    let span = |len| params.padding.span(len, 3, params.stride).output;
+    (span(height), span(width))
 }
 
 /// An image as a convolution of these settings wants to read it.
@@ -306,7 +322,7 @@ fn bounds(activation: Activation) -> (f32, f32) {
 
 /// `[3][row][column]` to `[row][column][3]` with its border.
 fn interleave(pixels: &[f32], layout: Layout, output: &mut [f32]) {
-    layout.zero_border(&mut output[..layout.len()]);
+    layout.border(|range| output[range].fill(0.0));
     let (height, width) = (layout.rows.len, layout.columns.len);
     let (red, rest) = pixels.split_at(height * width);
     let (green, blue) = rest.split_at(height * width);
@@ -337,62 +353,51 @@ fn average(pixels: &[f32], channels: usize, embedding: &mut [f32]) {
 }
 
 /// One layer's work on one image: the stem, or a block.
-struct Pass<'a> {
+struct Layer<'a> {
     kernels: &'static Kernels,
     input: &'a [f32],
     read: Layout,
     written: Layout,
     output: Output,
     stride: usize,
+    /// `None` for the stem.
+    block: Option<&'a Block>,
+    /// The stem's weights, or the block's pointwise ones.
+    dense: &'a Dense,
 }
 
-impl Pass<'_> {
-    /// Shares the layer out among threads: rows, or output channels where rows are few.
-    fn run(&self, block: Option<&Block>, stem: &Dense, threads: usize, scratches: Scratches) {
-        let dense = block.map_or(stem, |block| &block.pointwise);
+impl Layer<'_> {
+    /// A thread's share: rows, or output channels where rows are few.
+    fn run(&self, scratches: Scratches, member: Member) {
+        let threads = member.threads();
         let rows = self.written.rows.len;
         let pixels = rows * self.written.columns.len;
         let by_rows = pixels >= THREAD_PIXELS * threads && rows >= threads;
-        let panels = dense.channels.div_ceil(self.kernels.panel());
-        let part = |of: usize, thread: usize| {
+        let panel = self.kernels.panel();
+        let panels = self.dense.channels.div_ceil(panel);
+        let share = |of: usize| {
             let at = |thread| of * thread / threads;
-            at(thread)..at(thread + 1)
+            at(member.number)..at(member.number + 1)
         };
-        let work = |thread: usize| {
-            let (rows, panels) = match by_rows {
-                true => (part(rows, thread), 0..panels),
-                false => (0..rows, part(panels, thread)),
-            };
-            if rows.is_empty() || panels.is_empty() {
-                return;
-            }
-            let panel = self.kernels.panel();
-            let channels = panels.start * panel..(panels.end * panel).min(dense.channels);
-            let mut scratch = scratches.of(thread);
-            self.rows(block, dense, rows, channels, &mut scratch);
+        let (rows, panels) = match by_rows {
+            true => (share(rows), 0..panels),
+            false => (0..rows, share(panels)),
         };
-        match threads {
-            1 => work(0),
-            _ => {
-                rayon::broadcast(|context| {
-                    if context.index() < threads {
-                        work(context.index());
-                    }
-                });
-            }
+        if rows.is_empty() || panels.is_empty() {
+            return;
         }
+        let channels = panels.start * panel..(panels.end * panel).min(self.dense.channels);
+        self.rows(rows, channels, &mut scratches.of(member.number));
     }
 
     /// Some rows and channels of the output, tile by tile.
     fn rows(
         &self,
-        block: Option<&Block>,
-        dense: &Dense,
         rows: std::ops::Range<usize>,
         channels: std::ops::Range<usize>,
         scratch: &mut Scratch,
     ) {
-        let columns = self.written.columns.len;
+        let (dense, columns) = (self.dense, self.written.columns.len);
         let most = tile_rows(self.written.rows.len, columns);
         // Tiles of about the same height.
         let tiles = rows.len().div_ceil(most);
@@ -400,7 +405,7 @@ impl Pass<'_> {
         for tile_number in 0..tiles {
             let (first, end) = (at(tile_number), at(tile_number + 1));
             let Scratch { tile, offsets } = &mut *scratch;
-            let stride = match block {
+            let stride = match self.block {
                 Some(block) => self.depthwise(block, first, end - first, tile.floats_mut()),
                 None => self.windows(first, end - first, tile.floats_mut()),
             };

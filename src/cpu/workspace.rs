@@ -31,20 +31,26 @@ impl Rows {
         }
     }
 
-    pub fn unpadded(len: usize) -> Self {
-        Self {
-            before: 0,
-            len,
-            after: 0,
-        }
-    }
-
     fn total(self) -> usize {
         self.before + self.len + self.after
     }
 }
 
 impl Layout {
+    /// An image with nothing around it.
+    pub fn unpadded(rows: usize, columns: usize, channels: usize) -> Self {
+        let direction = |len| Rows {
+            before: 0,
+            len,
+            after: 0,
+        };
+        Self {
+            rows: direction(rows),
+            columns: direction(columns),
+            channels,
+        }
+    }
+
     /// Floats from a row to the next.
     pub fn row_stride(&self) -> usize {
         self.columns.total() * self.channels
@@ -61,21 +67,17 @@ impl Layout {
             + (self.columns.before + column) * self.channels
     }
 
-    /// Writes the zeros around the image.
-    pub fn zero_border(&self, floats: &mut [f32]) {
-        let stride = self.row_stride();
-        let inner = self.offset(0, 0);
+    /// Calls `zero` with each range of the floats around the image.
+    pub fn border(&self, mut zero: impl FnMut(std::ops::Range<usize>)) {
         let left = self.columns.before * self.channels;
         let right = self.columns.after * self.channels;
-        floats[..inner].fill(0.0);
+        zero(0..self.offset(0, 0));
         for row in 0..self.rows.len {
+            // The end of a row and, but for the last, the beginning of the next one.
             let end = self.offset(row, self.columns.len);
-            // The end of a row and the beginning of the next one.
-            floats[end..end + right].fill(0.0);
-            floats[end + right..][..left.min(stride)].fill(0.0);
+            zero(end..(end + right + left).min(self.len()));
         }
-        let end = self.offset(self.rows.len, 0);
-        floats[end.min(self.len())..self.len()].fill(0.0);
+        zero(self.offset(self.rows.len, 0).min(self.len())..self.len());
     }
 }
 
@@ -111,10 +113,9 @@ impl Workspace {
         }
     }
 
-    /// The images to read from and to write to, and the threads' memory.
-    pub fn parts(&mut self) -> (&mut Buffer, &mut Buffer, Scratches<'_>) {
-        let [first, second] = &mut self.images;
-        (first, second, Scratches(&self.scratches))
+    /// The two images, and the threads' memory.
+    pub fn parts(&mut self) -> ([&mut Buffer; 2], Scratches<'_>) {
+        (self.images.each_mut(), Scratches(&self.scratches))
     }
 }
 

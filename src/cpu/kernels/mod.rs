@@ -152,8 +152,8 @@ pub(super) struct Output {
     len: usize,
 }
 
-// SAFETY: it is a pointer that only `Kernels::pointwise` writes through, whose callers promise
-// that no two threads write to the same place.
+// SAFETY: it is a pointer that is only used through unsafe functions, whose callers promise
+// that no two threads touch the same place at once.
 unsafe impl Send for Output {}
 // SAFETY: as above.
 unsafe impl Sync for Output {}
@@ -165,5 +165,34 @@ impl Output {
             start: floats.as_mut_ptr(),
             len: floats.len(),
         }
+    }
+
+    /// All of it, to read.
+    ///
+    /// # Safety
+    /// What it was made of is still there, and nobody writes to it for as long as this is used.
+    pub unsafe fn floats<'a>(self) -> &'a [f32] {
+        // SAFETY: pointer and length are those of a slice; the rest is the caller's promise.
+        unsafe { std::slice::from_raw_parts(self.start, self.len) }
+    }
+
+    /// All of it, to write.
+    ///
+    /// # Safety
+    /// What it was made of is still there, and nobody else touches it for as long as this is
+    /// used.
+    pub unsafe fn floats_mut<'a>(self) -> &'a mut [f32] {
+        // SAFETY: as above.
+        unsafe { std::slice::from_raw_parts_mut(self.start, self.len) }
+    }
+
+    /// Fills a part with zeros.
+    ///
+    /// # Safety
+    /// What it was made of is still there, and nobody else touches this part meanwhile.
+    pub unsafe fn zero(self, part: std::ops::Range<usize>) {
+        assert!(part.start <= part.end && part.end <= self.len);
+        // SAFETY: the part is within; the rest is the caller's promise.
+        unsafe { std::ptr::write_bytes(self.start.add(part.start), 0, part.len()) }
     }
 }
