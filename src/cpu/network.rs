@@ -1,6 +1,5 @@
 //! The whole network, layer by layer and tile by tile.
 
-use candle_core::Result;
 use rayon::prelude::*;
 
 use super::isa::Isa;
@@ -8,6 +7,7 @@ use super::kernels::{self, Kernels, Output};
 use super::layers::{Dense, Depthwise, stem_weight, values};
 use super::team::{self, Member, Sentinel};
 use super::workspace::{Layout, Pool, Rows, Scratch, Scratches, Workspace};
+use crate::error::{Error, Result};
 use crate::model::{ConvolutionKind, FoldedConvolution};
 use crate::ops::{Activation, ConvParams};
 
@@ -53,11 +53,14 @@ struct Block {
 
 impl CpuNetwork {
     /// Packs the weights of a network's convolutions, which are in order.
-    pub fn new(convolutions: &[FoldedConvolution], isa: Isa) -> Result<Self> {
+    pub fn new(
+        convolutions: impl Iterator<Item = Result<FoldedConvolution>>,
+        isa: Isa,
+    ) -> Result<Self> {
         let kernels = isa.kernels();
-        let dense = |weight: &[f32], folded: &FoldedConvolution, bounds| {
+        let dense = |weight: &[f32], folded: &FoldedConvolution, bounds| -> Result<_> {
             let bias = values(&folded.bias)?;
-            Result::Ok(Dense::new(weight, &bias, bounds, kernels))
+            Ok(Dense::new(weight, &bias, bounds, kernels))
         };
         let mut stem = None;
         let mut depthwise = None;
@@ -65,6 +68,7 @@ impl CpuNetwork {
         let mut classifier = None;
         let mut widths = (0, 0);
         for folded in convolutions {
+            let folded = &folded?;
             let weight = values(&folded.weight)?;
             let params = folded.params;
             let outputs = folded.bias.elem_count();
@@ -97,7 +101,7 @@ impl CpuNetwork {
             }
         }
         let Some((stem, stem_params)) = stem else {
-            candle_core::bail!("a network without a stem");
+            return Err(Error::Config("a network without a stem".into()));
         };
         Ok(Self {
             isa,

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use candle_core::{DType, Device, Storage, Tensor};
+use candle_core::{DType, Device, Storage, Tensor, WithDType};
 use candle_nn::VarBuilder;
 
 use super::architecture::{Convolution, ConvolutionKind};
@@ -78,8 +78,8 @@ impl MobileNet {
     pub fn with_isa(config: &Config, weights: &VarBuilder, isa: Isa) -> Result<Self> {
         let layers = fold(config, weights)?;
         let engine = match (weights.device(), weights.dtype()) {
-            (Device::Cpu, DType::F32) => Engine::Cpu(Arc::new(CpuNetwork::new(&layers, isa)?)),
-            _ => Engine::Tensors(layers),
+            (Device::Cpu, DType::F32) => Engine::Cpu(Arc::new(CpuNetwork::new(layers, isa)?)),
+            _ => Engine::Tensors(layers.collect::<Result<_>>()?),
         };
         Ok(Self {
             engine,
@@ -95,7 +95,7 @@ impl MobileNet {
     /// As [`new`](Self::new).
     pub fn composed(config: &Config, weights: &VarBuilder) -> Result<Self> {
         Ok(Self {
-            engine: Engine::Tensors(fold(config, weights)?),
+            engine: Engine::Tensors(fold(config, weights)?.collect::<Result<_>>()?),
             device: weights.device().clone(),
             dtype: weights.dtype(),
         })
@@ -198,53 +198,33 @@ impl MobileNet {
     }
 }
 
-/// The network's convolutions in order, batch norm folded in.
-fn fold(config: &Config, weights: &VarBuilder) -> Result<Vec<FoldedConvolution>> {
+/// The network's convolutions in order, batch norm folded in; each when it is asked for, so that
+/// no more than one is there beside the checkpoint and what is made of it.
+fn fold<'a>(
+    config: &'a Config,
+    weights: &'a VarBuilder,
+) -> Result<impl Iterator<Item = Result<FoldedConvolution>> + 'a> {
     config.validate()?;
-    let convolutions = config.convolutions();
-    let fold = |c: &Convolution| FoldedConvolution::new(config, c, weights);
-    convolutions.iter().map(fold).collect()
+    let convolutions = config.convolutions().into_iter();
+    Ok(convolutions.map(|c| FoldedConvolution::new(config, &c, weights)))
 }
 
 impl FoldedConvolution {
     fn new(config: &Config, convolution: &Convolution, weights: &VarBuilder) -> Result<Self> {
-        // Folding happens in f64 whatever type the network runs in, and so on the CPU: not every
-        // device has one.
-        let get = |name: String, shape: &[usize]| {
-            let stored = DType::F32;
-            let tensor = weights.get_with_hints_dtype(shape, &name, Default::default(), stored)?;
-            tensor.to_device(&Device::Cpu)?.to_dtype(DType::F64)
+        // Folding happens in f64 whatever type the network runs in.
+        let (weight, bias) = match weights.dtype() {
+            DType::F64 => folded(config, convolution, weights, |x| x)?,
+            _ => folded(config, convolution, weights, |x| x as f32)?,
         };
-        let name = &convolution.name;
-        let channels = [convolution.out_channels];
-        let weight = get(format!("{name}.weight"), &convolution.weight_shape())?;
-        let (weight, bias) = if convolution.has_batch_norm() {
-            let part = |part: &str| get(format!("{name}_bn.{part}"), &channels);
-            let (gamma, beta) = (part("weight")?, part("bias")?);
-            let (mean, variance) = (part("running_mean")?, part("running_var")?);
-            let scale = (gamma / (variance + config.batch_norm_epsilon)?.sqrt()?)?;
-            let weight = weight.broadcast_mul(&scale.reshape((channels[0], 1, 1, 1))?)?;
-            (weight, (beta - (mean * scale)?)?)
-        } else {
-            (weight, get(format!("{name}.bias"), &channels)?)
+        let place = |tensor: Tensor| {
+            tensor
+                .to_dtype(weights.dtype())?
+                .to_device(weights.device())
         };
-        for tensor in [&weight, &bias] {
-            let largest = tensor.abs()?.max_all()?.to_scalar::<f64>()?;
-            let sum = tensor.sum_all()?.to_scalar::<f64>()?;
-            if !largest.is_finite() || !sum.is_finite() || largest > f64::from(f32::MAX) {
-                return Err(Error::Config(format!(
-                    "{name}: its weights are not finite numbers"
-                )));
-            }
-        }
         Ok(Self {
             kind: convolution.kind,
-            weight: weight
-                .to_dtype(weights.dtype())?
-                .to_device(weights.device())?,
-            bias: bias
-                .to_dtype(weights.dtype())?
-                .to_device(weights.device())?,
+            weight: place(weight)?,
+            bias: place(bias)?,
             params: ConvParams {
                 stride: convolution.stride,
                 padding: convolution.padding,
@@ -274,4 +254,55 @@ impl FoldedConvolution {
             ConvolutionKind::Classifier => ops::pointwise_conv2d(x, weight, bias, None),
         }
     }
+}
+
+/// Weight and bias of a convolution with its batch norm folded in, on the CPU: each filter times
+/// gamma / sqrt(variance + epsilon), and what that leaves of mean and beta.
+fn folded<T: WithDType>(
+    config: &Config,
+    convolution: &Convolution,
+    weights: &VarBuilder,
+    cast: impl Fn(f64) -> T,
+) -> Result<(Tensor, Tensor)> {
+    let read = |name: String, shape: &[usize]| -> Result<Vec<f32>> {
+        let stored = DType::F32;
+        let tensor = weights.get_with_hints_dtype(shape, &name, Default::default(), stored)?;
+        let values: Vec<f32> = tensor.flatten_all()?.to_vec1()?;
+        match values.iter().all(|value| value.is_finite()) {
+            true => Ok(values),
+            false => Err(Error::Config(format!(
+                "{name} has values that are not finite numbers"
+            ))),
+        }
+    };
+    let (name, channels) = (&convolution.name, convolution.out_channels);
+    let shape = convolution.weight_shape();
+    let weight = read(format!("{name}.weight"), &shape)?;
+    let (scale, shift): (Vec<f64>, Vec<f64>) = if convolution.has_batch_norm() {
+        let part = |part: &str| read(format!("{name}_bn.{part}"), &[channels]);
+        let (gamma, beta) = (part("weight")?, part("bias")?);
+        let (mean, variance) = (part("running_mean")?, part("running_var")?);
+        let channel = |c: usize| {
+            let deviation = (f64::from(variance[c]) + config.batch_norm_epsilon).sqrt();
+            let scale = f64::from(gamma[c]) / deviation;
+            (scale, f64::from(beta[c]) - f64::from(mean[c]) * scale)
+        };
+        (0..channels).map(channel).unzip()
+    } else {
+        let bias = read(format!("{name}.bias"), &[channels])?;
+        bias.into_iter().map(|b| (1.0, f64::from(b))).unzip()
+    };
+    if !scale.iter().chain(&shift).all(|value| value.is_finite()) {
+        let message = format!("{name}_bn has values that no finite scale comes of");
+        return Err(Error::Config(message));
+    }
+    let mut scaled: Vec<T> = Vec::with_capacity(weight.len());
+    for (filter, scale) in weight.chunks_exact(weight.len() / channels).zip(&scale) {
+        scaled.extend(filter.iter().map(|w| cast(f64::from(*w) * scale)));
+    }
+    let bias: Vec<T> = shift.into_iter().map(cast).collect();
+    Ok((
+        Tensor::from_vec(scaled, &shape, &Device::Cpu)?,
+        Tensor::from_vec(bias, channels, &Device::Cpu)?,
+    ))
 }
