@@ -8,9 +8,10 @@
 mod buffer;
 mod isa;
 mod kernels;
-mod layers;
+mod layer;
 mod network;
 mod team;
+mod weights;
 mod workspace;
 
 pub use isa::Isa;

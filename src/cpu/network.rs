@@ -4,30 +4,13 @@ use rayon::prelude::*;
 
 use super::isa::Isa;
 use super::kernels::{self, Kernels, Output};
-use super::layers::{Dense, Depthwise, stem_weight, values};
+use super::layer::{Layer, tile_floats};
 use super::team::{self, Member, Sentinel};
-use super::workspace::{Layout, Pool, Rows, Scratch, Scratches, Workspace};
+use super::weights::{Block, Dense, Depthwise, stem_weight, values};
+use super::workspace::{Layout, Pool, Rows, Scratches, Workspace};
 use crate::error::{Error, Result};
 use crate::model::{ConvolutionKind, FoldedConvolution};
 use crate::ops::{Activation, ConvParams};
-
-/// Pixels that go through the depthwise and the pointwise kernel together: few enough that
-/// their channels stay in the second-level cache, many enough to use a panel of weights often.
-/// Fourteen rows of fourteen, which is all of the layers where most of the weights are.
-const TILE_PIXELS: usize = 196;
-
-/// An image of fewer floats is in the second-level cache, having just been written.
-const CACHED_FLOATS: usize = 128 << 10;
-
-/// Fewest pixels for each thread; where there are fewer, threads share out the channels.
-const THREAD_PIXELS: usize = 42;
-
-/// Floats between the pixels of a tile beyond their channels: rows a power of two apart would
-/// fall into the same few sets of the cache.
-const SKEW: usize = 16;
-
-/// Inputs of the stem: three colours under a 3x3 window.
-const STEM_DEPTH: usize = 27;
 
 /// MobileNet V1 with its weights packed for an instruction set.
 #[derive(Debug)]
@@ -41,14 +24,6 @@ pub(crate) struct CpuNetwork {
     embedding_len: usize,
     classes: usize,
     pool: Pool,
-}
-
-/// A depthwise-separable block.
-#[derive(Debug)]
-struct Block {
-    depthwise: Depthwise,
-    params: ConvParams,
-    pointwise: Dense,
 }
 
 impl CpuNetwork {
@@ -275,7 +250,7 @@ impl CpuNetwork {
         let params = self.stem_params;
         let mut largest = (padded(size.0, size.1, 3, params).len(), 0);
         let mut size = convolved(size, params);
-        let mut depth = STEM_DEPTH;
+        let mut depth = self.stem.depth;
         let mut channels = self.stem.channels;
         for layer in 0..=self.blocks.len() {
             let next = self.blocks.get(layer);
@@ -284,7 +259,7 @@ impl CpuNetwork {
                 Some(next) => padded(rows, columns, channels, next.params),
                 None => Layout::unpadded(rows, columns, channels),
             };
-            let tile = tile_rows(rows, columns) * columns * (depth + SKEW);
+            let tile = tile_floats(rows, columns, depth);
             largest = (largest.0.max(image.len()), largest.1.max(tile));
             if let Some(next) = next {
                 size = convolved(size, next.params);
@@ -310,11 +285,6 @@ fn padded(height: usize, width: usize, channels: usize, params: ConvParams) -> L
         columns: direction(width),
         channels,
     }
-}
-
-/// Rows of a tile.
-fn tile_rows(rows: usize, columns: usize) -> usize {
-    (TILE_PIXELS / columns).clamp(1, rows)
 }
 
 fn bounds(activation: Activation) -> (f32, f32) {
@@ -353,144 +323,5 @@ fn average(pixels: &[f32], channels: usize, embedding: &mut [f32]) {
     }
     for sum in embedding {
         *sum /= count as f32;
-    }
-}
-
-/// One layer's work on one image: the stem, or a block.
-struct Layer<'a> {
-    kernels: &'static Kernels,
-    input: &'a [f32],
-    read: Layout,
-    written: Layout,
-    output: Output,
-    stride: usize,
-    /// `None` for the stem.
-    block: Option<&'a Block>,
-    /// The stem's weights, or the block's pointwise ones.
-    dense: &'a Dense,
-}
-
-impl Layer<'_> {
-    /// A thread's share: rows, or output channels where rows are few.
-    fn run(&self, scratches: Scratches, member: Member) {
-        let threads = member.threads();
-        let rows = self.written.rows.len;
-        let pixels = rows * self.written.columns.len;
-        let by_rows = pixels >= THREAD_PIXELS * threads && rows >= threads;
-        let panel = self.kernels.panel();
-        let panels = self.dense.channels.div_ceil(panel);
-        let share = |of: usize| {
-            let at = |thread| of * thread / threads;
-            at(member.number)..at(member.number + 1)
-        };
-        let (rows, panels) = match by_rows {
-            true => (share(rows), 0..panels),
-            false => (0..rows, share(panels)),
-        };
-        if rows.is_empty() || panels.is_empty() {
-            return;
-        }
-        let channels = panels.start * panel..(panels.end * panel).min(self.dense.channels);
-        self.rows(rows, channels, &mut scratches.of(member.number));
-    }
-
-    /// Some rows and channels of the output, tile by tile.
-    fn rows(
-        &self,
-        rows: std::ops::Range<usize>,
-        channels: std::ops::Range<usize>,
-        scratch: &mut Scratch,
-    ) {
-        let (dense, columns) = (self.dense, self.written.columns.len);
-        let most = tile_rows(self.written.rows.len, columns);
-        // Tiles of about the same height.
-        let tiles = rows.len().div_ceil(most);
-        let at = |tile| rows.start + rows.len() * tile / tiles;
-        for tile_number in 0..tiles {
-            let (first, end) = (at(tile_number), at(tile_number + 1));
-            let Scratch { tile, offsets } = &mut *scratch;
-            let stride = match self.block {
-                Some(block) => self.depthwise(block, first, end - first, tile.floats_mut()),
-                None => self.windows(first, end - first, tile.floats_mut()),
-            };
-            offsets.clear();
-            for row in first..end {
-                let start = self.written.offset(row, 0) + channels.start;
-                let pixels = (0..columns).map(|column| start + column * self.written.channels);
-                offsets.extend(pixels);
-            }
-            let task = kernels::Pointwise {
-                input: tile.floats(),
-                input_stride: stride,
-                depth: dense.depth,
-                weight: &dense.weight.floats()[channels.start * dense.depth..],
-                bias: &dense.bias.floats()[channels.start..],
-                channels: channels.len(),
-                offsets,
-                bounds: dense.bounds,
-            };
-            // While the product keeps the arithmetic busy, the next tile's input comes nearer.
-            if self.input.len() > CACHED_FLOATS {
-                let next = at((tile_number + 2).min(tiles)) - end;
-                kernels::prefetch(self.input_rows(end, next));
-            }
-            // SAFETY: threads are given different rows or different channels, and the offsets
-            // are those of the rows.
-            unsafe { self.kernels.pointwise(&task, self.output) };
-        }
-    }
-
-    /// The input that some rows need and the rows before them did not.
-    fn input_rows(&self, first: usize, rows: usize) -> &[f32] {
-        let stride = self.read.row_stride();
-        let start = (first * self.stride + 3 - self.stride) * stride;
-        let end = start + rows * self.stride * stride;
-        let end = end.min(self.input.len());
-        self.input.get(start..end).unwrap_or_default()
-    }
-
-    /// The depthwise output of some rows; returns the floats from a pixel to the next.
-    fn depthwise(&self, block: &Block, first: usize, rows: usize, output: &mut [f32]) -> usize {
-        let weights = &block.depthwise;
-        let output_stride = weights.channels + SKEW;
-        let row_stride = self.read.row_stride();
-        let task = kernels::Depthwise {
-            input: &self.input[first * self.stride * row_stride..],
-            row_stride,
-            channels: weights.channels,
-            weight: weights.weight.floats(),
-            bias: weights.bias.floats(),
-            stride: self.stride,
-            rows,
-            columns: self.written.columns.len,
-            output_stride,
-            high: weights.high,
-        };
-        self.kernels.depthwise(&task, output);
-        output_stride
-    }
-
-    /// The pixels under the stem's windows of some rows, `[ky][kx][c]` for each; returns the
-    /// floats from a pixel to the next.
-    fn windows(&self, first: usize, rows: usize, output: &mut [f32]) -> usize {
-        const ROW: usize = 9;
-        let output_stride = STEM_DEPTH + SKEW;
-        let row_stride = self.read.row_stride();
-        let columns = self.written.columns.len;
-        let mut pixels = output.chunks_exact_mut(output_stride);
-        for row in first..first + rows {
-            let top = row * self.stride * row_stride;
-            for (column, pixel) in pixels.by_ref().take(columns).enumerate() {
-                let left = top + column * self.stride * 3;
-                let (rows, _) = pixel.as_chunks_mut::<ROW>();
-                for (ky, row) in rows.iter_mut().take(3).enumerate() {
-                    // Of a known length, a copy is two moves and not a call.
-                    if let Some(window) = self.input[left + ky * row_stride..].first_chunk() {
-                        *row = *window;
-                    }
-                }
-            }
-        }
-        output_stride
     }
 }

@@ -4,6 +4,7 @@ use candle_core::{DType, Result, Tensor};
 
 use super::buffer::Buffer;
 use super::kernels::Kernels;
+use crate::ops::ConvParams;
 
 /// A matrix of weights and a bias: a pointwise layer, the classifier, or the stem over the
 /// pixels under its windows.
@@ -95,6 +96,15 @@ impl Depthwise {
             high,
         }
     }
+}
+
+/// A depthwise-separable block.
+#[derive(Debug)]
+pub(super) struct Block {
+    pub depthwise: Depthwise,
+    /// Of the depthwise convolution.
+    pub params: ConvParams,
+    pub pointwise: Dense,
 }
 
 /// The stem's weight (`[out, 3, 3, 3]`, input channels before the kernel's rows and columns) as
