@@ -26,6 +26,9 @@ impl Bar {
 
 impl Progress for Bar {
     fn start(&self, name: &str, bytes: Option<u64>) {
+        if let Some(bytes) = bytes {
+            self.bar.set_length(bytes);
+        }
         let template = match bytes {
             Some(_) => "{msg}  {bar:20} {bytes}/{total_bytes}  {binary_bytes_per_sec}",
             None => "{msg}  {spinner} {bytes}  {binary_bytes_per_sec}",
@@ -35,9 +38,6 @@ impl Progress for Bar {
         }
         self.bar.set_message(name.to_owned());
         self.bar.reset();
-        if let Some(bytes) = bytes {
-            self.bar.set_length(bytes);
-        }
     }
 
     fn advance(&self, bytes: u64) {
