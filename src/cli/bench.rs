@@ -139,7 +139,7 @@ fn network(
         return Ok((MobileNet::with_isa(&config, &weights, isa)?, config, size));
     }
     let checkpoint = arguments.model.load(global)?;
-    let weights = checkpoint.weights(device, dtype);
+    let weights = checkpoint.weights(device, dtype)?;
     let network = MobileNet::with_isa(checkpoint.config(), &weights, isa)?;
     let size = checkpoint.preprocessing().size;
     Ok((network, checkpoint.config().clone(), size))

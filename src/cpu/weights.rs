@@ -34,9 +34,11 @@ impl Dense {
         let mut first = 0;
         while first < channels {
             let width = Self::panel_at(first, channels, kernels);
-            for k in 0..depth {
-                for channel in first..(first + width).min(outputs) {
-                    floats[at + k * width + channel - first] = weight[channel * depth + k];
+            let panel = &mut floats[at..at + depth * width];
+            let rows = weight[first.min(outputs) * depth..].chunks_exact(depth);
+            for (lane, row) in rows.take(width).enumerate() {
+                for (line, value) in panel.chunks_exact_mut(width).zip(row) {
+                    line[lane] = *value;
                 }
             }
             at += depth * width;

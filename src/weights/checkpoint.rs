@@ -1,15 +1,17 @@
 //! A checkpoint in memory: settings, tensors, and the recipe for its pixels.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeMap, HashMap};
 use std::fs::File;
 use std::io::{self, Read, Write};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use candle_core::{DType, Device, Tensor};
 use candle_nn::VarBuilder;
 use sha2::{Digest, Sha256};
 
 use super::imported::{Imported, Source};
+use super::safetensors::Stated;
 use super::{hdf5, keras, safetensors};
 use crate::error::{Error, Result};
 use crate::model::{Config, MobileNet, Padding, alpha_from_channels};
@@ -42,7 +44,34 @@ pub struct Checkpoint {
     preprocessing: Preprocessing,
     source: Option<Source>,
     assumed: Vec<&'static str>,
-    tensors: HashMap<String, Tensor>,
+    tensors: Tensors,
+}
+
+/// A checkpoint's tensors.
+#[derive(Debug, Clone)]
+enum Tensors {
+    /// A safetensors file, from which each is taken when it is asked for: a copy of all of them
+    /// would cost as much time as the network needs for a picture.
+    File(Arc<Vec<u8>>),
+    /// Translated from another layout.
+    Loaded(HashMap<String, Tensor>),
+}
+
+impl Tensors {
+    /// Names, shapes and types.
+    fn stated(&self) -> Result<Vec<Stated>, String> {
+        match self {
+            Self::File(bytes) => Ok(safetensors::inspect(bytes)?.1),
+            Self::Loaded(tensors) => Ok(tensors
+                .iter()
+                .map(|(name, tensor)| Stated {
+                    name: name.clone(),
+                    shape: tensor.dims().to_vec(),
+                    is_float: tensor.dtype().is_float(),
+                })
+                .collect()),
+        }
+    }
 }
 
 impl Checkpoint {
@@ -56,35 +85,35 @@ impl Checkpoint {
     /// of the wrong shape is named.
     pub fn open(path: impl AsRef<Path>, options: &LoadOptions) -> Result<Self> {
         let path = path.as_ref();
-        Self::from_bytes(&read_file(path)?, path, options)
+        Self::from_bytes(read_file(path)?, path, options)
     }
 
     /// The same from a file's bytes; `path` is for messages.
     ///
     /// # Errors
     /// As [`open`](Self::open).
-    pub fn from_bytes(bytes: &[u8], path: &Path, options: &LoadOptions) -> Result<Self> {
+    pub fn from_bytes(bytes: Vec<u8>, path: &Path, options: &LoadOptions) -> Result<Self> {
         let error = |reason: String| Error::checkpoint(path, reason);
         if bytes.starts_with(hdf5::SIGNATURE) {
-            let imported = keras::read_hdf5(bytes).map_err(error)?;
-            return Self::from_imported(imported, bytes, path, options);
+            let imported = keras::read_hdf5(&bytes).map_err(error)?;
+            return Self::from_imported(imported, &bytes, path, options);
         }
         if bytes.starts_with(keras::ZIP_SIGNATURE) {
-            let imported = keras::read_zip(bytes).map_err(error)?;
-            return Self::from_imported(imported, bytes, path, options);
+            let imported = keras::read_zip(&bytes).map_err(error)?;
+            return Self::from_imported(imported, &bytes, path, options);
         }
-        let (tensors, header) = safetensors::read(bytes).map_err(error)?;
+        let (header, _) = safetensors::inspect(&bytes).map_err(error)?;
         let Some(header) = header else {
             // Named as ours but written by somebody else: what the tensors don't tell is as in
             // the published checkpoints.
             let imported = Imported {
-                tensors,
+                tensors: safetensors::tensors(&bytes).map_err(error)?,
                 size: None,
                 activation: None,
                 padding: Padding::Keras,
                 batch_norm_epsilon: 1e-3,
             };
-            return Self::from_imported(imported, bytes, path, options);
+            return Self::from_imported(imported, &bytes, path, options);
         };
         let stated = header.config.activation;
         if options.activation.is_some_and(|asked| asked != stated) {
@@ -100,7 +129,7 @@ impl Checkpoint {
             preprocessing,
             source: header.source,
             assumed: Vec::new(),
-            tensors,
+            tensors: Tensors::File(Arc::new(bytes)),
         }
         .checked()
     }
@@ -141,7 +170,7 @@ impl Checkpoint {
                 name: file_name.to_string_lossy().into_owned(),
                 sha256: sha256(bytes),
             }),
-            tensors: imported.tensors,
+            tensors: Tensors::Loaded(imported.tensors),
         }
         .checked()
     }
@@ -154,26 +183,23 @@ impl Checkpoint {
         self.preprocessing
             .validate()
             .map_err(|e| error(e.to_string()))?;
-        let mut unknown: BTreeSet<&str> = self.tensors.keys().map(String::as_str).collect();
+        let stated = self.tensors.stated().map_err(error)?;
+        let mut found: BTreeMap<&str, &Stated> =
+            stated.iter().map(|s| (s.name.as_str(), s)).collect();
         let mut wrong = Vec::new();
         for (name, shape) in self.config.tensors() {
-            unknown.remove(name.as_str());
-            match self.tensors.get(&name) {
+            match found.remove(name.as_str()) {
                 None => wrong.push(format!("{name} is missing")),
-                Some(tensor) if tensor.dims() != shape => {
-                    wrong.push(format!("{name} is {:?}, not {shape:?}", tensor.dims()));
+                Some(tensor) if tensor.shape != shape => {
+                    wrong.push(format!("{name} is {:?}, not {shape:?}", tensor.shape));
                 }
-                Some(tensor) if !tensor.dtype().is_float() => {
-                    wrong.push(format!("{name} is of type {:?}", tensor.dtype()));
+                Some(tensor) if !tensor.is_float => {
+                    wrong.push(format!("{name} is not of 16, 32 or 64-bit floats"));
                 }
                 Some(_) => {}
             }
         }
-        wrong.extend(
-            unknown
-                .iter()
-                .map(|name| format!("{name} is not part of it")),
-        );
+        wrong.extend(found.keys().map(|name| format!("{name} is not part of it")));
         if wrong.is_empty() {
             return Ok(self);
         }
@@ -222,15 +248,22 @@ impl Checkpoint {
     /// # Errors
     /// Weights that are not numbers, or a failure of the device.
     pub fn network(&self, device: &Device, dtype: DType) -> Result<MobileNet> {
-        MobileNet::new(&self.config, &self.weights(device, dtype)).map_err(|error| match error {
+        let weights = self.weights(device, dtype)?;
+        MobileNet::new(&self.config, &weights).map_err(|error| match error {
             Error::Config(reason) => Error::checkpoint(&self.path, reason),
             other => other,
         })
     }
 
     /// The tensors for a network on a device, to compute in `dtype`.
-    pub fn weights(&self, device: &Device, dtype: DType) -> VarBuilder<'static> {
-        VarBuilder::from_tensors(self.tensors.clone(), dtype, device)
+    ///
+    /// # Errors
+    /// A failure to read them.
+    pub fn weights(&self, device: &Device, dtype: DType) -> Result<VarBuilder<'_>> {
+        Ok(match &self.tensors {
+            Tensors::File(bytes) => VarBuilder::from_slice_safetensors(bytes, dtype, device)?,
+            Tensors::Loaded(tensors) => VarBuilder::from_tensors(tensors.clone(), dtype, device),
+        })
     }
 
     /// The checkpoint as our safetensors: f32, with the settings in the metadata. The same
@@ -239,9 +272,13 @@ impl Checkpoint {
     /// # Errors
     /// A tensor that can't be converted.
     pub fn to_safetensors(&self) -> Result<Vec<u8>> {
-        let mut tensors = HashMap::new();
-        for (name, tensor) in &self.tensors {
-            tensors.insert(name.clone(), tensor.to_dtype(DType::F32)?);
+        let error = |e: String| Error::checkpoint(&self.path, e);
+        let mut tensors = match &self.tensors {
+            Tensors::File(bytes) => safetensors::tensors(bytes).map_err(error)?,
+            Tensors::Loaded(tensors) => tensors.clone(),
+        };
+        for tensor in tensors.values_mut() {
+            *tensor = tensor.to_dtype(DType::F32)?;
         }
         let header = safetensors::Header {
             version: safetensors::VERSION,
@@ -249,7 +286,7 @@ impl Checkpoint {
             preprocessing: self.preprocessing.clone(),
             source: self.source.clone(),
         };
-        safetensors::encode(&tensors, &header).map_err(|e| Error::checkpoint(&self.path, e))
+        safetensors::encode(&tensors, &header).map_err(error)
     }
 
     /// Writes [`to_safetensors`](Self::to_safetensors) to a file, which appears whole or not at
@@ -306,6 +343,9 @@ fn read_file(path: &Path) -> Result<Vec<u8>> {
             },
         ));
     }
+    // At once what the file will need, where it tells; growing means copying.
+    let length = file.metadata().map_or(0, |metadata| metadata.len());
+    bytes.reserve(length.min(MAX_FILE_BYTES) as usize);
     let mut rest = file.take(MAX_FILE_BYTES);
     rest.read_to_end(&mut bytes).map_err(Error::io(path))?;
     if bytes.len() as u64 >= MAX_FILE_BYTES {

@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use ::safetensors::SafeTensors;
+use ::safetensors::{Dtype, SafeTensors};
 use candle_core::{Device, Tensor};
 use serde::{Deserialize, Serialize};
 
@@ -35,10 +35,18 @@ pub(super) fn matches_signature(bytes: &[u8]) -> bool {
     bytes.get(8) == Some(&b'{') && bytes[3..8] == [0; 5]
 }
 
-/// Reads the tensors, and the header where there is one.
-pub(super) fn read(bytes: &[u8]) -> Result<(HashMap<String, Tensor>, Option<Header>), String> {
-    let damaged = |e: &dyn std::fmt::Display| format!("truncated or damaged safetensors ({e})");
-    let (_, metadata) = SafeTensors::read_metadata(bytes).map_err(|e| damaged(&e))?;
+/// A tensor as a file states it.
+pub(super) struct Stated {
+    pub name: String,
+    pub shape: Vec<usize>,
+    /// Of 16, 32 or 64 bits.
+    pub is_float: bool,
+}
+
+/// Reads what a file states: its header, where it has one of ours, and its tensors' shapes. That
+/// the file is as long as it has to be for them is checked.
+pub(super) fn inspect(bytes: &[u8]) -> Result<(Option<Header>, Vec<Stated>), String> {
+    let (_, metadata) = SafeTensors::read_metadata(bytes).map_err(damaged)?;
     let header = metadata.metadata().as_ref();
     let header = header.and_then(|entries| entries.get(METADATA_KEY));
     let header: Option<Header> = header
@@ -52,9 +60,26 @@ pub(super) fn read(bytes: &[u8]) -> Result<(HashMap<String, Tensor>, Option<Head
             "its metadata is of version {version}, and only {VERSION} is understood"
         ));
     }
-    let tensors = candle_core::safetensors::load_buffer(bytes, &Device::Cpu)
-        .map_err(|e| damaged(&without_backtrace(e)))?;
-    Ok((tensors, header))
+    let file = SafeTensors::deserialize(bytes).map_err(damaged)?;
+    let stated = file.iter().map(|(name, tensor)| Stated {
+        name: name.to_owned(),
+        shape: tensor.shape().to_vec(),
+        is_float: matches!(
+            tensor.dtype(),
+            Dtype::F16 | Dtype::BF16 | Dtype::F32 | Dtype::F64
+        ),
+    });
+    Ok((header, stated.collect()))
+}
+
+/// Reads all tensors.
+pub(super) fn tensors(bytes: &[u8]) -> Result<HashMap<String, Tensor>, String> {
+    candle_core::safetensors::load_buffer(bytes, &Device::Cpu)
+        .map_err(|e| damaged(without_backtrace(e)))
+}
+
+fn damaged(error: impl std::fmt::Display) -> String {
+    format!("truncated or damaged safetensors ({error})")
 }
 
 /// The bytes of a file with these tensors and this header.

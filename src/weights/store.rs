@@ -154,7 +154,7 @@ impl Store {
             size: Some(variant.size),
             activation: None,
         };
-        let checkpoint = Checkpoint::from_bytes(&bytes, Path::new(&variant.release_file), &options)
+        let checkpoint = Checkpoint::from_bytes(bytes, Path::new(&variant.release_file), &options)
             .map_err(|e| format!("what arrived is not the checkpoint: {e}"))?
             .with_source_name(&without_credentials(&address));
         variant

@@ -273,7 +273,7 @@ fn mutated_files_never_panic() {
     for file in keras.into_iter().chain([ours]) {
         let bytes = std::fs::read(&file).expect("a checkpoint");
         for _ in 0..60 {
-            let _ = Checkpoint::from_bytes(&mutated(&bytes), &file, &LoadOptions::default());
+            let _ = Checkpoint::from_bytes(mutated(&bytes), &file, &LoadOptions::default());
         }
     }
 }

@@ -59,7 +59,7 @@ fn every_instruction_set_is_nearer_to_the_exact_answer_than_keras() {
         };
         let checkpoint = open(&file, size);
         let config = checkpoint.config();
-        let weights = |dtype| checkpoint.weights(&Device::Cpu, dtype);
+        let weights = |dtype| checkpoint.weights(&Device::Cpu, dtype).expect("weights");
         let exact = MobileNet::composed(config, &weights(DType::F64)).expect("a network");
         let networks: Vec<_> = Isa::available()
             .into_iter()
