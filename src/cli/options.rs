@@ -1,6 +1,6 @@
 //! Arguments that several subcommands share, and what they come to.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use anyhow::{Result, anyhow, bail};
 use candle_core::DType;
@@ -92,43 +92,42 @@ impl ModelOptions {
         if let Some(size) = self.size {
             validate_size(size)?;
         }
-        let published = match self.names_a_checkpoint() {
-            true => None,
-            false => Some(self.published()?),
-        };
-        let path = match (&self.weights, &self.repo, published) {
-            (Some(path), ..) => path.clone(),
-            (None, Some(repo), _) => {
-                environment::store(self.offline)?.fetch_repo(repo, &Bar::new(global))?
+        let checkpoint = match (&self.weights, &self.repo) {
+            (Some(path), _) => self.open(path)?,
+            (None, Some(repo)) => {
+                let store = environment::store(self.offline)?;
+                self.open(&store.fetch_repo(repo, &Bar::new(global))?)?
             }
-            (None, None, Some(variant)) => {
-                environment::store(self.offline)?.fetch(variant, &Bar::new(global))?
-            }
-            (None, None, None) => bail!("no checkpoint was named"),
+            (None, None) => self.open_published(global)?,
         };
+        self.check(&checkpoint)?;
+        if global.verbose {
+            note(&format!("weights {}", checkpoint.path().display()));
+        }
+        Ok(checkpoint)
+    }
+
+    /// Reads a checkpoint that may leave it to the options to state its size and activation.
+    fn open(&self, path: &Path) -> Result<Checkpoint> {
         let options = LoadOptions {
             size: self.size,
             activation: self.activation.map(Into::into),
         };
-        let checkpoint = Checkpoint::open(&path, &options);
-        let checkpoint = match published {
-            None => checkpoint?,
-            // Whatever the cache holds under a variant's name has to be that variant.
-            Some(variant) => checkpoint
-                .map_err(|error| error.to_string())
-                .and_then(|found| variant.check(&found).map(|()| found))
-                .map_err(|reason| {
-                    anyhow!(
-                        "{reason}\n  in the cache; remove {} to fetch it again",
-                        path.display()
-                    )
-                })?,
-        };
-        self.check(&checkpoint)?;
-        if global.verbose {
-            note(&format!("weights {}", path.display()));
-        }
-        Ok(checkpoint)
+        Ok(Checkpoint::open(path, &options)?)
+    }
+
+    /// Reads the published variant that the options name, which states everything itself.
+    /// Whatever the cache holds under a variant's name has to be that variant.
+    fn open_published(&self, global: Global) -> Result<Checkpoint> {
+        let variant = self.published()?;
+        let path = environment::store(self.offline)?.fetch(variant, &Bar::new(global))?;
+        Checkpoint::open(&path, &LoadOptions::default())
+            .map_err(|error| error.to_string())
+            .and_then(|found| variant.check(&found).map(|()| found))
+            .map_err(|reason| {
+                let path = path.display();
+                anyhow!("{reason}\n  in the cache; remove {path} to fetch it again")
+            })
     }
 
     /// The published variant that the options name.
@@ -150,6 +149,10 @@ impl ModelOptions {
         let (config, path) = (checkpoint.config(), checkpoint.path().display());
         if let Some(alpha) = self.alpha.filter(|&alpha| !config.has_width(alpha)) {
             bail!("{path}: it has alpha {:?}, not {alpha:?}", config.alpha);
+        }
+        let activation = self.activation.map(Activation::from);
+        if activation.is_some_and(|asked| asked != config.activation) {
+            bail!("{path}: its activation is {}", config.activation);
         }
         if let Some(classes) = self.classes.filter(|&n| Some(n) != config.classes) {
             match config.classes {

@@ -138,9 +138,8 @@ impl CpuNetwork {
             return embeddings.to_vec();
         };
         let images = embeddings.len() / self.embedding_len;
-        let mut logits = Vec::with_capacity(images * self.classes);
-        let mut padded = vec![0.0; classifier.channels];
-        for embedding in embeddings.chunks_exact(self.embedding_len) {
+        let mut logits = vec![0.0; images * self.classes];
+        let one = |padded: &mut Vec<f32>, embedding: &[f32], logits: &mut [f32]| {
             let task = kernels::Pointwise {
                 input: embedding,
                 input_stride: self.embedding_len,
@@ -152,8 +151,20 @@ impl CpuNetwork {
                 bounds: classifier.bounds,
             };
             // SAFETY: `padded` is this thread's own.
-            unsafe { self.kernels().pointwise(&task, Output::new(&mut padded)) };
-            logits.extend_from_slice(&padded[..self.classes]);
+            unsafe { self.kernels().pointwise(&task, Output::new(padded)) };
+            logits.copy_from_slice(&padded[..self.classes]);
+        };
+        let padded = || vec![0.0; classifier.channels];
+        if images == 1 {
+            // Handing a single row to the pool would take longer than the row.
+            one(&mut padded(), embeddings, &mut logits);
+        } else {
+            embeddings
+                .par_chunks_exact(self.embedding_len)
+                .zip(logits.par_chunks_exact_mut(self.classes))
+                .for_each_init(padded, |padded, (embedding, logits)| {
+                    one(padded, embedding, logits);
+                });
         }
         logits
     }

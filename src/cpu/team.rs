@@ -13,9 +13,8 @@ const SPINS: usize = 4000;
 /// threads and waiting for the others, would wait for ever; and would be no faster.
 static TEAM: Mutex<()> = Mutex::new(());
 
-/// Runs `work(thread, barrier)` on `threads` threads of the current pool at once, or, where
-/// another pass is using them, everything on this one: `work` is told its number and how many
-/// there are.
+/// Runs `work` on `threads` threads of the current pool at once, or, where another pass is using
+/// them, on this one alone: a [`Member`] tells each its number and how many there are.
 pub(super) fn run(threads: usize, work: impl Fn(Member) + Sync) {
     let alone = || {
         let barrier = Barrier::new(1);

@@ -17,6 +17,8 @@ pub use conv2d::conv2d;
 pub use depthwise_conv2d::depthwise_conv2d;
 pub use pointwise_conv2d::pointwise_conv2d;
 
+use std::fmt;
+
 use candle_core::Tensor;
 use serde::{Deserialize, Serialize};
 
@@ -28,6 +30,15 @@ pub enum Activation {
     Relu,
     /// `min(max(x, 0), 6)`.
     Relu6,
+}
+
+impl fmt::Display for Activation {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Relu => "relu",
+            Self::Relu6 => "relu6",
+        })
+    }
 }
 
 impl Activation {

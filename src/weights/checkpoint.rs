@@ -361,11 +361,7 @@ pub(super) fn sha256(bytes: &[u8]) -> String {
 }
 
 fn contradiction(path: &Path, stated: Activation) -> Error {
-    let name = match stated {
-        Activation::Relu => "relu",
-        Activation::Relu6 => "relu6",
-    };
-    Error::checkpoint(path, format!("it states that its activation is {name}"))
+    Error::checkpoint(path, format!("it states that its activation is {stated}"))
 }
 
 /// Alpha, classes and shallow or not, from the tensors' names and shapes.

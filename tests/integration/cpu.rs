@@ -7,6 +7,7 @@ use mobilenet::Isa;
 use mobilenet::model::{Config, MobileNet, Padding, random_tensors};
 use mobilenet::ops::Activation;
 use proptest::prelude::*;
+use rayon::prelude::*;
 
 use crate::support::{floats, largest_difference, values};
 
@@ -122,6 +123,23 @@ fn a_network_may_be_shared() {
             });
         }
     });
+}
+
+/// From within the pool, from all of its threads at once: nobody waits for somebody who waits.
+#[test]
+fn passes_within_a_busy_pool_come_to_an_end() {
+    let config = Config::with_alpha(0.25);
+    let network = MobileNet::new(&config, &weights(&config, DType::F32, 1)).expect("a network");
+    let input = pixels((1, 3, 64, 64), 4);
+    let want = floats(&network.forward(&input).expect("logits"));
+    for threads in 1..=4 {
+        let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build();
+        pool.expect("a pool").install(|| {
+            (0..60).into_par_iter().for_each(|_| {
+                assert!(floats(&network.forward(&input).expect("logits")) == want);
+            });
+        });
+    }
 }
 
 #[test]

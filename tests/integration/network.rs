@@ -209,6 +209,11 @@ fn the_first_use_downloads_and_the_next_asks_nobody() {
     answered(&with_mirror(&program, &server.address, &["--offline"]));
     assert_eq!(server.requests().len(), 1);
 
+    // What it is not is refused, and the cache is not blamed for the question.
+    let ran = with_mirror(&program, &server.address, &["--activation", "relu"]);
+    ran.refused(&["its activation is relu6"]);
+    assert!(!ran.stderr.contains("fetch it again"), "{}", ran.stderr);
+
     // The conversion knows where it comes from.
     let path = program.path("cache/mobilenet_v1_0.25_224.safetensors");
     let kept = Checkpoint::open(path, &LoadOptions::default()).expect("a checkpoint");
