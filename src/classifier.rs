@@ -128,10 +128,6 @@ impl Classifier {
     /// The `top_k` most probable classes of one picture's scores, those under `threshold` left
     /// out; of equally probable ones the first.
     pub fn top(&self, scores: &[f32], top_k: usize, threshold: f32) -> Vec<Prediction> {
-        let mut order: Vec<usize> = (0..scores.len()).collect();
-        order.sort_by(|&a, &b| scores[b].total_cmp(&scores[a]));
-        let kept = order.into_iter().take(top_k);
-        let kept = kept.take_while(|&i| scores[i] >= threshold);
         let prediction = |i: usize| {
             let class = &self.labels.classes()[i];
             Prediction {
@@ -141,8 +137,28 @@ impl Classifier {
                 score: scores[i],
             }
         };
-        kept.map(prediction).collect()
+        let outputs = top_outputs(scores, top_k, threshold);
+        outputs.into_iter().map(prediction).collect()
     }
+
+    /// The classes.
+    pub fn labels(&self) -> &Labels {
+        &self.labels
+    }
+}
+
+/// The numbers of the `top_k` largest scores in descending order, those under `threshold` left
+/// out; of equal ones the first.
+pub fn top_outputs(scores: &[f32], top_k: usize, threshold: f32) -> Vec<usize> {
+    let descending = |&a: &usize, &b: &usize| scores[b].total_cmp(&scores[a]).then(a.cmp(&b));
+    let mut outputs: Vec<usize> = (0..scores.len()).collect();
+    outputs.retain(|&i| scores[i] >= threshold);
+    if (1..outputs.len()).contains(&top_k) {
+        outputs.select_nth_unstable_by(top_k, descending);
+    }
+    outputs.truncate(top_k);
+    outputs.sort_unstable_by(descending);
+    outputs
 }
 
 /// Probabilities from logits, summed in f64.

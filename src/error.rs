@@ -126,6 +126,11 @@ impl ImageError {
     pub(crate) fn decode(message: impl Into<String>) -> Self {
         Self::new(ImageErrorKind::Decode, message)
     }
+
+    /// What stands for a picture whose decoder panicked.
+    pub fn decoder_failed() -> Self {
+        Self::decode("the decoder failed: please report this picture")
+    }
 }
 
 impl From<std::io::Error> for ImageError {

@@ -39,6 +39,6 @@ pub mod ops;
 pub mod pixels;
 pub mod weights;
 
-pub use classifier::{Classifier, Prediction};
+pub use classifier::{Classifier, Prediction, top_outputs};
 pub use cpu::Isa;
 pub use error::{Error, Result};

@@ -76,7 +76,8 @@ struct Report {
 pub fn run(arguments: &Arguments, global: Global) -> Result<Outcome> {
     let running = arguments.run.start(global)?;
     let (network, config, size) = network(arguments, &running, global)?;
-    let shape = (running.batch_size, 3, size, size);
+    let batch_size = running.batch_size.unwrap_or(1);
+    let shape = (batch_size, 3, size, size);
     let pixels = Tensor::rand(-1f32, 1f32, shape, &running.device.device)?;
     for _ in 0..arguments.warmup_runs {
         once(&network, &pixels)?;
@@ -105,13 +106,13 @@ pub fn run(arguments: &Arguments, global: Global) -> Result<Outcome> {
         alpha: config.alpha,
         shallow: config.shallow,
         size,
-        batch_size: running.batch_size,
+        batch_size,
         threads: running.threads,
         runs: arguments.num_runs,
         min_ms: at(0.0),
         median_ms: median,
         p90_ms: at(0.9),
-        images_per_second: running.batch_size as f64 / (median / 1e3),
+        images_per_second: batch_size as f64 / (median / 1e3),
     };
     let mut out = io::stdout().lock();
     if arguments.report.is_json() {

@@ -10,10 +10,15 @@ mod classify;
 mod convert;
 mod doctor;
 mod environment;
+mod grep;
 mod inputs;
+mod interrupt;
+mod matcher;
 mod options;
 mod output;
+mod pipeline;
 mod progress;
+mod session;
 mod shell;
 mod summary;
 mod terminal;
@@ -24,6 +29,8 @@ use std::process::ExitCode;
 use anyhow::Result;
 use clap::{Args, Parser, Subcommand};
 
+/// Nothing matched.
+const NO_MATCH: u8 = 1;
 /// Anything went wrong, a single unreadable input included.
 const FAILURE: u8 = 2;
 
@@ -58,6 +65,7 @@ struct Global {
 #[derive(Debug, Subcommand)]
 enum Command {
     Classify(classify::Arguments),
+    Grep(grep::Arguments),
     Summary(summary::Arguments),
     Convert(convert::Arguments),
     Bench(bench::Arguments),
@@ -73,6 +81,10 @@ enum Outcome {
     Complete,
     /// Some inputs failed, each of them reported; the others were answered.
     Incomplete,
+    /// Everything was answered, and nothing was found.
+    NoMatch,
+    /// It was asked to stop, and did.
+    Interrupted,
 }
 
 /// Parses, runs, reports.
@@ -82,6 +94,11 @@ pub fn main() -> ExitCode {
     match run(cli) {
         Ok(Outcome::Complete) => ExitCode::SUCCESS,
         Ok(Outcome::Incomplete) => ExitCode::from(FAILURE),
+        Ok(Outcome::NoMatch) => ExitCode::from(NO_MATCH),
+        Ok(Outcome::Interrupted) => {
+            interrupt::end_by_signal();
+            ExitCode::from(FAILURE)
+        }
         // Whoever reads the output has seen enough.
         Err(error) if is_broken_pipe(&error) => ExitCode::SUCCESS,
         Err(error) => {
@@ -101,6 +118,7 @@ fn run(cli: Cli) -> Result<Outcome> {
     let global = cli.global;
     match cli.command {
         Command::Classify(arguments) => classify::run(&arguments, global),
+        Command::Grep(arguments) => grep::run(&arguments, global),
         Command::Summary(arguments) => summary::run(&arguments, global),
         Command::Convert(arguments) => convert::run(&arguments, global),
         Command::Bench(arguments) => bench::run(&arguments, global),

@@ -30,6 +30,14 @@ impl Terminal {
         }
     }
 
+    /// A file in place of stdout.
+    pub fn none() -> Self {
+        Self {
+            width: None,
+            colour: false,
+        }
+    }
+
     /// `text` in `style`, where colours are welcome.
     pub fn paint(self, style: anstyle::Style, text: &str) -> String {
         match self.colour {

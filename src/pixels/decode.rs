@@ -8,6 +8,7 @@ use image::metadata::Orientation;
 use image::{DynamicImage, ImageDecoder, ImageFormat, ImageReader, RgbImage};
 
 use super::limits::{DecodeOptions, check_size};
+use super::picture::Picture;
 use super::{gif, jpeg};
 use crate::error::{ImageError, ImageErrorKind};
 
@@ -16,6 +17,11 @@ const MAX_PNG_CHUNK_BYTES: u64 = 64 << 20;
 
 /// The formats that [`decode`] knows, for messages.
 pub const SUPPORTED_FORMATS: &str = "JPEG, PNG, WebP, GIF, BMP, TIFF, PNM";
+
+/// Whether bytes begin as the files of a format do that [`decode`] knows; 32 are enough.
+pub fn looks_like_image(start: &[u8]) -> bool {
+    image::guess_format(start).is_ok_and(|format| format.reading_enabled())
+}
 
 /// Reads and decodes an image file.
 ///
@@ -52,6 +58,16 @@ pub fn read(source: impl Read, options: &DecodeOptions) -> Result<Vec<u8>, Image
 /// Bytes that are empty, of no known format or damaged ([`ImageErrorKind::Decode`]), or an
 /// image larger than the limits ([`ImageErrorKind::Limit`]).
 pub fn decode(bytes: &[u8], options: &DecodeOptions) -> Result<RgbImage, ImageError> {
+    decode_at_least(bytes, options, &|_, _| (usize::MAX, usize::MAX)).map(|picture| picture.pixels)
+}
+
+/// [`decode`] at a reduced scale, where the format can do so and the picture still has as many
+/// columns and rows as `enough` says for its width and height.
+pub(super) fn decode_at_least(
+    bytes: &[u8],
+    options: &DecodeOptions,
+    enough: &dyn Fn(usize, usize) -> (usize, usize),
+) -> Result<Picture, ImageError> {
     if bytes.is_empty() {
         return Err(ImageError::decode("the file is empty"));
     }
@@ -60,17 +76,21 @@ pub fn decode(bytes: &[u8], options: &DecodeOptions) -> Result<RgbImage, ImageEr
             "not an image of a known format ({SUPPORTED_FORMATS})"
         )));
     };
-    let (image, orientation) = match format {
-        ImageFormat::Jpeg => jpeg::decode(bytes, options)?,
-        ImageFormat::Gif => (gif::decode(bytes, options)?, Orientation::NoTransforms),
-        _ => decode_other(bytes, format, options)?,
+    let (picture, orientation) = match format {
+        ImageFormat::Jpeg => jpeg::decode(bytes, options, enough)?,
+        ImageFormat::Gif => {
+            let image = gif::decode(bytes, options)?;
+            (image.into(), Orientation::NoTransforms)
+        }
+        _ => {
+            let (image, orientation) = decode_other(bytes, format, options)?;
+            (image.into(), orientation)
+        }
     };
-    if !options.exif_orientation || orientation == Orientation::NoTransforms {
-        return Ok(image);
-    }
-    let mut image = DynamicImage::ImageRgb8(image);
-    image.apply_orientation(orientation);
-    Ok(image.into_rgb8())
+    Ok(match options.exif_orientation {
+        true => picture.oriented(orientation),
+        false => picture,
+    })
 }
 
 /// Formats that the image crate decodes exactly.

@@ -7,6 +7,9 @@ use crate::error::{ImageError, ImageErrorKind};
 pub struct DecodeOptions {
     /// Turn the image as its EXIF orientation says.
     pub exif_orientation: bool,
+    /// Decode a JPEG that is much larger than the network's input at a reduced scale, in a
+    /// fraction of the time: [`Preprocessing::read`](super::Preprocessing::read).
+    pub reduced: bool,
     /// Width times height above which an image is refused before it is decoded.
     pub max_pixels: u64,
     /// Size of a file above which it is refused before it is read to its end.
@@ -21,11 +24,12 @@ impl DecodeOptions {
 }
 
 impl Default for DecodeOptions {
-    /// EXIF is applied; 178,956,970 pixels (half a gigabyte of RGB, the number at which Pillow
+    /// EXIF is applied; JPEGs are decoded at their full size; 178,956,970 pixels (half a gigabyte of RGB, the number at which Pillow
     /// refuses too) and half a gigabyte of file are the most.
     fn default() -> Self {
         Self {
             exif_orientation: true,
+            reduced: false,
             max_pixels: 178_956_970,
             max_bytes: 512 << 20,
         }

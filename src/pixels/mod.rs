@@ -7,11 +7,12 @@ mod decode;
 mod gif;
 mod jpeg;
 mod limits;
+mod picture;
 mod preprocess;
 mod resize;
 
 pub use ::image::RgbImage;
-pub use decode::{SUPPORTED_FORMATS, decode, open, read};
+pub use decode::{SUPPORTED_FORMATS, decode, looks_like_image, open, read};
 pub use limits::DecodeOptions;
-pub use preprocess::{CENTER_CROP, Crop, Preprocessing, to_tensor};
+pub use preprocess::{CENTER_CROP, Crop, Prepared, Preprocessing, to_tensor};
 pub use resize::{Filter, Window, resize};

@@ -4,13 +4,22 @@ use candle_core::{Device, Tensor};
 use image::RgbImage;
 use serde::{Deserialize, Serialize};
 
-use super::resize::{Filter, Window, resize};
-use crate::error::Result;
+use super::decode::decode_at_least;
+use super::limits::DecodeOptions;
+use super::picture::Picture;
+use super::resize::{Filter, Frame, Window, resize_frame};
+use crate::error::{ImageError, Result};
 use crate::model::validate_size;
 
 /// The part of the resized image's side that TF-Slim's evaluation crops to, which the
 /// published accuracies were measured with.
 pub const CENTER_CROP: f64 = 0.875;
+
+/// How many times the wanted width and height a JPEG decoded at a reduced scale has at least.
+///
+/// What is left to the resampler then hides most of what the reduced decoding does otherwise.
+/// Pillow's `thumbnail` leaves as much.
+const REDUCED_AT_LEAST: usize = 2;
 
 /// How a picture of any shape becomes a square.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
@@ -34,6 +43,16 @@ pub struct Preprocessing {
     pub crop: Crop,
     /// How it is resampled.
     pub filter: Filter,
+}
+
+/// A picture as the network takes it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Prepared {
+    /// Its pixels.
+    pub pixels: RgbImage,
+    /// Whether it was decoded at a reduced scale, so that the pixels are nearly those that
+    /// Pillow makes, and not the very same.
+    pub reduced: bool,
 }
 
 impl Preprocessing {
@@ -62,29 +81,63 @@ impl Preprocessing {
         }
     }
 
+    /// Decodes the bytes of a file and brings the picture to `size` by `size` pixels.
+    ///
+    /// With [`DecodeOptions::reduced`], a JPEG that is much larger than that is decoded at a
+    /// half, a quarter or an eighth of its size, and the answer says so.
+    ///
+    /// # Errors
+    /// As [`decode`](super::decode()).
+    pub fn read(
+        &self,
+        bytes: &[u8],
+        options: &DecodeOptions,
+    ) -> std::result::Result<Prepared, ImageError> {
+        let enough = |width, height| {
+            let (width, height) = self.resized((width, height));
+            (REDUCED_AT_LEAST * width, REDUCED_AT_LEAST * height)
+        };
+        let picture = match options.reduced {
+            true => decode_at_least(bytes, options, &enough)?,
+            false => Picture::from(super::decode(bytes, options)?),
+        };
+        Ok(Prepared {
+            pixels: self.cut(&picture.pixels, picture.frame, picture.size),
+            reduced: picture.is_reduced(),
+        })
+    }
+
     /// Brings a picture to `size` by `size` pixels, to the bytes that Pillow makes.
     pub fn apply(&self, image: &RgbImage) -> RgbImage {
-        let (width, height) = (image.width() as usize, image.height() as usize);
-        let (size, filter) = (self.size, self.filter);
-        let (resized, left, top) = match self.crop {
-            Crop::Squash => ((size, size), 0, 0),
+        let size = (image.width() as usize, image.height() as usize);
+        self.cut(image, Frame::whole(image), size)
+    }
+
+    /// Resizes and crops a part of an image, which stands for a picture of size `original`.
+    fn cut(&self, image: &RgbImage, frame: Frame, original: (usize, usize)) -> RgbImage {
+        let resized = self.resized(original);
+        let window = Window {
+            left: (resized.0 - self.size) / 2,
+            top: (resized.1 - self.size) / 2,
+            width: self.size,
+            height: self.size,
+        };
+        resize_frame(image, frame, resized, self.filter, window)
+    }
+
+    /// Width and height that a picture is resized to before it is cropped.
+    fn resized(&self, (width, height): (usize, usize)) -> (usize, usize) {
+        match self.crop {
+            Crop::Squash => (self.size, self.size),
             Crop::Center(fraction) => {
-                let shorter = (size as f64 / fraction).round_ties_even() as usize;
+                let shorter = (self.size as f64 / fraction).round_ties_even() as usize;
                 let longer = |long: usize, short: usize| long * shorter / short;
-                let (w, h) = match width <= height {
+                match width <= height {
                     true => (shorter, longer(height, width)),
                     false => (longer(width, height), shorter),
-                };
-                ((w, h), (w - size) / 2, (h - size) / 2)
+                }
             }
-        };
-        let window = Window {
-            left,
-            top,
-            width: size,
-            height: size,
-        };
-        resize(image, resized, filter, window)
+        }
     }
 }
 

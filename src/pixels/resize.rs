@@ -55,6 +55,44 @@ pub struct Window {
     pub height: usize,
 }
 
+/// The part of an image that shows, in fractions of its pixels.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(super) struct Frame {
+    /// From its first column to its last.
+    pub columns: Span,
+    /// From its first row to its last.
+    pub rows: Span,
+}
+
+/// A part of a line of pixels.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(super) struct Span {
+    /// Pixels before it.
+    pub start: f64,
+    /// Its length in pixels.
+    pub len: f64,
+}
+
+impl Span {
+    /// The whole of a line.
+    pub fn whole(len: usize) -> Self {
+        Self {
+            start: 0.0,
+            len: len as f64,
+        }
+    }
+}
+
+impl Frame {
+    /// All of an image.
+    pub fn whole(image: &RgbImage) -> Self {
+        Self {
+            columns: Span::whole(image.width() as usize),
+            rows: Span::whole(image.height() as usize),
+        }
+    }
+}
+
 /// Resizes `image` to `width` by `height` pixels and returns a window of the result.
 ///
 /// The bytes are those of Pillow 13's `image.resize((width, height), filter).crop(window)`, and
@@ -62,8 +100,14 @@ pub struct Window {
 ///
 /// # Panics
 /// Where the image is empty or the window is not inside of the result.
-pub fn resize(
+pub fn resize(image: &RgbImage, size: (usize, usize), filter: Filter, window: Window) -> RgbImage {
+    resize_frame(image, Frame::whole(image), size, filter, window)
+}
+
+/// [`resize`] for a part of `image`, as Pillow's `resize(size, filter, box)`.
+pub(super) fn resize_frame(
     image: &RgbImage,
+    frame: Frame,
     (width, height): (usize, usize),
     filter: Filter,
     window: Window,
@@ -72,8 +116,10 @@ pub fn resize(
     assert!(from_width > 0 && from_height > 0, "an empty image");
     assert!(window.left + window.width <= width, "window too wide");
     assert!(window.top + window.height <= height, "window too high");
-    let columns = Taps::new(from_width, width, window.left, window.width, filter);
-    let rows = Taps::new(from_height, height, window.top, window.height, filter);
+    let wanted = window.left..window.left + window.width;
+    let columns = Taps::new(from_width, frame.columns, width, wanted, filter);
+    let wanted = window.top..window.top + window.height;
+    let rows = Taps::new(from_height, frame.rows, height, wanted, filter);
     // Pillow 13 begins with the direction that leaves less to do; the order shows in the
     // rounding.
     let lost_rows = from_height as i64 - height as i64;
@@ -107,18 +153,24 @@ struct Taps {
 }
 
 impl Taps {
-    /// Outputs `first..first + count` of `to`, resampled from `from` inputs.
-    fn new(from: usize, to: usize, first: usize, count: usize, filter: Filter) -> Self {
-        let scale = from as f64 / to as f64;
+    /// The `wanted` of `to` outputs, resampled from a part of `from` inputs.
+    fn new(
+        from: usize,
+        part: Span,
+        to: usize,
+        wanted: std::ops::Range<usize>,
+        filter: Filter,
+    ) -> Self {
+        let scale = part.len / to as f64;
         let stretch = scale.max(1.0);
         let support = filter.support() * stretch;
         let mut taps = Self {
-            spans: Vec::with_capacity(count),
+            spans: Vec::with_capacity(wanted.len()),
             weights: Vec::new(),
         };
         let mut exact = Vec::new();
-        for output in first..first + count {
-            let centre = (output as f64 + 0.5) * scale;
+        for output in wanted {
+            let centre = part.start + (output as f64 + 0.5) * scale;
             // The casts truncate, and bring what is below zero to zero.
             let begin = (centre - support + 0.5) as usize;
             let end = ((centre + support + 0.5) as usize).min(from);

@@ -1,17 +1,21 @@
 //! The answers of `classify`, one file a format.
 
 mod json;
+mod options;
+mod resume;
 mod table;
 mod text;
 
 use std::ffi::OsStr;
 use std::io::{self, Write};
+use std::path::Path;
 
 use clap::ValueEnum;
 use mobilenet::Prediction;
 use mobilenet::error::ImageError;
 
 use super::terminal::Terminal;
+pub use options::OutputOptions;
 
 /// `--format` of `classify`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -21,6 +25,20 @@ pub enum Format {
     Jsonl,
     Csv,
     Tsv,
+}
+
+impl Format {
+    /// What the extension of a file's name says.
+    fn of_name(path: &Path) -> Option<Self> {
+        match path.extension()?.to_str()? {
+            "txt" => Some(Self::Text),
+            "json" => Some(Self::Json),
+            "jsonl" | "ndjson" => Some(Self::Jsonl),
+            "csv" => Some(Self::Csv),
+            "tsv" => Some(Self::Tsv),
+            _ => None,
+        }
+    }
 }
 
 /// The answer to one input.
@@ -46,11 +64,7 @@ pub trait RowWriter {
 }
 
 /// The writer of a format.
-pub fn writer<'a>(
-    format: Format,
-    out: impl Write + 'a,
-    terminal: Terminal,
-) -> Box<dyn RowWriter + 'a> {
+fn writer(format: Format, out: impl Write + 'static, terminal: Terminal) -> Box<dyn RowWriter> {
     match format {
         Format::Text => Box::new(text::Text::new(out, terminal)),
         Format::Json => Box::new(json::Json::array(out)),

@@ -5,7 +5,7 @@ use std::io::{self, Write};
 use super::json::name_bytes;
 use super::{Row, RowWriter, kind_name};
 
-const HEADER: [&str; 7] = ["path", "rank", "index", "wnid", "label", "score", "error"];
+pub const HEADER: [&str; 7] = ["path", "rank", "index", "wnid", "label", "score", "error"];
 
 pub struct Table<W: Write> {
     out: csv::Writer<W>,

@@ -1,18 +1,16 @@
-//! Arguments that several subcommands share, and what they come to.
+//! Which network.
 
 use std::path::{Path, PathBuf};
 
 use anyhow::{Result, anyhow, bail};
-use candle_core::DType;
 use clap::{Args, ValueEnum};
-use mobilenet::device::{self, DeviceChoice, OpenedDevice};
 use mobilenet::model::{Config, PUBLISHED_ALPHAS, PUBLISHED_SIZES, validate_size};
 use mobilenet::ops::Activation;
 use mobilenet::weights::{Checkpoint, LoadOptions, Repo, Variant, catalogue};
 
-use super::environment;
-use super::progress::Bar;
-use super::{Global, note};
+use crate::cli::environment;
+use crate::cli::progress::Download;
+use crate::cli::{Global, note};
 
 /// Which network: a published variant, a local checkpoint or a repository's.
 #[derive(Debug, Clone, Args)]
@@ -96,7 +94,7 @@ impl ModelOptions {
             (Some(path), _) => self.open(path)?,
             (None, Some(repo)) => {
                 let store = environment::store(self.offline)?;
-                self.open(&store.fetch_repo(repo, &Bar::new(global))?)?
+                self.open(&store.fetch_repo(repo, &Download::new(global))?)?
             }
             (None, None) => self.open_published(global)?,
         };
@@ -120,7 +118,7 @@ impl ModelOptions {
     /// Whatever the cache holds under a variant's name has to be that variant.
     fn open_published(&self, global: Global) -> Result<Checkpoint> {
         let variant = self.published()?;
-        let path = environment::store(self.offline)?.fetch(variant, &Bar::new(global))?;
+        let path = environment::store(self.offline)?.fetch(variant, &Download::new(global))?;
         Checkpoint::open(&path, &LoadOptions::default())
             .map_err(|error| error.to_string())
             .and_then(|found| variant.check(&found).map(|()| found))
@@ -167,105 +165,4 @@ impl ModelOptions {
 fn join(values: &[impl std::fmt::Debug]) -> String {
     let values = values.iter().map(|v| format!("{v:?}"));
     values.collect::<Vec<_>>().join(", ")
-}
-
-/// How a command that reports on one thing writes it.
-#[derive(Debug, Clone, Copy, Args)]
-pub struct ReportOptions {
-    /// How to write it
-    #[arg(long, default_value = "text", value_name = "FORMAT")]
-    format: ReportFormat,
-
-    /// Short for --format json
-    #[arg(long, conflicts_with = "format")]
-    json: bool,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-enum ReportFormat {
-    Text,
-    Json,
-}
-
-impl ReportOptions {
-    pub fn is_json(self) -> bool {
-        self.json || self.format == ReportFormat::Json
-    }
-}
-
-/// What it runs on.
-#[derive(Debug, Clone, Args)]
-#[command(next_help_heading = "Running")]
-pub struct RunOptions {
-    /// auto, cpu, cuda, cuda:N or metal
-    #[arg(long, default_value = "auto", value_name = "DEVICE")]
-    pub device: DeviceChoice,
-
-    /// Threads [default: as many as there are cores]
-    #[arg(short = 'j', long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1024))]
-    pub threads: Option<u16>,
-
-    /// Pictures that go through the network together
-    #[arg(short, long, value_name = "N", default_value = "1", value_parser = clap::value_parser!(u16).range(1..=1024))]
-    pub batch_size: u16,
-
-    /// The type to compute in
-    #[arg(long, default_value = "f32", value_name = "TYPE")]
-    pub dtype: DTypeName,
-}
-
-/// `--dtype`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub enum DTypeName {
-    F32,
-    F16,
-    Bf16,
-    Int8,
-}
-
-/// What [`RunOptions`] came to.
-pub struct Running {
-    pub device: OpenedDevice,
-    pub dtype: DType,
-    pub threads: usize,
-    pub batch_size: usize,
-}
-
-impl RunOptions {
-    /// Opens the device and starts the threads.
-    pub fn start(&self, global: Global) -> Result<Running> {
-        let dtype = match self.dtype {
-            DTypeName::F32 => DType::F32,
-            DTypeName::F16 => DType::F16,
-            DTypeName::Bf16 => DType::BF16,
-            DTypeName::Int8 => bail!("int8 is not supported on any device yet; use --dtype f32"),
-        };
-        let device = device::open(self.device)?;
-        device::check_dtype(&device, dtype)?;
-        let threads = match self.threads {
-            Some(threads) => threads.into(),
-            None => default_threads(),
-        };
-        rayon::ThreadPoolBuilder::new()
-            .num_threads(threads)
-            .build_global()?;
-        if global.verbose {
-            for (name, reason) in &device.passed_over {
-                note(&format!("not on {name}: {reason}"));
-            }
-            let dtype = dtype.as_str();
-            note(&format!("on {}, {dtype}, threads {threads}", device.name));
-        }
-        Ok(Running {
-            device,
-            dtype,
-            threads,
-            batch_size: self.batch_size.into(),
-        })
-    }
-}
-
-/// As many threads as the machine, or the container, lets run at once.
-pub fn default_threads() -> usize {
-    std::thread::available_parallelism().map_or(1, Into::into)
 }

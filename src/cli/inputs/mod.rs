@@ -1,0 +1,222 @@
+//! The pictures that a command line names, one after the other.
+
+mod list;
+mod shard;
+mod walk;
+
+use std::ffi::OsString;
+use std::fs::File;
+use std::io;
+use std::path::{Path, PathBuf};
+
+use anyhow::Result;
+use clap::error::ErrorKind;
+use clap::{Arg, ArgAction, ArgMatches, Args, Command, FromArgMatches, value_parser};
+use mobilenet::error::ImageError;
+use mobilenet::pixels::{DecodeOptions, read};
+
+pub use shard::Shard;
+
+/// The name of the bytes on stdin.
+const STDIN: &str = "-";
+
+/// Where pictures are named, in the order of the command line.
+#[derive(Debug, Clone, Default)]
+pub struct Sources(Vec<Source>);
+
+#[derive(Debug, Clone)]
+enum Source {
+    /// A picture, a folder of them, or stdin.
+    Path(OsString),
+    /// A file of paths, each ended by a byte.
+    List(OsString, u8),
+}
+
+const PATHS: &str = "paths";
+/// Arguments that name lists, and what ends a path in them.
+const LISTS: [(&str, u8); 2] = [("files-from", b'\n'), ("files0-from", b'\0')];
+
+// By hand, because the order of paths among lists is lost to the derived code.
+impl Args for Sources {
+    fn augment_args(command: Command) -> Command {
+        let list = |(id, _): (&'static str, u8)| {
+            Arg::new(id)
+                .long(id)
+                .value_name("FILE")
+                .value_parser(value_parser!(OsString))
+                .action(ArgAction::Append)
+        };
+        let [lines, nul] = LISTS.map(list);
+        command
+            .arg(
+                Arg::new(PATHS)
+                    .value_name("PATH")
+                    .help("Pictures and folders of them; `-` is the bytes of one on stdin")
+                    .value_parser(value_parser!(OsString))
+                    .num_args(0..)
+                    .required_unless_present_any(LISTS.map(|(id, _)| id)),
+            )
+            .arg(lines.help("Paths in a file, one a line; `-` is stdin, answered as they come"))
+            .arg(nul.help("The same, each path ended by NUL (`find -print0`)"))
+    }
+
+    fn augment_args_for_update(command: Command) -> Command {
+        Self::augment_args(command)
+    }
+}
+
+impl FromArgMatches for Sources {
+    fn from_arg_matches(matches: &ArgMatches) -> Result<Self, clap::Error> {
+        let values = |id: &str| {
+            let values = matches.get_many::<OsString>(id).into_iter().flatten();
+            let places = matches.indices_of(id).into_iter().flatten();
+            places.zip(values.cloned()).collect::<Vec<_>>()
+        };
+        let paths = values(PATHS).into_iter();
+        let mut all: Vec<_> = paths.map(|(i, path)| (i, Source::Path(path))).collect();
+        for (id, end) in LISTS {
+            let lists = values(id).into_iter();
+            all.extend(lists.map(|(i, file)| (i, Source::List(file, end))));
+        }
+        all.sort_by_key(|(place, _)| *place);
+        let sources = Self(all.into_iter().map(|(_, source)| source).collect());
+        match sources.readers_of_stdin() > 1 {
+            true => Err(clap::Error::raw(
+                ErrorKind::ArgumentConflict,
+                "stdin can be read only once\n",
+            )),
+            false => Ok(sources),
+        }
+    }
+
+    fn update_from_arg_matches(&mut self, matches: &ArgMatches) -> Result<(), clap::Error> {
+        *self = Self::from_arg_matches(matches)?;
+        Ok(())
+    }
+}
+
+impl Sources {
+    fn readers_of_stdin(&self) -> usize {
+        let stdin = |source: &&Source| match source {
+            Source::Path(name) | Source::List(name, _) => name == STDIN,
+        };
+        self.0.iter().filter(stdin).count()
+    }
+
+    /// Takes away the first path, for a command whose first argument is something else.
+    pub fn take_first_path(&mut self) -> Option<OsString> {
+        let is_path = |source: &Source| matches!(source, Source::Path(_));
+        match self.0.remove(self.0.iter().position(is_path)?) {
+            Source::Path(path) => Some(path),
+            Source::List(..) => None,
+        }
+    }
+
+    /// Whether anything is named.
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// Whether this is a single picture and can't be more.
+    pub fn is_single(&self) -> bool {
+        match self.0.as_slice() {
+            [Source::Path(name)] => name == STDIN || !Path::new(name).is_dir(),
+            _ => false,
+        }
+    }
+
+    /// The pictures, found as they are asked for.
+    ///
+    /// # Errors
+    /// A list that can't be opened.
+    pub fn into_inputs(self) -> Result<Inputs> {
+        let mut opened = Vec::with_capacity(self.0.len());
+        for source in self.0 {
+            opened.push(match source {
+                Source::Path(name) if name == STDIN => Opened::Stdin,
+                Source::Path(name) => Opened::Path(name.into()),
+                Source::List(name, end) => Opened::List(list::open(&name, end)?),
+            });
+        }
+        Ok(Box::new(opened.into_iter().flat_map(Opened::inputs)))
+    }
+}
+
+/// The pictures of a command line.
+pub type Inputs = Box<dyn Iterator<Item = Input> + Send>;
+
+enum Opened {
+    Stdin,
+    Path(PathBuf),
+    List(list::List),
+}
+
+impl Opened {
+    fn inputs(self) -> Inputs {
+        match self {
+            Self::Stdin => Box::new(std::iter::once(Input {
+                name: STDIN.into(),
+                content: Content::Stdin,
+            })),
+            Self::Path(path) => expand(path),
+            Self::List(list) => Box::new(list.flat_map(|entry| match entry {
+                Ok(path) => expand(path),
+                Err(input) => Box::new(std::iter::once(input)),
+            })),
+        }
+    }
+}
+
+/// A picture, or those in a folder.
+fn expand(path: PathBuf) -> Inputs {
+    match path.is_dir() {
+        true => Box::new(walk::pictures(&path)),
+        false => Box::new(std::iter::once(Input::file(path))),
+    }
+}
+
+/// A picture by its name.
+#[derive(Debug)]
+pub struct Input {
+    /// Its path as it was given or found; `-` for stdin.
+    pub name: OsString,
+    content: Content,
+}
+
+#[derive(Debug)]
+enum Content {
+    File,
+    Stdin,
+    /// It is known already that there is none.
+    Missing(ImageError),
+}
+
+impl Input {
+    fn file(path: impl Into<OsString>) -> Self {
+        Self {
+            name: path.into(),
+            content: Content::File,
+        }
+    }
+
+    fn missing(path: impl Into<OsString>, error: ImageError) -> Self {
+        Self {
+            name: path.into(),
+            content: Content::Missing(error),
+        }
+    }
+
+    /// Whether it can be read only once.
+    pub fn is_stdin(&self) -> bool {
+        matches!(self.content, Content::Stdin)
+    }
+
+    /// Its bytes, within the limit on a file's size.
+    pub fn read(&self, options: &DecodeOptions) -> Result<Vec<u8>, ImageError> {
+        match &self.content {
+            Content::File => read(File::open(Path::new(&self.name))?, options),
+            Content::Stdin => read(io::stdin().lock(), options),
+            Content::Missing(error) => Err(error.clone()),
+        }
+    }
+}

@@ -1,0 +1,82 @@
+//! The pictures in a folder and its folders.
+
+use std::ffi::OsStr;
+use std::fs::File;
+use std::io::Read;
+use std::path::Path;
+
+use mobilenet::error::ImageError;
+use mobilenet::pixels::looks_like_image;
+use walkdir::{DirEntry, WalkDir};
+
+use super::Input;
+
+/// Extensions of pictures. Those of formats that are not read are among them, so that nothing
+/// in an album is left out without a word.
+const EXTENSIONS: [&str; 20] = [
+    "jpg", "jpeg", "jpe", "jfif", "png", "webp", "gif", "bmp", "dib", "tif", "tiff", "pnm", "pbm",
+    "pgm", "ppm", "pam", "heic", "heif", "avif", "jxl",
+];
+
+/// Enough of a file to tell its format.
+const SIGNATURE_BYTES: u64 = 32;
+
+/// What is a picture by its extension or its first bytes, in bytewise order of the paths.
+///
+/// Links to files are followed, those to folders are not, so there are no loops. What can't be
+/// read is given as an input that fails.
+pub fn pictures(root: &Path) -> impl Iterator<Item = Input> + Send + use<> {
+    let entries = WalkDir::new(root)
+        .sort_by(|a, b| path_order(a).cmp(path_order(b)))
+        .into_iter();
+    entries.filter_map(|entry| match entry {
+        Ok(entry) if is_picture(&entry) => Some(Input::file(entry.into_path())),
+        Ok(_) => None,
+        Err(error) => {
+            let path = error.path().unwrap_or(Path::new("")).to_owned();
+            let reason = match error.into_io_error() {
+                Some(error) => ImageError::from(error),
+                // Only links that are followed make loops.
+                None => return None,
+            };
+            Some(Input::missing(path, reason))
+        }
+    })
+}
+
+/// What the paths below an entry compare as: those in the folder `a` begin with `a/`, which
+/// comes after `a.jpg`.
+fn path_order(entry: &DirEntry) -> impl Iterator<Item = u8> {
+    let name = entry.file_name().as_encoded_bytes().iter().copied();
+    let slash = entry.file_type().is_dir().then_some(b'/');
+    name.chain(slash)
+}
+
+fn is_picture(entry: &DirEntry) -> bool {
+    let kind = entry.file_type();
+    if kind.is_symlink() {
+        // A link to nowhere is a picture that is missed, if its name says so.
+        return match entry.path().metadata() {
+            Ok(target) => target.is_file() && is_picture_file(entry.path()),
+            Err(_) => has_known_extension(entry.path()),
+        };
+    }
+    // Reading anything but a file may wait for ever.
+    kind.is_file() && is_picture_file(entry.path())
+}
+
+fn is_picture_file(path: &Path) -> bool {
+    has_known_extension(path) || has_known_signature(path)
+}
+
+fn has_known_extension(path: &Path) -> bool {
+    let extension = path.extension().and_then(OsStr::to_str);
+    extension.is_some_and(|e| EXTENSIONS.iter().any(|known| e.eq_ignore_ascii_case(known)))
+}
+
+/// A file that can't be read has none.
+fn has_known_signature(path: &Path) -> bool {
+    let mut start = Vec::new();
+    let read = File::open(path).and_then(|file| file.take(SIGNATURE_BYTES).read_to_end(&mut start));
+    read.is_ok() && looks_like_image(&start)
+}

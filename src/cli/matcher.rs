@@ -1,0 +1,119 @@
+//! What `grep` looks for, made ready for many pictures.
+
+use anyhow::Result;
+use mobilenet::labels::Labels;
+use mobilenet::top_outputs;
+use regex::{RegexSet, RegexSetBuilder};
+
+/// Tells from a picture's scores whether it matches.
+#[derive(Debug)]
+pub enum Matcher {
+    /// By the names of its most probable classes.
+    Labels {
+        /// For each of the network's outputs, whether its label matches.
+        matching: Vec<bool>,
+        top_k: usize,
+        threshold: f32,
+    },
+}
+
+/// How patterns are read.
+#[derive(Debug, Clone, Copy)]
+pub struct Reading {
+    /// `None` decides by whether the pattern has a capital.
+    pub ignore_case: Option<bool>,
+    pub whole_words: bool,
+}
+
+impl Matcher {
+    /// Looks for labels that match any of the patterns.
+    ///
+    /// # Errors
+    /// A pattern that is no regular expression.
+    pub fn labels(
+        labels: &Labels,
+        patterns: &[String],
+        reading: Reading,
+        (top_k, threshold): (usize, f32),
+    ) -> Result<Self> {
+        let set = patterns_set(patterns, reading)?;
+        let classes = labels.classes().iter();
+        Ok(Self::Labels {
+            matching: classes.map(|class| set.is_match(&class.label)).collect(),
+            top_k,
+            threshold,
+        })
+    }
+
+    /// Whether the picture with these probabilities matches.
+    pub fn matches(&self, scores: &[f32]) -> bool {
+        match self {
+            Self::Labels {
+                matching,
+                top_k,
+                threshold,
+            } => {
+                let top = top_outputs(scores, *top_k, *threshold);
+                top.into_iter().any(|output| matching[output])
+            }
+        }
+    }
+}
+
+fn patterns_set(patterns: &[String], reading: Reading) -> Result<RegexSet, regex::Error> {
+    let pattern = |pattern: &String| {
+        let ignore_case = reading.ignore_case.unwrap_or(!has_capital(pattern));
+        let flags = if ignore_case { "i" } else { "-i" };
+        match reading.whole_words {
+            true => format!(r"(?{flags}:\b{{start-half}}(?:{pattern})\b{{end-half}})"),
+            false => format!("(?{flags}:{pattern})"),
+        }
+    };
+    // On their own first, so that an error shows the pattern as it was given.
+    for pattern in patterns {
+        regex::Regex::new(pattern)?;
+    }
+    RegexSetBuilder::new(patterns.iter().map(pattern)).build()
+}
+
+/// Whether a pattern has a capital letter other than in an escape such as `\W`.
+fn has_capital(pattern: &str) -> bool {
+    let mut escaped = false;
+    pattern.chars().any(|c| {
+        let counts = !escaped && c.is_uppercase();
+        escaped = !escaped && c == '\\';
+        counts
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn found(pattern: &str, ignore_case: Option<bool>, whole_words: bool, label: &str) -> bool {
+        let reading = Reading {
+            ignore_case,
+            whole_words,
+        };
+        let set = patterns_set(&[pattern.to_owned()], reading);
+        set.expect("a pattern").is_match(label)
+    }
+
+    #[test]
+    fn case_counts_where_the_pattern_has_a_capital() {
+        assert!(found("persian", None, false, "Persian cat"));
+        assert!(!found("PERSIAN", None, false, "Persian cat"));
+        assert!(found("PERSIAN", Some(true), false, "Persian cat"));
+        assert!(!found("persian", Some(false), false, "Persian cat"));
+        assert!(found(r"persian\Wcat", None, false, "Persian cat"));
+        assert!(!found(r"Persian\Wcat", None, false, "persian cat"));
+    }
+
+    #[test]
+    fn whole_words() {
+        assert!(found("cat", None, false, "catamaran"));
+        assert!(!found("cat", None, true, "catamaran"));
+        assert!(found("cat", None, true, "tabby, tabby cat"));
+        assert!(!found("cat|boat", None, true, "lifeboat"));
+    }
+}

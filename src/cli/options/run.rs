@@ -1,0 +1,87 @@
+//! What it runs on.
+
+use anyhow::{Result, bail};
+use candle_core::DType;
+use clap::{Args, ValueEnum};
+use mobilenet::device::{self, DeviceChoice, OpenedDevice};
+
+use crate::cli::{Global, note};
+
+/// What it runs on.
+#[derive(Debug, Clone, Args)]
+#[command(next_help_heading = "Running")]
+pub struct RunOptions {
+    /// auto, cpu, cuda, cuda:N or metal
+    #[arg(long, default_value = "auto", value_name = "DEVICE")]
+    pub device: DeviceChoice,
+
+    /// Threads [default: as many as there are cores]
+    #[arg(short = 'j', long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1024))]
+    pub threads: Option<u16>,
+
+    /// Pictures that go through the network together [default: 1 on the CPU, where more are no
+    /// faster, else 32; for bench 1]
+    #[arg(short, long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1024))]
+    pub batch_size: Option<u16>,
+
+    /// The type to compute in
+    #[arg(long, default_value = "f32", value_name = "TYPE")]
+    pub dtype: DTypeName,
+}
+
+/// `--dtype`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum DTypeName {
+    F32,
+    F16,
+    Bf16,
+    Int8,
+}
+
+/// What [`RunOptions`] came to.
+pub struct Running {
+    pub device: OpenedDevice,
+    pub dtype: DType,
+    pub threads: usize,
+    /// As it was asked for.
+    pub batch_size: Option<usize>,
+}
+
+impl RunOptions {
+    /// Opens the device and starts the threads.
+    pub fn start(&self, global: Global) -> Result<Running> {
+        let dtype = match self.dtype {
+            DTypeName::F32 => DType::F32,
+            DTypeName::F16 => DType::F16,
+            DTypeName::Bf16 => DType::BF16,
+            DTypeName::Int8 => bail!("int8 is not supported on any device yet; use --dtype f32"),
+        };
+        let device = device::open(self.device)?;
+        device::check_dtype(&device, dtype)?;
+        let threads = match self.threads {
+            Some(threads) => threads.into(),
+            None => default_threads(),
+        };
+        rayon::ThreadPoolBuilder::new()
+            .num_threads(threads)
+            .build_global()?;
+        if global.verbose {
+            for (name, reason) in &device.passed_over {
+                note(&format!("not on {name}: {reason}"));
+            }
+            let dtype = dtype.as_str();
+            note(&format!("on {}, {dtype}, threads {threads}", device.name));
+        }
+        Ok(Running {
+            device,
+            dtype,
+            threads,
+            batch_size: self.batch_size.map(usize::from),
+        })
+    }
+}
+
+/// As many threads as the machine, or the container, lets run at once.
+pub fn default_threads() -> usize {
+    std::thread::available_parallelism().map_or(1, Into::into)
+}

@@ -1,0 +1,205 @@
+//! From named pictures to answers, in order, on all threads, in bounded memory.
+
+mod ordered;
+
+use std::ffi::OsString;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
+use std::thread;
+
+use anyhow::{Context, Result};
+use crossbeam_channel::{Receiver, bounded};
+use mobilenet::error::ImageError;
+use mobilenet::pixels::{DecodeOptions, Prepared};
+use mobilenet::{Classifier, top_outputs};
+
+use self::ordered::{Ordered, ordered};
+use super::inputs::{Input, Inputs};
+use super::interrupt::Interrupt;
+
+/// Pictures that share a batch on a GPU unless the user says otherwise.
+const GPU_BATCH: usize = 32;
+
+/// Pictures on their way for each thread: enough that a slow one holds nobody up, and few
+/// enough that their memory does not show.
+const AHEAD: usize = 4;
+
+/// Share of the first score from which on a second one is near.
+const NEAR_TIE: f32 = 0.8;
+
+/// What turns pictures into answers.
+pub struct Pipeline {
+    pub classifier: Arc<Classifier>,
+    pub decode: DecodeOptions,
+    /// Threads that decode, and run the network on the CPU.
+    pub threads: usize,
+    /// Pictures that go through the network together, if it was asked for.
+    pub batch_size: Option<usize>,
+}
+
+/// What came of one picture.
+pub struct Answer {
+    /// Its name as it was given.
+    pub name: OsString,
+    /// The probabilities of all classes, or why there are none.
+    pub scores: Result<Vec<f32>, ImageError>,
+}
+
+/// Answers in the order of the pictures. An error is the network's, and the last item.
+pub type Answers = Box<dyn Iterator<Item = Result<Answer>>>;
+
+impl Pipeline {
+    /// Answers a single picture, with all threads for the network.
+    pub fn one(self, mut inputs: Inputs) -> Answers {
+        Box::new(std::iter::from_fn(move || {
+            inputs.next().map(|input| self.answer(input))
+        }))
+    }
+
+    /// Answers many pictures.
+    ///
+    /// On the CPU each thread takes a picture all the way from its file to its scores: nothing
+    /// is faster, as a batch saves no work there, and there is nothing to wait for. For a GPU
+    /// the threads decode, and what is ready goes through the network together.
+    pub fn many(self, inputs: Inputs, interrupt: &Interrupt) -> Answers {
+        let on_cpu = self.classifier.network().device().is_cpu();
+        let batch = self
+            .batch_size
+            .unwrap_or(if on_cpu { 1 } else { GPU_BATCH });
+        let window = (AHEAD * self.threads).max(2 * batch);
+        let sizes = (self.threads, window);
+        let pipeline = Arc::new(self);
+        if on_cpu && batch == 1 {
+            let work = move |input| pipeline.answer(input);
+            Box::new(ordered(inputs, sizes, interrupt, compute_alone, work))
+        } else {
+            let decoding = pipeline.clone();
+            let work = move |input| decoding.picture(input);
+            let pictures = ordered(inputs, sizes, interrupt, || {}, work);
+            Box::new(pipeline.batches(pictures, batch).into_iter())
+        }
+    }
+
+    fn answer(&self, input: Input) -> Result<Answer> {
+        let mut answers = self.answer_all(vec![self.picture(input)])?;
+        answers.pop().context("the network lost a picture")
+    }
+
+    /// What the network will see of a picture.
+    fn picture(&self, input: Input) -> Picture {
+        let prepared = self.prepare(&input, &self.decode);
+        Picture { input, prepared }
+    }
+
+    fn prepare(&self, input: &Input, options: &DecodeOptions) -> Result<Prepared, ImageError> {
+        let bytes = input.read(options)?;
+        let options = DecodeOptions {
+            // What can't be read again has to be right the first time.
+            reduced: options.reduced && !input.is_stdin(),
+            ..options.clone()
+        };
+        let recipe = self.classifier.preprocessing();
+        // A defect of a decoder costs its picture, and no other.
+        catch_unwind(AssertUnwindSafe(|| recipe.read(&bytes, &options)))
+            .unwrap_or_else(|_| Err(ImageError::decoder_failed()))
+    }
+
+    /// Runs the network over what is ready of `pictures`, up to `batch` at a time, while the
+    /// next ones are decoded and the last answers written.
+    fn batches(
+        self: Arc<Self>,
+        mut pictures: Ordered<Picture>,
+        batch: usize,
+    ) -> Receiver<Result<Answer>> {
+        let (sender, answers) = bounded(2 * batch);
+        thread::spawn(move || {
+            while let Some(first) = pictures.next() {
+                let rest = std::iter::from_fn(|| pictures.next_if_ready());
+                let batch = std::iter::once(first).chain(rest).take(batch).collect();
+                let answers = match self.answer_all(batch) {
+                    Ok(answers) => answers,
+                    Err(error) => {
+                        let _ = sender.send(Err(error));
+                        return;
+                    }
+                };
+                for answer in answers {
+                    if sender.send(Ok(answer)).is_err() {
+                        return;
+                    }
+                }
+            }
+        });
+        answers
+    }
+
+    fn answer_all(&self, pictures: Vec<Picture>) -> Result<Vec<Answer>> {
+        let mut inputs = Vec::with_capacity(pictures.len());
+        let mut answers = Vec::with_capacity(pictures.len());
+        let mut reduced = Vec::new();
+        for Picture { input, prepared } in pictures {
+            let scores = prepared.map(|prepared| {
+                if prepared.reduced {
+                    reduced.push(answers.len());
+                }
+                inputs.push(prepared.pixels);
+                Vec::new()
+            });
+            answers.push((input, scores));
+        }
+        let answered = answers.iter_mut().filter_map(|(_, a)| a.as_mut().ok());
+        for (slot, scores) in answered.zip(self.classifier.scores_of_inputs(&inputs)?) {
+            *slot = scores;
+        }
+        for i in reduced {
+            let (input, scores) = &mut answers[i];
+            if scores.as_ref().is_ok_and(|scores| is_near_tie(scores)) {
+                *scores = self.look_closely(input)?;
+            }
+        }
+        let answer = |(input, scores): (Input, _)| Answer {
+            name: input.name,
+            scores,
+        };
+        Ok(answers.into_iter().map(answer).collect())
+    }
+
+    /// The scores of a picture decoded at its full size.
+    fn look_closely(&self, input: &Input) -> Result<Result<Vec<f32>, ImageError>> {
+        let full = DecodeOptions {
+            reduced: false,
+            ..self.decode.clone()
+        };
+        Ok(match self.prepare(input, &full) {
+            Ok(prepared) => {
+                let mut scores = self.classifier.scores_of_inputs(&[prepared.pixels])?;
+                Ok(scores.pop().unwrap_or_default())
+            }
+            Err(error) => Err(error),
+        })
+    }
+}
+
+/// Whether decoding at a reduced scale may have changed which class comes first.
+///
+/// It moves the ratio of the first two scores by up to a fifth, mostly by less than a tenth
+/// (`docs/benchmarks.md`).
+fn is_near_tie(scores: &[f32]) -> bool {
+    match top_outputs(scores, 2, 0.0)[..] {
+        [first, second] => scores[second] > NEAR_TIE * scores[first],
+        _ => false,
+    }
+}
+
+/// A picture at the network's size.
+struct Picture {
+    input: Input,
+    prepared: Result<Prepared, ImageError>,
+}
+
+/// Makes this thread a pool of its own, so that the network runs on it alone.
+fn compute_alone() {
+    let alone = rayon::ThreadPoolBuilder::new().num_threads(1);
+    // It fails only where the thread belongs to a pool already.
+    let _ = alone.use_current_thread().build().map(std::mem::forget);
+}

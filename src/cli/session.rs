@@ -1,0 +1,168 @@
+//! A run over pictures: answers in order, failures told, progress shown.
+
+use std::io::IsTerminal;
+use std::ops::ControlFlow;
+use std::time::Instant;
+
+use anyhow::Result;
+use crossbeam_channel::bounded;
+
+use super::inputs::{Input, Inputs};
+use super::interrupt::Interrupt;
+use super::options::PictureOptions;
+use super::pipeline::{Answer, Pipeline};
+use super::progress::Pictures;
+use super::terminal::printable;
+use super::{Global, note};
+
+/// Names that are looked up ahead of the pictures, for a progress bar that knows how many there
+/// are: a few megabytes at most.
+const NAMES_AHEAD: usize = 1 << 16;
+
+/// A run over the pictures of a command line.
+pub struct Session {
+    pipeline: Pipeline,
+    inputs: Inputs,
+    /// One picture, and there can't be more.
+    single: bool,
+    /// Tell each failure on stderr.
+    tell_failures: bool,
+    global: Global,
+}
+
+/// How a run went.
+#[derive(Debug, Default, Clone, Copy)]
+pub struct Tally {
+    pub answered: u64,
+    pub failed: u64,
+    /// The program was asked to stop before the end.
+    pub interrupted: bool,
+}
+
+impl Session {
+    /// Opens the lists of pictures, finds the network and builds it.
+    pub fn new(options: &PictureOptions, global: Global) -> Result<Self> {
+        Ok(Self {
+            // First, because it is quick to fail.
+            inputs: options.inputs()?,
+            pipeline: options.pipeline(global)?,
+            single: options.sources.is_single(),
+            tell_failures: true,
+            global,
+        })
+    }
+
+    /// Tells of failures only where nobody asked for quiet: they are in the output.
+    pub fn with_failures_in_output(mut self) -> Self {
+        self.tell_failures = !self.global.quiet;
+        self
+    }
+
+    /// Leaves out some of the pictures.
+    pub fn filter(mut self, wanted: impl FnMut(&Input) -> bool + Send + 'static) -> Self {
+        self.inputs = Box::new(self.inputs.filter(wanted));
+        self
+    }
+
+    /// The network and its labels.
+    pub fn classifier(&self) -> &mobilenet::Classifier {
+        &self.pipeline.classifier
+    }
+
+    /// Gives each answer to `take`, in the order of the pictures, until it breaks off.
+    ///
+    /// # Errors
+    /// Those of `take`, and a failure of the network.
+    pub fn run(self, mut take: impl FnMut(&Answer) -> Result<ControlFlow<()>>) -> Result<Tally> {
+        let begin = Instant::now();
+        let mut tally = Tally::default();
+        if self.single {
+            for answer in self.pipeline.one(self.inputs) {
+                let answer = answer?;
+                tally.add(&answer);
+                if self.tell_failures {
+                    tell_failure(&answer);
+                }
+                if take(&answer)?.is_break() {
+                    break;
+                }
+            }
+            return Ok(tally);
+        }
+        let progress = Pictures::new(self.global);
+        let inputs: Inputs = match progress.is_visible() {
+            true => look_ahead(progress.count(self.inputs)),
+            false => self.inputs,
+        };
+        let interrupt = Interrupt::watch();
+        for answer in self.pipeline.many(inputs, &interrupt) {
+            let answer = answer?;
+            tally.add(&answer);
+            let taken = progress.above(|| {
+                if self.tell_failures {
+                    tell_failure(&answer);
+                }
+                take(&answer)
+            })?;
+            progress.advance();
+            if taken.is_break() {
+                return Ok(tally);
+            }
+        }
+        drop(progress);
+        tally.interrupted = interrupt.happened();
+        if !self.global.quiet {
+            tally.tell(begin, self.global);
+        }
+        Ok(tally)
+    }
+}
+
+impl Tally {
+    fn add(&mut self, answer: &Answer) {
+        match answer.scores {
+            Ok(_) => self.answered += 1,
+            Err(_) => self.failed += 1,
+        }
+    }
+
+    /// Sums up on a terminal, and wherever it did not go well.
+    fn tell(self, begin: Instant, global: Global) {
+        let Self {
+            answered,
+            failed,
+            interrupted,
+        } = self;
+        if answered + failed == 0 && !interrupted {
+            return note("no pictures there");
+        }
+        if failed > 0 || interrupted || global.verbose || std::io::stderr().is_terminal() {
+            let speed = (answered + failed) as f64 / begin.elapsed().as_secs_f64();
+            let stopped = if interrupted { "stopped: " } else { "" };
+            note(&format!(
+                "{stopped}{answered} answered, {failed} failed, {speed:.1} images per second"
+            ));
+        }
+    }
+}
+
+fn tell_failure(answer: &Answer) {
+    if let Err(error) = &answer.scores {
+        let name = printable(&answer.name.to_string_lossy());
+        let message = printable(&error.message);
+        note(&format!("{name}: {message}"));
+    }
+}
+
+/// The same items, looked for ahead of time on a thread of their own.
+fn look_ahead(items: impl Iterator<Item = Input> + Send + 'static) -> Inputs {
+    let (sender, receiver) = bounded(NAMES_AHEAD);
+    std::thread::spawn(move || {
+        for item in items {
+            if sender.send(item).is_err() {
+                break;
+            }
+        }
+    });
+    Box::new(receiver.into_iter())
+}
