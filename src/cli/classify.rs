@@ -2,9 +2,10 @@
 
 use std::ops::ControlFlow;
 
-use anyhow::Result;
+use anyhow::{Result, bail};
 use clap::Args;
 use mobilenet::Prediction;
+use mobilenet::labels::wordnet::Rollup;
 
 use super::options::{PictureOptions, parse_probability};
 use super::output::{Format, OutputOptions, Row};
@@ -22,6 +23,12 @@ pub struct Arguments {
     #[arg(long, default_value = "0", value_name = "P", value_parser = parse_probability)]
     threshold: f32,
 
+    /// Answer with the most specific WordNet group that has a score of at least P [default P:
+    /// 0.5]
+    #[arg(long, value_name = "P", num_args = 0..=1, require_equals = true, default_missing_value = "0.5",
+          value_parser = parse_probability, conflicts_with_all = ["top_k", "threshold"])]
+    rollup: Option<f32>,
+
     #[command(flatten)]
     output: OutputOptions,
 
@@ -35,6 +42,12 @@ pub fn run(arguments: &Arguments, global: Global) -> Result<Outcome> {
     if arguments.output.format() != Format::Text {
         session = session.with_failures_in_output();
     }
+    let rollup = arguments
+        .rollup
+        .map(|_| Rollup::new(session.classifier().labels()));
+    if rollup.as_ref().is_some_and(Rollup::is_empty) {
+        bail!("--rollup needs ImageNet's classes, and the network has others");
+    }
     let mut output = arguments.output.open()?;
     let mut failed_earlier = 0;
     if let Some(mut earlier) = output.earlier.take() {
@@ -46,8 +59,11 @@ pub fn run(arguments: &Arguments, global: Global) -> Result<Outcome> {
     }
     let classifier = session.classifier().clone();
     let tally = session.run(|answer| {
-        let top = |scores: &Vec<f32>| classifier.top(scores, arguments.top_k, arguments.threshold);
-        let predictions: Result<Vec<Prediction>, _> = answer.scores.as_ref().map(top);
+        let predict = |scores: &Vec<f32>| match (&rollup, arguments.rollup) {
+            (Some(rollup), Some(least)) => group(rollup, scores, least),
+            _ => classifier.top(scores, arguments.top_k, arguments.threshold),
+        };
+        let predictions: Result<Vec<Prediction>, _> = answer.scores.as_ref().map(predict);
         output.rows.row(&Row {
             name: &answer.name,
             answer: predictions.as_deref().map_err(|error| *error),
@@ -61,4 +77,15 @@ pub fn run(arguments: &Arguments, global: Global) -> Result<Outcome> {
         tally if tally.failed + failed_earlier > 0 => Outcome::Incomplete,
         _ => Outcome::Complete,
     })
+}
+
+/// The most specific group that is likely enough, if there is one.
+fn group(rollup: &Rollup, scores: &[f32], least: f32) -> Vec<Prediction> {
+    let found = rollup.of(scores, least).map(|group| Prediction {
+        index: group.index,
+        wnid: Some(group.wnid.to_owned()),
+        label: group.label.to_owned(),
+        score: group.score,
+    });
+    found.into_iter().collect()
 }

@@ -1,22 +1,25 @@
 //! `mobilenet grep`
 
-use std::io::{self, BufWriter, Write};
+use std::io::{self, BufWriter, IsTerminal, Write};
 use std::ops::ControlFlow;
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result, ensure};
 use clap::Args;
 use mobilenet::labels::Labels;
+use mobilenet::labels::wordnet::{Group, Hierarchy};
 
+use super::inputs::Sources;
 use super::matcher::{Matcher, Reading};
 use super::options::{PictureOptions, parse_probability};
 use super::session::Session;
 use super::terminal::{Terminal, printable};
-use super::{Global, Outcome};
+use super::{Global, Outcome, note};
 
 /// Print the paths of pictures whose labels match, with grep's manners
 #[derive(Debug, Args)]
 #[command(override_usage = "mobilenet grep [OPTIONS] PATTERN PATH...\n       \
-                            mobilenet grep [OPTIONS] -e PATTERN... PATH...")]
+                            mobilenet grep [OPTIONS] -e PATTERN... PATH...\n       \
+                            mobilenet grep [OPTIONS] --is GROUP[,GROUP] PATH...")]
 pub struct Arguments {
     /// A regular expression over labels, in place of the first argument; may be repeated
     #[arg(
@@ -26,6 +29,12 @@ pub struct Arguments {
         help_heading = "Matching"
     )]
     patterns: Vec<String>,
+
+    /// Match by meaning, in place of a pattern: pictures of WordNet groups such as `dog` or
+    /// `vehicle`, whose score is the sum over their classes
+    #[arg(long = "is", value_name = "GROUP", value_delimiter = ',', help_heading = "Matching",
+          conflicts_with_all = ["patterns", "ignore_case", "case_sensitive", "word_regexp", "top_k"])]
+    groups: Vec<String>,
 
     /// Ignore case [default: unless the pattern has a capital]
     #[arg(
@@ -63,7 +72,7 @@ pub struct Arguments {
     )]
     top_k: usize,
 
-    /// The score that a label needs at least [default: 0.1]
+    /// The score that a label needs at least, or a group [default: 0.1, for groups 0.5]
     #[arg(long, value_name = "P", value_parser = parse_probability, help_heading = "Matching")]
     threshold: Option<f32>,
 
@@ -84,10 +93,41 @@ pub struct Arguments {
 }
 
 /// The score that a label needs at least.
-const THRESHOLD: f32 = 0.1;
+const LABEL_THRESHOLD: f32 = 0.1;
+/// The score that a group needs at least.
+const GROUP_THRESHOLD: f32 = 0.5;
+
+/// What is looked for.
+enum Wanted {
+    Patterns(Vec<String>),
+    Groups(Vec<&'static Group>),
+}
 
 impl Arguments {
-    fn matcher(&self, labels: &Labels, patterns: &[String]) -> Result<Matcher> {
+    /// What the arguments look for; where no option says so, the first path is the pattern.
+    fn wanted(&self, sources: &mut Sources, global: Global) -> Result<Wanted> {
+        if !self.groups.is_empty() {
+            let groups = self.groups.iter().map(|name| group(name, global));
+            return Ok(Wanted::Groups(groups.collect::<Result<_>>()?));
+        }
+        if !self.patterns.is_empty() {
+            return Ok(Wanted::Patterns(self.patterns.clone()));
+        }
+        let first = sources.take_first_path();
+        let pattern = first.context("no pattern: mobilenet grep PATTERN PATH...")?;
+        let pattern = pattern.into_string();
+        let pattern = pattern.ok().context("the pattern is not UTF-8")?;
+        Ok(Wanted::Patterns(vec![pattern]))
+    }
+
+    fn matcher(&self, wanted: &Wanted, labels: &Labels) -> Result<Matcher> {
+        let patterns = match wanted {
+            Wanted::Patterns(patterns) => patterns,
+            Wanted::Groups(groups) => {
+                let threshold = self.threshold.unwrap_or(GROUP_THRESHOLD);
+                return Matcher::groups(labels, groups, threshold);
+            }
+        };
         let reading = Reading {
             ignore_case: match (self.ignore_case, self.case_sensitive) {
                 (false, false) => None,
@@ -95,27 +135,36 @@ impl Arguments {
             },
             whole_words: self.word_regexp,
         };
-        let threshold = self.threshold.unwrap_or(THRESHOLD);
+        let threshold = self.threshold.unwrap_or(LABEL_THRESHOLD);
         Matcher::labels(labels, patterns, reading, (self.top_k, threshold))
     }
 }
 
+/// A group by its name, in the word's first sense.
+fn group(name: &str, global: Global) -> Result<&'static Group> {
+    let (group, others) = Hierarchy::wordnet().senses(name)?;
+    if global.verbose || (io::stderr().is_terminal() && !global.quiet) {
+        let describe = |group: &Group| {
+            let classes = group.classes().len();
+            format!("{} ({}), classes: {classes}", group.wnid(), group.label())
+        };
+        note(&format!("{name} is {}", describe(group)));
+        for other in others {
+            note(&format!("  not {}", describe(other)));
+        }
+    }
+    Ok(group)
+}
+
 pub fn run(arguments: &Arguments, global: Global) -> Result<Outcome> {
     let mut pictures = arguments.pictures.clone();
-    let mut patterns = arguments.patterns.clone();
-    if patterns.is_empty() {
-        let first = pictures.sources.take_first_path();
-        let Some(pattern) = first else {
-            bail!("no pattern: mobilenet grep PATTERN PATH...");
-        };
-        let pattern = pattern.into_string();
-        patterns.push(pattern.ok().context("the pattern is not UTF-8")?);
-    }
-    if pictures.sources.is_empty() {
-        bail!("no pictures: mobilenet grep PATTERN PATH...");
-    }
+    let wanted = arguments.wanted(&mut pictures.sources, global)?;
+    ensure!(
+        !pictures.sources.is_empty(),
+        "no pictures: mobilenet grep PATTERN PATH..."
+    );
     let session = Session::new(&pictures, global)?;
-    let matcher = arguments.matcher(session.classifier().labels(), &patterns)?;
+    let matcher = arguments.matcher(&wanted, session.classifier().labels())?;
     let mut out = BufWriter::new(io::stdout().lock());
     let end: &[u8] = if arguments.null { b"\0" } else { b"\n" };
     // Only a person reads a terminal.

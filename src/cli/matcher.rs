@@ -1,7 +1,8 @@
 //! What `grep` looks for, made ready for many pictures.
 
-use anyhow::Result;
+use anyhow::{Result, ensure};
 use mobilenet::labels::Labels;
+use mobilenet::labels::wordnet::{Group, Members};
 use mobilenet::top_outputs;
 use regex::{RegexSet, RegexSetBuilder};
 
@@ -13,6 +14,11 @@ pub enum Matcher {
         /// For each of the network's outputs, whether its label matches.
         matching: Vec<bool>,
         top_k: usize,
+        threshold: f32,
+    },
+    /// By the probability of any of some WordNet groups.
+    Groups {
+        groups: Vec<Members>,
         threshold: f32,
     },
 }
@@ -45,6 +51,19 @@ impl Matcher {
         })
     }
 
+    /// Looks for pictures that are probably of any of these groups.
+    ///
+    /// # Errors
+    /// Labels that are not ImageNet's.
+    pub fn groups(labels: &Labels, groups: &[&Group], threshold: f32) -> Result<Self> {
+        let groups: Vec<_> = groups.iter().map(|group| group.members(labels)).collect();
+        ensure!(
+            groups.iter().all(|members| !members.is_empty()),
+            "--is needs ImageNet's classes, and the network has others"
+        );
+        Ok(Self::Groups { groups, threshold })
+    }
+
     /// Whether the picture with these probabilities matches.
     pub fn matches(&self, scores: &[f32]) -> bool {
         match self {
@@ -55,6 +74,10 @@ impl Matcher {
             } => {
                 let top = top_outputs(scores, *top_k, *threshold);
                 top.into_iter().any(|output| matching[output])
+            }
+            Self::Groups { groups, threshold } => {
+                let mut scores = groups.iter().map(|members| members.score(scores));
+                scores.any(|score| score >= *threshold)
             }
         }
     }

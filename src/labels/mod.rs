@@ -1,4 +1,6 @@
-//! The names of the classes.
+//! The names of the classes, and the groups that they form.
+
+pub mod wordnet;
 
 use std::collections::BTreeMap;
 use std::fs::File;
@@ -23,7 +25,8 @@ pub struct Class {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Labels(Vec<Class>);
 
-/// WordNet id and name of the 1,000 classes, a line each, in ImageNet's order.
+/// WordNet id and name of the 1,000 classes, a line each, in ImageNet's order. Both are
+/// WordNet's, see `LICENSE-WordNet`.
 const IMAGENET: &str = include_str!("imagenet.tsv");
 
 /// More than a million labels need.

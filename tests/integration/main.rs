@@ -7,6 +7,7 @@
 //! - `shared`: real pretrained weights and photographs, skipped where they are absent
 //! - `classify`, `commands`: the program, as a shell uses it
 //! - `bad_input`: damaged, hostile and absent files
+//! - `wordnet`: every group has the classes that WordNet's own program gives it
 //! - `network`: downloads, against a server on loopback that can misbehave
 
 mod bad_input;
@@ -19,3 +20,4 @@ mod ops;
 mod pixels;
 mod shared;
 mod support;
+mod wordnet;
