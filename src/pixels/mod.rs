@@ -9,6 +9,7 @@ mod jpeg;
 mod limits;
 mod picture;
 mod preprocess;
+mod resample;
 mod resize;
 
 pub use ::image::RgbImage;

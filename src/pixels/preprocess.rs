@@ -151,10 +151,15 @@ pub fn to_tensor(images: &[RgbImage], device: &Device) -> Result<Tensor> {
         let message = "a batch needs pictures, all of one size";
         return Err(crate::Error::Config(message.into()));
     }
-    let mut values = Vec::with_capacity(images.len() * (width * height) as usize * 3);
-    for image in images {
-        for channel in 0..3 {
-            values.extend(image.pixels().map(|p| f32::from(p[channel]) / 127.5 - 1.0));
+    let plane = (width * height) as usize;
+    let mut values = vec![0.0; images.len() * 3 * plane];
+    for (image, planes) in images.iter().zip(values.chunks_exact_mut(3 * plane)) {
+        let (red, rest) = planes.split_at_mut(plane);
+        let (green, blue) = rest.split_at_mut(plane);
+        let planes = red.iter_mut().zip(green).zip(blue);
+        for (pixel, ((red, green), blue)) in image.as_raw().chunks_exact(3).zip(planes) {
+            let scaled = |channel: usize| f32::from(pixel[channel]) / 127.5 - 1.0;
+            (*red, *green, *blue) = (scaled(0), scaled(1), scaled(2));
         }
     }
     let shape = (images.len(), 3, height as usize, width as usize);

@@ -7,10 +7,7 @@
 use image::RgbImage;
 use serde::{Deserialize, Serialize};
 
-/// Bytes of a pixel.
-const CHANNELS: usize = 3;
-/// Fractional bits of a weight: 32, less 8 for a sample and 2 for headroom, as in Pillow.
-const PRECISION: u32 = 22;
+use super::resample::{CHANNELS, Taps, resample_columns, resample_rows};
 
 /// The interpolation kernel. Shrinking stretches it over all the pixels that one covers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -23,14 +20,14 @@ pub enum Filter {
 }
 
 impl Filter {
-    fn support(self) -> f64 {
+    pub(super) fn support(self) -> f64 {
         match self {
             Self::Bilinear => 1.0,
             Self::Bicubic => 2.0,
         }
     }
 
-    fn weight(self, x: f64) -> f64 {
+    pub(super) fn weight(self, x: f64) -> f64 {
         const A: f64 = -0.5;
         let x = x.abs();
         match self {
@@ -143,113 +140,4 @@ pub(super) fn resize_frame(
 /// An image of pixels that are known to be as many as its size says.
 fn raw(pixels: Vec<u8>, width: usize, height: usize) -> RgbImage {
     RgbImage::from_raw(width as u32, height as u32, pixels).unwrap_or_default()
-}
-
-/// For every output position along one direction, the input positions and their weights.
-struct Taps {
-    /// First input position of each output, and where its weights lie.
-    spans: Vec<(usize, std::ops::Range<usize>)>,
-    weights: Vec<i32>,
-}
-
-impl Taps {
-    /// The `wanted` of `to` outputs, resampled from a part of `from` inputs.
-    fn new(
-        from: usize,
-        part: Span,
-        to: usize,
-        wanted: std::ops::Range<usize>,
-        filter: Filter,
-    ) -> Self {
-        let scale = part.len / to as f64;
-        let stretch = scale.max(1.0);
-        let support = filter.support() * stretch;
-        let mut taps = Self {
-            spans: Vec::with_capacity(wanted.len()),
-            weights: Vec::new(),
-        };
-        let mut exact = Vec::new();
-        for output in wanted {
-            let centre = part.start + (output as f64 + 0.5) * scale;
-            // The casts truncate, and bring what is below zero to zero.
-            let begin = (centre - support + 0.5) as usize;
-            let end = ((centre + support + 0.5) as usize).min(from);
-            exact.clear();
-            exact.extend(
-                (begin..end)
-                    .map(|input| filter.weight((input as f64 - centre + 0.5) * (1.0 / stretch))),
-            );
-            let sum: f64 = exact.iter().sum();
-            let start = taps.weights.len();
-            taps.weights.extend(exact.iter().map(|weight| {
-                let normal = if sum == 0.0 { *weight } else { weight / sum };
-                (normal * f64::from(1 << PRECISION)).round() as i32
-            }));
-            taps.spans.push((begin, start..taps.weights.len()));
-        }
-        taps
-    }
-
-    /// Each output's first input and weights.
-    fn iter(&self) -> impl Iterator<Item = (usize, &[i32])> {
-        let spans = self.spans.iter();
-        spans.map(|(begin, weights)| (*begin, &self.weights[weights.clone()]))
-    }
-
-    /// The inputs that any output needs.
-    fn reach(&self) -> std::ops::Range<usize> {
-        let start = self.iter().map(|(begin, _)| begin).min().unwrap_or(0);
-        let end = self.iter().map(|(begin, weights)| begin + weights.len());
-        start..end.max().unwrap_or(start)
-    }
-}
-
-const HALF: i32 = 1 << (PRECISION - 1);
-
-fn to_byte(sum: i32) -> u8 {
-    (sum >> PRECISION).clamp(0, 255) as u8
-}
-
-/// Resamples along x. `pixels` has lines of `width` pixels, the first of which is the taps'
-/// position `offset`.
-fn resample_columns(pixels: &[u8], width: usize, taps: &Taps, offset: usize) -> Vec<u8> {
-    let mut output = Vec::with_capacity(pixels.len() / width * taps.spans.len());
-    for line in pixels.chunks_exact(width * CHANNELS) {
-        for (begin, weights) in taps.iter() {
-            let mut sum = [HALF; CHANNELS];
-            let inputs = line[(begin - offset) * CHANNELS..].chunks_exact(CHANNELS);
-            for (pixel, weight) in inputs.zip(weights) {
-                for (sum, sample) in sum.iter_mut().zip(pixel) {
-                    *sum += i32::from(*sample) * weight;
-                }
-            }
-            output.extend(sum.map(to_byte));
-        }
-    }
-    output
-}
-
-/// Resamples along y the given columns of `image`, whose first line is the taps' position
-/// `offset`.
-fn resample_rows(
-    image: &RgbImage,
-    taps: &Taps,
-    offset: usize,
-    columns: std::ops::Range<usize>,
-) -> Vec<u8> {
-    let line = image.width() as usize * CHANNELS;
-    let part = columns.start * CHANNELS..columns.end * CHANNELS;
-    let mut output = Vec::with_capacity(taps.spans.len() * part.len());
-    let mut sums = vec![0i32; part.len()];
-    for (begin, weights) in taps.iter() {
-        sums.fill(HALF);
-        let lines = image.as_raw().chunks_exact(line).skip(begin - offset);
-        for (input, weight) in lines.zip(weights) {
-            for (sum, sample) in sums.iter_mut().zip(&input[part.clone()]) {
-                *sum += i32::from(*sample) * weight;
-            }
-        }
-        output.extend(sums.iter().map(|&sum| to_byte(sum)));
-    }
-    output
 }
