@@ -24,6 +24,7 @@ pub struct Arguments {
     /// A regular expression over labels, in place of the first argument; may be repeated
     #[arg(
         short = 'e',
+        allow_hyphen_values = true,
         long = "regexp",
         value_name = "PATTERN",
         help_heading = "Matching"

@@ -6,14 +6,18 @@
 //! - `cpu`: the CPU's own kernels, in every instruction set, against those
 //! - `shared`: real pretrained weights and photographs, skipped where they are absent
 //! - `classify`, `commands`: the program, as a shell uses it
+//! - `album`: folders, lists and streams of pictures, and runs that were stopped
+//! - `grep`: pictures by what they show
 //! - `bad_input`: damaged, hostile and absent files
 //! - `wordnet`: every group has the classes that WordNet's own program gives it
 //! - `network`: downloads, against a server on loopback that can misbehave
 
+mod album;
 mod bad_input;
 mod classify;
 mod commands;
 mod cpu;
+mod grep;
 mod keras;
 mod network;
 mod ops;

@@ -6,7 +6,7 @@ use mobilenet::pixels::{
 };
 use serde::Deserialize;
 
-use crate::support::{data, image, tensors};
+use crate::support::{data, image, repository, tensors};
 
 /// Files that the image crate's decoder rounds differently, and by how much.
 const INEXACT: [(&str, u8); 1] = [("cmyk.tif", 1)];
@@ -126,6 +126,52 @@ fn a_window_is_a_part_of_the_whole() {
             }
         }
     }
+}
+
+/// The samples' bytes with an EXIF block that states an orientation.
+fn with_orientation(jpeg: &[u8], orientation: u8) -> Vec<u8> {
+    let mut exif = b"Exif\0\0MM\0\x2a\0\0\0\x08\0\x01\x01\x12\0\x03\0\0\0\x01\0".to_vec();
+    exif.extend([orientation, 0, 0, 0, 0, 0, 0]);
+    let len = (exif.len() as u16 + 2).to_be_bytes();
+    let (start, rest) = jpeg.split_at(2);
+    [start, &[0xff, 0xe1], &len, &exif, rest].concat()
+}
+
+/// `tests/data/pixels/make_reduced.py`
+#[test]
+fn decoding_at_a_reduced_scale_gives_pillows_bytes() {
+    let golden = tensors(data("pixels/reduced.golden.safetensors"));
+    let options = DecodeOptions {
+        reduced: true,
+        ..DecodeOptions::default()
+    };
+    let mut reduced = 0;
+    for (key, want) in &golden {
+        let parts: Vec<&str> = key.rsplitn(4, '.').collect();
+        let [size, crop, orientation, name] = parts[..] else {
+            panic!("{key}");
+        };
+        let jpeg = std::fs::read(repository("samples").join(name)).expect("a sample");
+        let jpeg = with_orientation(&jpeg, orientation.parse().expect("a number"));
+        let recipe = Preprocessing {
+            size: size.parse().expect("a number"),
+            crop: match crop {
+                "squash" => Crop::Squash,
+                _ => Crop::Center(CENTER_CROP),
+            },
+            filter: Filter::Bilinear,
+        };
+        let got = recipe.read(&jpeg, &options).expect("a picture");
+        assert!(got.pixels == image(want), "{key} differs");
+        reduced += usize::from(got.reduced);
+        // Whatever is not asked for in haste is exact.
+        let full = recipe.read(&jpeg, &DecodeOptions::default());
+        let full = full.expect("a picture");
+        assert!(!full.reduced);
+        let whole = decode(&jpeg, &DecodeOptions::default()).expect("a picture");
+        assert_eq!(full.pixels, recipe.apply(&whole));
+    }
+    assert!(golden.len() > 30 && reduced > 25, "{reduced}");
 }
 
 #[test]

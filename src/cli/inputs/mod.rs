@@ -4,6 +4,8 @@ mod list;
 mod shard;
 mod walk;
 
+use std::borrow::Cow;
+use std::cell::OnceCell;
 use std::ffi::OsString;
 use std::fs::File;
 use std::io;
@@ -156,7 +158,7 @@ impl Opened {
         match self {
             Self::Stdin => Box::new(std::iter::once(Input {
                 name: STDIN.into(),
-                content: Content::Stdin,
+                content: Content::Stdin(OnceCell::new()),
             })),
             Self::Path(path) => expand(path),
             Self::List(list) => Box::new(list.flat_map(|entry| match entry {
@@ -186,7 +188,8 @@ pub struct Input {
 #[derive(Debug)]
 enum Content {
     File,
-    Stdin,
+    /// Its bytes, once they have been read.
+    Stdin(OnceCell<Vec<u8>>),
     /// It is known already that there is none.
     Missing(ImageError),
 }
@@ -206,16 +209,16 @@ impl Input {
         }
     }
 
-    /// Whether it can be read only once.
-    pub fn is_stdin(&self) -> bool {
-        matches!(self.content, Content::Stdin)
-    }
-
-    /// Its bytes, within the limit on a file's size.
-    pub fn read(&self, options: &DecodeOptions) -> Result<Vec<u8>, ImageError> {
+    /// Its bytes, within the limit on a file's size. They can be had again.
+    pub fn read(&self, options: &DecodeOptions) -> Result<Cow<'_, [u8]>, ImageError> {
         match &self.content {
-            Content::File => read(File::open(Path::new(&self.name))?, options),
-            Content::Stdin => read(io::stdin().lock(), options),
+            Content::File => read(File::open(Path::new(&self.name))?, options).map(Cow::Owned),
+            Content::Stdin(bytes) => {
+                if bytes.get().is_none() {
+                    let _ = bytes.set(read(io::stdin().lock(), options)?);
+                }
+                Ok(bytes.get().map_or(Cow::Borrowed(&[]), |b| Cow::Borrowed(b)))
+            }
             Content::Missing(error) => Err(error.clone()),
         }
     }

@@ -85,7 +85,7 @@ impl Earlier {
             .from_path(path)?;
         let mut record = csv::ByteRecord::new();
         file.read_byte_record(&mut record)?;
-        if record != csv::ByteRecord::from(HEADER.to_vec()) {
+        if record.iter().ne(HEADER.map(str::as_bytes)) {
             // Stopped within the header, or never began.
             let header = HEADER.join(str::from_utf8(&[delimiter])?);
             ensure!(

@@ -93,14 +93,9 @@ impl Pipeline {
 
     fn prepare(&self, input: &Input, options: &DecodeOptions) -> Result<Prepared, ImageError> {
         let bytes = input.read(options)?;
-        let options = DecodeOptions {
-            // What can't be read again has to be right the first time.
-            reduced: options.reduced && !input.is_stdin(),
-            ..options.clone()
-        };
         let recipe = self.classifier.preprocessing();
         // A defect of a decoder costs its picture, and no other.
-        catch_unwind(AssertUnwindSafe(|| recipe.read(&bytes, &options)))
+        catch_unwind(AssertUnwindSafe(|| recipe.read(&bytes, options)))
             .unwrap_or_else(|_| Err(ImageError::decoder_failed()))
     }
 
