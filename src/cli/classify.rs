@@ -42,6 +42,9 @@ pub fn run(arguments: &Arguments, global: Global) -> Result<Outcome> {
     if arguments.output.format() != Format::Text {
         session = session.with_failures_in_output();
     }
+    if arguments.output.is_a_file() {
+        session = session.with_answers_elsewhere();
+    }
     let rollup = arguments
         .rollup
         .map(|_| Rollup::new(session.classifier().labels()));

@@ -1,9 +1,13 @@
 //! Progress bars on stderr, where that is a terminal.
 
+use std::cell::Cell;
+use std::fmt;
+use std::io::{self, IsTerminal};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::{Duration, Instant};
 
-use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+use indicatif::{ProgressBar, ProgressDrawTarget, ProgressState, ProgressStyle};
 use mobilenet::weights::Progress;
 
 use super::Global;
@@ -20,8 +24,14 @@ fn bar(global: Global) -> ProgressBar {
 
 fn show(bar: &ProgressBar, template: &str) {
     if let Ok(style) = ProgressStyle::with_template(template) {
-        bar.set_style(style);
+        bar.set_style(style.with_key("speed", speed));
     }
+}
+
+fn speed(state: &ProgressState, out: &mut dyn fmt::Write) {
+    let speed = state.per_sec();
+    let decimals = usize::from(speed < 10.0);
+    let _ = write!(out, "{speed:.decimals$}/s");
 }
 
 /// The progress of a download.
@@ -59,10 +69,17 @@ impl Progress for Download {
     }
 }
 
+/// How long a run takes before a bar is worth showing.
+const PATIENCE: Duration = Duration::from_millis(300);
+
 /// The progress of a run over pictures.
 pub struct Pictures {
     bar: ProgressBar,
     found: Arc<Found>,
+    begin: Instant,
+    /// Somebody may see it, once it is shown.
+    visible: bool,
+    shown: Cell<bool>,
 }
 
 /// The pictures that were found so far.
@@ -74,19 +91,22 @@ struct Found {
 }
 
 impl Pictures {
-    /// A bar for a run.
+    /// A bar for a run, which shows nothing in a pipe, and with `--quiet`.
     pub fn new(global: Global) -> Self {
-        let bar = bar(global);
-        show(&bar, "{spinner} {human_pos} pictures  {per_sec}");
+        let bar = ProgressBar::with_draw_target(None, ProgressDrawTarget::hidden());
+        show(&bar, "{spinner} {human_pos} pictures  {speed}");
         Self {
             bar,
             found: Arc::default(),
+            begin: Instant::now(),
+            visible: io::stderr().is_terminal() && !global.quiet,
+            shown: Cell::new(false),
         }
     }
 
     /// Whether anybody sees it.
     pub fn is_visible(&self) -> bool {
-        !self.bar.is_hidden()
+        self.visible
     }
 
     /// Counts what passes by, so that the bar knows how many there are.
@@ -107,18 +127,25 @@ impl Pictures {
 
     /// One more was answered.
     pub fn advance(&self) {
+        if !self.visible {
+            return;
+        }
         let all = self.found.all.load(Ordering::Relaxed);
         if all > 0 && self.bar.length().is_none() {
             self.bar.set_length(all);
-            let template = "{bar:20} {human_pos}/{human_len}  {per_sec}  {eta} left";
+            let template = "{bar:20} {human_pos}/{human_len}  {speed}  {eta} left";
             show(&self.bar, template);
         }
         self.bar.inc(1);
+        if !self.shown.get() && self.begin.elapsed() > PATIENCE {
+            self.bar.set_draw_target(ProgressDrawTarget::stderr());
+            self.shown.set(true);
+        }
     }
 
     /// Writes something to the terminal above the bar.
     pub fn above<T>(&self, write: impl FnOnce() -> T) -> T {
-        match self.is_visible() {
+        match self.shown.get() {
             true => self.bar.suspend(write),
             false => write(),
         }

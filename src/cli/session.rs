@@ -27,6 +27,8 @@ pub struct Session {
     single: bool,
     /// Tell each failure on stderr.
     tell_failures: bool,
+    /// The answers share the terminal with the progress.
+    on_terminal: bool,
     global: Global,
 }
 
@@ -48,6 +50,7 @@ impl Session {
             pipeline: options.pipeline(global)?,
             single: options.sources.is_single(),
             tell_failures: true,
+            on_terminal: std::io::stdout().is_terminal(),
             global,
         })
     }
@@ -55,6 +58,12 @@ impl Session {
     /// Tells of failures only where nobody asked for quiet: they are in the output.
     pub fn with_failures_in_output(mut self) -> Self {
         self.tell_failures = !self.global.quiet;
+        self
+    }
+
+    /// The answers go to a file.
+    pub fn with_answers_elsewhere(mut self) -> Self {
+        self.on_terminal = false;
         self
     }
 
@@ -98,14 +107,15 @@ impl Session {
         for answer in self.pipeline.many(inputs, &interrupt) {
             let answer = answer?;
             tally.add(&answer);
-            let taken = progress.above(|| {
-                if self.tell_failures {
-                    tell_failure(&answer);
-                }
-                take(&answer)
-            })?;
+            if self.tell_failures && answer.scores.is_err() {
+                progress.above(|| tell_failure(&answer));
+            }
+            let taken = match self.on_terminal {
+                true => progress.above(|| take(&answer)),
+                false => take(&answer),
+            };
             progress.advance();
-            if taken.is_break() {
+            if taken?.is_break() {
                 return Ok(tally);
             }
         }

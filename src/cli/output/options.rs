@@ -57,6 +57,11 @@ impl OutputOptions {
         }
     }
 
+    /// Whether the answers go to a file.
+    pub fn is_a_file(&self) -> bool {
+        self.output.is_some()
+    }
+
     /// Opens the output, and reads what an earlier run left of it.
     ///
     /// # Errors
