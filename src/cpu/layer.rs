@@ -3,7 +3,7 @@
 
 use super::kernels::{self, Kernels, Output};
 use super::team::Member;
-use super::weights::{Block, Dense};
+use super::weights::{Block, Packed};
 use super::workspace::{Layout, Scratch, Scratches};
 
 /// Pixels that go through the depthwise and the pointwise kernel together: few enough that
@@ -45,7 +45,7 @@ pub(super) struct Layer<'a> {
     /// `None` for the stem.
     pub block: Option<&'a Block>,
     /// The stem's weights, or the block's pointwise ones.
-    pub dense: &'a Dense,
+    pub dense: &'a Packed,
 }
 
 impl Layer<'_> {
@@ -101,8 +101,8 @@ impl Layer<'_> {
                 input: tile.floats(),
                 input_stride: stride,
                 depth: dense.depth,
-                weight: &dense.weight.floats()[channels.start * dense.depth..],
-                bias: &dense.bias.floats()[channels.start..],
+                weight: &dense.weight()[channels.start * dense.depth..],
+                bias: &dense.bias()[channels.start..],
                 channels: channels.len(),
                 offsets,
                 bounds: dense.bounds,
@@ -136,13 +136,13 @@ impl Layer<'_> {
             input: &self.input[first * self.stride * row_stride..],
             row_stride,
             channels: weights.channels,
-            weight: weights.weight.floats(),
-            bias: weights.bias.floats(),
+            weight: weights.weight(),
+            bias: weights.bias(),
             stride: self.stride,
             rows,
             columns: self.written.columns.len,
             output_stride,
-            high: weights.high,
+            high: weights.bounds.1,
         };
         self.kernels.depthwise(&task, output);
         output_stride

@@ -1,6 +1,7 @@
 //! The integration tests, one binary.
 //!
 //! - `keras`: every Keras file gives Keras's own answers
+//! - `weights`: safetensors files that others wrote
 //! - `pixels`: every image gives Pillow's own bytes
 //! - `ops`: the operations that devices run, against their plain definition
 //! - `cpu`: the CPU's own kernels, in every instruction set, against those
@@ -19,3 +20,4 @@ mod ops;
 mod pixels;
 mod shared;
 mod support;
+mod weights;
