@@ -5,11 +5,14 @@
 //! - `pixels`: every image gives Pillow's own bytes
 //! - `ops`: the operations that devices run, against their plain definition
 //! - `cpu`: the CPU's own kernels, in every instruction set, against those
+//! - `assembly`: the kernels' machine code
 //! - `shared`: real pretrained weights and photographs, skipped where they are absent
 //! - `classify`, `commands`: the program, as a shell uses it
 //! - `bad_input`: damaged, hostile and absent files
 //! - `network`: downloads, against a server on loopback that can misbehave
 
+#[cfg(all(target_arch = "x86_64", target_os = "linux"))]
+mod assembly;
 mod bad_input;
 mod classify;
 mod commands;
