@@ -4,7 +4,7 @@ use rayon::prelude::*;
 
 use super::isa::Isa;
 use super::kernels::{self, Kernels, Output};
-use super::layer::{Layer, tile_floats};
+use super::layer::{Layer, Shape};
 use super::team::{self, Member, Sentinel};
 use super::weights::{Block, Packed, pack};
 use super::workspace::{Layout, Pool, Rows, Scratches, Workspace};
@@ -133,7 +133,7 @@ impl CpuNetwork {
         logits
     }
 
-    fn kernels(&self) -> &'static Kernels {
+    pub(super) fn kernels(&self) -> &'static Kernels {
         self.isa.kernels()
     }
 
@@ -155,10 +155,10 @@ impl CpuNetwork {
             self.pass(pixels, size, images, scratches, member);
         });
         let last = &workspace.images[(self.blocks.len() + 1) % 2];
-        let channels = self.blocks.last().map_or(0, |b| b.pointwise.channels);
-        let (rows, columns) = self.output_size(size);
-        let values = &last.floats()[..rows * columns * channels];
-        average(values, channels, embedding);
+        let Some(Shape { written, .. }) = self.shapes(size).last() else {
+            return;
+        };
+        average(&last.floats()[..written.len()], written.channels, embedding);
     }
 
     /// One thread's part of all layers. Image `i` of the two is read by layers whose number is
@@ -166,83 +166,68 @@ impl CpuNetwork {
     fn pass(
         &self,
         pixels: &[f32],
-        (height, width): (usize, usize),
+        size: (usize, usize),
         images: [Output; 2],
         scratches: Scratches,
         member: Member,
     ) {
-        let mut params = self.stem.params;
-        let mut layout = padded(height, width, 3, params);
         if member.number == 0 {
+            let layout = padded(size, 3, self.stem.params);
             // SAFETY: the others wait until this is done.
             interleave(pixels, layout, unsafe { images[0].floats_mut() });
         }
         member.wait();
-        for layer in 0..=self.blocks.len() {
-            let block = layer.checked_sub(1).map(|i| &self.blocks[i]);
-            let next = self.blocks.get(layer);
-            let dense = block.map_or(&self.stem, |block| &block.pointwise);
-            let (rows, columns) = convolved((layout.rows.len, layout.columns.len), params);
-            let written = match next {
-                Some(next) => padded(rows, columns, dense.channels, next.depthwise.params),
-                None => Layout::unpadded(rows, columns, dense.channels),
-            };
-            let output = images[(layer + 1) % 2];
+        for (number, shape) in self.shapes(size).enumerate() {
+            let output = images[(number + 1) % 2];
             if member.number == 0 {
                 // SAFETY: nobody reads this image before the barrier below, and what the others
                 // write meanwhile is not its border.
-                written.border(|range| unsafe { output.zero(range) });
+                let zero = |range| unsafe { output.zero(range) };
+                shape.written.border(zero);
             }
             Layer {
                 kernels: self.kernels(),
                 // SAFETY: nobody writes to this image before the barrier below.
-                input: &unsafe { images[layer % 2].floats() }[..layout.len()],
-                read: layout,
-                written,
+                input: &unsafe { images[number % 2].floats() }[..shape.read.len()],
                 output,
+                shape,
+            }
+            .run(scratches, member);
+            member.wait();
+        }
+    }
+
+    /// The layers for an input size: the stem, then the blocks.
+    pub(super) fn shapes(&self, size: (usize, usize)) -> impl Iterator<Item = Shape<'_>> {
+        let mut size = size;
+        let mut channels = 3;
+        (0..=self.blocks.len()).map(move |number| {
+            let block = number.checked_sub(1).map(|i| &self.blocks[i]);
+            let dense = block.map_or(&self.stem, |block| &block.pointwise);
+            let params = block.map_or(&self.stem, |block| &block.depthwise).params;
+            let read = padded(size, channels, params);
+            size = convolved(size, params);
+            channels = dense.channels;
+            let written = match self.blocks.get(number) {
+                Some(next) => padded(size, channels, next.depthwise.params),
+                None => Layout::unpadded(size.0, size.1, channels),
+            };
+            Shape {
+                read,
+                written,
                 stride: params.stride,
                 block,
                 dense,
             }
-            .run(scratches, member);
-            member.wait();
-            layout = written;
-            if let Some(next) = next {
-                params = next.depthwise.params;
-            }
-        }
-    }
-
-    /// Height and width of the last layer's output.
-    fn output_size(&self, size: (usize, usize)) -> (usize, usize) {
-        let layers = self.blocks.iter().map(|block| block.depthwise.params);
-        let layers = std::iter::once(self.stem.params).chain(layers);
-        layers.fold(size, convolved)
+        })
     }
 
     /// Floats of the largest image and of the largest tile for an input size.
     fn sizes(&self, size: (usize, usize)) -> (usize, usize) {
-        let params = self.stem.params;
-        let mut largest = (padded(size.0, size.1, 3, params).len(), 0);
-        let mut size = convolved(size, params);
-        let mut depth = self.stem.depth;
-        let mut channels = self.stem.channels;
-        for layer in 0..=self.blocks.len() {
-            let next = self.blocks.get(layer);
-            let (rows, columns) = size;
-            let image = match next {
-                Some(next) => padded(rows, columns, channels, next.depthwise.params),
-                None => Layout::unpadded(rows, columns, channels),
-            };
-            let tile = tile_floats(rows, columns, depth);
-            largest = (largest.0.max(image.len()), largest.1.max(tile));
-            if let Some(next) = next {
-                size = convolved(size, next.depthwise.params);
-                depth = next.depthwise.channels;
-                channels = next.pointwise.channels;
-            }
-        }
-        largest
+        self.shapes(size).fold((0, 0), |(image, tile), shape| {
+            let larger = shape.read.len().max(shape.written.len());
+            (image.max(larger), tile.max(shape.tile_floats()))
+        })
     }
 }
 
@@ -253,7 +238,7 @@ fn convolved((height, width): (usize, usize), params: ConvParams) -> (usize, usi
 }
 
 /// An image as a convolution of these settings wants to read it.
-fn padded(height: usize, width: usize, channels: usize, params: ConvParams) -> Layout {
+fn padded((height, width): (usize, usize), channels: usize, params: ConvParams) -> Layout {
     let direction = |len| Rows::new(len, params.padding.span(len, 3, params.stride));
     Layout {
         rows: direction(height),

@@ -8,7 +8,7 @@ use candle_nn::VarBuilder;
 use super::architecture::{Convolution, ConvolutionKind};
 use super::config::{Config, MIN_SIZE};
 use super::fold::{Folded, TensorSource};
-use crate::cpu::{CpuNetwork, Isa};
+use crate::cpu::{CpuNetwork, Isa, Piece};
 use crate::error::{Error, Result};
 use crate::ops::{self, ConvParams};
 
@@ -121,6 +121,16 @@ impl MobileNet {
         match &self.engine {
             Engine::Cpu(network) => Some(network.isa()),
             Engine::Tensors(_) => None,
+        }
+    }
+
+    /// Its work on an image of a size, piece by piece; nothing where it does not run on our own
+    /// kernels. For `benches/kernels.rs`: nothing that programs should count on.
+    #[doc(hidden)]
+    pub fn pieces(&self, height: usize, width: usize) -> Vec<Piece<'_>> {
+        match &self.engine {
+            Engine::Cpu(network) => network.pieces((height, width)),
+            Engine::Tensors(_) => Vec::new(),
         }
     }
 
