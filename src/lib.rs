@@ -41,4 +41,6 @@ pub mod weights;
 
 pub use classifier::{Classifier, Prediction, top_outputs};
 pub use cpu::Isa;
+#[doc(hidden)]
+pub use cpu::Piece;
 pub use error::{Error, Result};

@@ -1,6 +1,10 @@
 //! Memory for activations and weights.
 
+use std::ops::Range;
+use std::sync::Arc;
+
 use bytemuck::{Pod, Zeroable};
+use memmap2::MmapMut;
 
 /// A cache line, which is also the widest vector.
 #[derive(Debug, Clone, Copy, Pod, Zeroable)]
@@ -8,38 +12,82 @@ use bytemuck::{Pod, Zeroable};
 struct Line([f32; 16]);
 
 /// Floats that begin on a cache line.
-#[derive(Debug, Clone, Default)]
-pub(super) struct Buffer {
-    lines: Vec<Line>,
+#[derive(Debug)]
+pub(super) struct Buffer(Memory);
+
+#[derive(Debug)]
+enum Memory {
+    Lines(Vec<Line>),
+    /// Much memory, in huge pages where the system has them: as small ones, alpha 1.0's weights
+    /// and images would take as long to be handed out as the network takes for a picture.
+    Pages(MmapMut),
+}
+
+/// A huge page.
+const PAGE_BYTES: usize = 2 << 20;
+
+impl Default for Buffer {
+    fn default() -> Self {
+        Self(Memory::Lines(Vec::new()))
+    }
 }
 
 impl Buffer {
     /// At least `len` zeros.
     pub fn zeros(len: usize) -> Self {
-        Self {
-            lines: vec![Line([0.0; 16]); len.div_ceil(16)],
+        let bytes = len * size_of::<f32>();
+        // Of a page that is at least half needed, the rest isn't missed.
+        if cfg!(target_os = "linux")
+            && bytes > PAGE_BYTES / 2
+            && let Ok(pages) = MmapMut::map_anon(bytes.next_multiple_of(PAGE_BYTES))
+        {
+            // Where this fails the pages are small ones.
+            #[cfg(target_os = "linux")]
+            let _ = pages.advise(memmap2::Advice::HugePage);
+            return Self(Memory::Pages(pages));
         }
-    }
-
-    /// A copy of `values`.
-    pub fn from_slice(values: &[f32]) -> Self {
-        let mut buffer = Self::zeros(values.len());
-        buffer.floats_mut()[..values.len()].copy_from_slice(values);
-        buffer
+        Self(Memory::Lines(vec![Line([0.0; 16]); len.div_ceil(16)]))
     }
 
     /// Makes room for `len` floats where there is less; what was there is then lost.
     pub fn reserve(&mut self, len: usize) {
-        if self.lines.len() * 16 < len {
+        if self.floats().len() < len {
             *self = Self::zeros(len);
         }
     }
 
     pub fn floats(&self) -> &[f32] {
-        bytemuck::cast_slice(&self.lines)
+        match &self.0 {
+            Memory::Lines(lines) => bytemuck::cast_slice(lines),
+            Memory::Pages(pages) => bytemuck::cast_slice(pages),
+        }
     }
 
     pub fn floats_mut(&mut self) -> &mut [f32] {
-        bytemuck::cast_slice_mut(&mut self.lines)
+        match &mut self.0 {
+            Memory::Lines(lines) => bytemuck::cast_slice_mut(lines),
+            Memory::Pages(pages) => bytemuck::cast_slice_mut(pages),
+        }
+    }
+}
+
+/// A part of a buffer that is no longer written to.
+#[derive(Debug, Clone)]
+pub(super) struct Part {
+    buffer: Arc<Buffer>,
+    range: Range<usize>,
+}
+
+impl Part {
+    /// Some of a buffer's floats.
+    pub fn new(buffer: &Arc<Buffer>, range: Range<usize>) -> Self {
+        Self {
+            buffer: Arc::clone(buffer),
+            range,
+        }
+    }
+
+    pub fn floats(&self) -> &[f32] {
+        &self.buffer.floats()[self.range.clone()]
     }
 }

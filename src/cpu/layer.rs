@@ -1,9 +1,11 @@
 //! One layer on one image, tile by tile: a depthwise layer's output goes through a scratch that
 //! stays in the cache into the pointwise product, and so do the pixels under the stem's windows.
 
+use std::ops::Range;
+
 use super::kernels::{self, Kernels, Output};
 use super::team::Member;
-use super::weights::{Block, Dense};
+use super::weights::{Block, Packed};
 use super::workspace::{Layout, Scratch, Scratches};
 
 /// Pixels that go through the depthwise and the pointwise kernel together: few enough that
@@ -29,34 +31,50 @@ fn tile_rows(rows: usize, columns: usize) -> usize {
     (TILE_PIXELS / columns).clamp(1, rows)
 }
 
-/// Floats of a layer's largest tile, for an output of this size and this many inputs a pixel.
-pub(super) fn tile_floats(rows: usize, columns: usize, depth: usize) -> usize {
-    tile_rows(rows, columns) * columns * (depth + SKEW)
-}
-
-/// One layer's work on one image: the stem, or a block.
-pub(super) struct Layer<'a> {
-    pub kernels: &'static Kernels,
-    pub input: &'a [f32],
+/// A layer for an input size: the stem, or a block.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Shape<'a> {
     pub read: Layout,
     pub written: Layout,
-    pub output: Output,
     pub stride: usize,
     /// `None` for the stem.
     pub block: Option<&'a Block>,
     /// The stem's weights, or the block's pointwise ones.
-    pub dense: &'a Dense,
+    pub dense: &'a Packed,
+}
+
+impl Shape<'_> {
+    /// Floats from a pixel of a tile to the next.
+    fn tile_stride(&self) -> usize {
+        let depthwise = self.block.map(|block| block.depthwise.channels);
+        depthwise.unwrap_or(STEM_DEPTH) + SKEW
+    }
+
+    /// Floats of the largest tile.
+    pub fn tile_floats(&self) -> usize {
+        let (rows, columns) = (self.written.rows.len, self.written.columns.len);
+        tile_rows(rows, columns) * columns * self.tile_stride()
+    }
+}
+
+/// One layer's work on one image.
+pub(super) struct Layer<'a> {
+    pub kernels: &'static Kernels,
+    pub shape: Shape<'a>,
+    pub input: &'a [f32],
+    pub output: Output,
 }
 
 impl Layer<'_> {
     /// A thread's share: rows, or output channels where rows are few.
     pub fn run(&self, scratches: Scratches, member: Member) {
         let threads = member.threads();
-        let rows = self.written.rows.len;
-        let pixels = rows * self.written.columns.len;
+        let Shape { written, dense, .. } = self.shape;
+        let rows = written.rows.len;
+        let pixels = rows * written.columns.len;
         let by_rows = pixels >= THREAD_PIXELS * threads && rows >= threads;
         let panel = self.kernels.panel();
-        let panels = self.dense.channels.div_ceil(panel);
+        let panels = dense.channels.div_ceil(panel);
         let share = |of: usize| {
             let at = |thread| of * thread / threads;
             at(member.number)..at(member.number + 1)
@@ -68,98 +86,107 @@ impl Layer<'_> {
         if rows.is_empty() || panels.is_empty() {
             return;
         }
-        let channels = panels.start * panel..(panels.end * panel).min(self.dense.channels);
+        let channels = panels.start * panel..(panels.end * panel).min(dense.channels);
         self.rows(rows, channels, &mut scratches.of(member.number));
     }
 
     /// Some rows and channels of the output, tile by tile.
-    fn rows(
-        &self,
-        rows: std::ops::Range<usize>,
-        channels: std::ops::Range<usize>,
-        scratch: &mut Scratch,
-    ) {
-        let (dense, columns) = (self.dense, self.written.columns.len);
-        let most = tile_rows(self.written.rows.len, columns);
-        // Tiles of about the same height.
-        let tiles = rows.len().div_ceil(most);
-        let at = |tile| rows.start + rows.len() * tile / tiles;
-        for tile_number in 0..tiles {
-            let (first, end) = (at(tile_number), at(tile_number + 1));
-            let Scratch { tile, offsets } = &mut *scratch;
-            let stride = match self.block {
-                Some(block) => self.depthwise(block, first, end - first, tile.floats_mut()),
-                None => self.windows(first, end - first, tile.floats_mut()),
-            };
-            offsets.clear();
-            for row in first..end {
-                let start = self.written.offset(row, 0) + channels.start;
-                let pixels = (0..columns).map(|column| start + column * self.written.channels);
-                offsets.extend(pixels);
-            }
-            let task = kernels::Pointwise {
-                input: tile.floats(),
-                input_stride: stride,
-                depth: dense.depth,
-                weight: &dense.weight.floats()[channels.start * dense.depth..],
-                bias: &dense.bias.floats()[channels.start..],
-                channels: channels.len(),
-                offsets,
-                bounds: dense.bounds,
-            };
+    fn rows(&self, rows: Range<usize>, channels: Range<usize>, scratch: &mut Scratch) {
+        for (tile, next) in self.tiles(rows) {
+            self.fill(tile.clone(), scratch.tile.floats_mut());
             // While the product keeps the arithmetic busy, the next tile's input comes nearer.
             if self.input.len() > CACHED_FLOATS {
-                let next = at((tile_number + 2).min(tiles)) - end;
-                kernels::prefetch(self.input_rows(end, next));
+                kernels::prefetch(self.input_rows(tile.end, next));
             }
-            // SAFETY: threads are given different rows or different channels, and the offsets
-            // are those of the rows.
-            unsafe { self.kernels.pointwise(&task, self.output) };
+            self.product(tile, channels.clone(), scratch);
         }
+    }
+
+    /// The rows of each tile, and how many there are in the next: tiles of about the same height.
+    pub fn tiles(&self, rows: Range<usize>) -> impl Iterator<Item = (Range<usize>, usize)> {
+        let written = self.shape.written;
+        let most = tile_rows(written.rows.len, written.columns.len);
+        let tiles = rows.len().div_ceil(most);
+        let at = move |tile: usize| rows.start + rows.len() * tile.min(tiles) / tiles;
+        (0..tiles).map(move |tile| {
+            let end = at(tile + 1);
+            (at(tile)..end, at(tile + 2) - end)
+        })
+    }
+
+    /// The product's input for a tile: the depthwise output, or the pixels under the stem's
+    /// windows.
+    pub fn fill(&self, rows: Range<usize>, tile: &mut [f32]) {
+        match self.shape.block {
+            Some(block) => self.depthwise(&block.depthwise, rows, tile),
+            None => self.windows(rows, tile),
+        }
+    }
+
+    /// The product of a tile that is filled.
+    pub fn product(&self, rows: Range<usize>, channels: Range<usize>, scratch: &mut Scratch) {
+        let Shape { written, dense, .. } = self.shape;
+        let Scratch { tile, offsets } = scratch;
+        offsets.clear();
+        for row in rows {
+            let start = written.offset(row, 0) + channels.start;
+            let columns = 0..written.columns.len;
+            offsets.extend(columns.map(|column| start + column * written.channels));
+        }
+        let task = kernels::Pointwise {
+            input: tile.floats(),
+            input_stride: self.shape.tile_stride(),
+            depth: dense.depth,
+            weight: &dense.weight()[channels.start * dense.depth..],
+            bias: &dense.bias()[channels.start..],
+            channels: channels.len(),
+            offsets,
+            bounds: dense.bounds,
+        };
+        // SAFETY: threads are given different rows or different channels, and the offsets are
+        // those of the rows.
+        unsafe { self.kernels.pointwise(&task, self.output) };
     }
 
     /// The input that some rows need and the rows before them did not.
     fn input_rows(&self, first: usize, rows: usize) -> &[f32] {
-        let stride = self.read.row_stride();
-        let start = (first * self.stride + 3 - self.stride) * stride;
-        let end = start + rows * self.stride * stride;
+        let stride = self.shape.stride;
+        let row_stride = self.shape.read.row_stride();
+        let start = (first * stride + 3 - stride) * row_stride;
+        let end = start + rows * stride * row_stride;
         let end = end.min(self.input.len());
         self.input.get(start..end).unwrap_or_default()
     }
 
-    /// The depthwise output of some rows; returns the floats from a pixel to the next.
-    fn depthwise(&self, block: &Block, first: usize, rows: usize, output: &mut [f32]) -> usize {
-        let weights = &block.depthwise;
-        let output_stride = weights.channels + SKEW;
-        let row_stride = self.read.row_stride();
+    fn depthwise(&self, weights: &Packed, rows: Range<usize>, output: &mut [f32]) {
+        let Shape { read, stride, .. } = self.shape;
+        let row_stride = read.row_stride();
         let task = kernels::Depthwise {
-            input: &self.input[first * self.stride * row_stride..],
+            input: &self.input[rows.start * stride * row_stride..],
             row_stride,
             channels: weights.channels,
-            weight: weights.weight.floats(),
-            bias: weights.bias.floats(),
-            stride: self.stride,
-            rows,
-            columns: self.written.columns.len,
-            output_stride,
-            high: weights.high,
+            weight: weights.weight(),
+            bias: weights.bias(),
+            stride,
+            rows: rows.len(),
+            columns: self.shape.written.columns.len,
+            output_stride: self.shape.tile_stride(),
+            high: weights.bounds.1,
         };
         self.kernels.depthwise(&task, output);
-        output_stride
     }
 
-    /// The pixels under the stem's windows of some rows, `[ky][kx][c]` for each; returns the
-    /// floats from a pixel to the next.
-    fn windows(&self, first: usize, rows: usize, output: &mut [f32]) -> usize {
+    /// `[ky][kx][c]` for each pixel.
+    fn windows(&self, rows: Range<usize>, output: &mut [f32]) {
         const ROW: usize = 9;
-        let output_stride = STEM_DEPTH + SKEW;
-        let row_stride = self.read.row_stride();
-        let columns = self.written.columns.len;
-        let mut pixels = output.chunks_exact_mut(output_stride);
-        for row in first..first + rows {
-            let top = row * self.stride * row_stride;
+        let Shape { read, stride, .. } = self.shape;
+        let row_stride = read.row_stride();
+        let columns = self.shape.written.columns.len;
+        let mut pixels = output.chunks_exact_mut(self.shape.tile_stride());
+        for row in rows {
+            let top = row * stride * row_stride;
             for (column, pixel) in pixels.by_ref().take(columns).enumerate() {
-                let left = top + column * self.stride * 3;
+                let left = top + column * stride * 3;
                 let (rows, _) = pixel.as_chunks_mut::<ROW>();
                 for (ky, row) in rows.iter_mut().take(3).enumerate() {
                     // Of a known length, a copy is two moves and not a call.
@@ -169,6 +196,5 @@ impl Layer<'_> {
                 }
             }
         }
-        output_stride
     }
 }

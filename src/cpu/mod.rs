@@ -10,9 +10,11 @@ mod isa;
 mod kernels;
 mod layer;
 mod network;
+mod pieces;
 mod team;
 mod weights;
 mod workspace;
 
 pub use isa::Isa;
 pub(crate) use network::CpuNetwork;
+pub use pieces::Piece;

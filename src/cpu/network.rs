@@ -4,88 +4,52 @@ use rayon::prelude::*;
 
 use super::isa::Isa;
 use super::kernels::{self, Kernels, Output};
-use super::layer::{Layer, tile_floats};
+use super::layer::{Layer, Shape};
 use super::team::{self, Member, Sentinel};
-use super::weights::{Block, Dense, Depthwise, stem_weight, values};
+use super::weights::{Block, Packed, pack};
 use super::workspace::{Layout, Pool, Rows, Scratches, Workspace};
 use crate::error::{Error, Result};
-use crate::model::{ConvolutionKind, FoldedConvolution};
-use crate::ops::{Activation, ConvParams};
+use crate::model::{Config, ConvolutionKind, TensorSource};
+use crate::ops::ConvParams;
 
 /// MobileNet V1 with its weights packed for an instruction set.
 #[derive(Debug)]
 pub(crate) struct CpuNetwork {
     isa: Isa,
-    stem: Dense,
-    stem_params: ConvParams,
+    stem: Packed,
     blocks: Vec<Block>,
-    classifier: Option<Dense>,
-    /// Embedding and classes without what pads them to vectors.
-    embedding_len: usize,
-    classes: usize,
+    classifier: Option<Packed>,
     pool: Pool,
 }
 
 impl CpuNetwork {
-    /// Packs the weights of a network's convolutions, which are in order.
-    pub fn new(
-        convolutions: impl Iterator<Item = Result<FoldedConvolution>>,
-        isa: Isa,
-    ) -> Result<Self> {
-        let kernels = isa.kernels();
-        let dense = |weight: &[f32], folded: &FoldedConvolution, bounds| -> Result<_> {
-            let bias = values(&folded.bias)?;
-            Ok(Dense::new(weight, &bias, bounds, kernels))
-        };
+    /// Packs the weights of a network's convolutions.
+    pub fn new(config: &Config, tensors: &dyn TensorSource, isa: Isa) -> Result<Self> {
         let mut stem = None;
         let mut depthwise = None;
-        let mut blocks: Vec<Block> = Vec::new();
+        let mut blocks = Vec::new();
         let mut classifier = None;
-        let mut widths = (0, 0);
-        for folded in convolutions {
-            let folded = &folded?;
-            let weight = values(&folded.weight)?;
-            let params = folded.params;
-            let outputs = folded.bias.elem_count();
-            match folded.kind {
-                ConvolutionKind::Standard => {
-                    let bounds = bounds(params.activation);
-                    stem = Some((dense(&stem_weight(&weight), folded, bounds)?, params));
-                }
-                ConvolutionKind::Depthwise => {
-                    let bias = values(&folded.bias)?;
-                    let high = bounds(params.activation).1;
-                    depthwise = Some((Depthwise::new(&weight, &bias, high, kernels), params));
-                }
+        for (kind, packed) in pack(config, tensors, isa.kernels())? {
+            match kind {
+                ConvolutionKind::Standard => stem = Some(packed),
+                ConvolutionKind::Depthwise => depthwise = Some(packed),
                 ConvolutionKind::Pointwise => {
-                    let pointwise = dense(&weight, folded, bounds(params.activation))?;
-                    if let Some((depthwise, params)) = depthwise.take() {
-                        blocks.push(Block {
-                            depthwise,
-                            params,
-                            pointwise,
-                        });
-                    }
-                    widths.0 = outputs;
+                    blocks.extend(depthwise.take().map(|depthwise| Block {
+                        depthwise,
+                        pointwise: packed,
+                    }));
                 }
-                ConvolutionKind::Classifier => {
-                    let any = (f32::NEG_INFINITY, f32::INFINITY);
-                    classifier = Some(dense(&weight, folded, any)?);
-                    widths.1 = outputs;
-                }
+                ConvolutionKind::Classifier => classifier = Some(packed),
             }
         }
-        let Some((stem, stem_params)) = stem else {
+        let Some(stem) = stem else {
             return Err(Error::Config("a network without a stem".into()));
         };
         Ok(Self {
             isa,
             stem,
-            stem_params,
             blocks,
             classifier,
-            embedding_len: widths.0,
-            classes: widths.1,
             pool: Pool::default(),
         })
     }
@@ -97,12 +61,12 @@ impl CpuNetwork {
 
     /// Length of the embedding.
     pub fn embedding_len(&self) -> usize {
-        self.embedding_len
+        self.blocks.last().map_or(0, |last| last.pointwise.outputs)
     }
 
     /// Classes, or 0 without a classifier.
     pub fn classes(&self) -> usize {
-        self.classes
+        self.classifier.as_ref().map_or(0, |last| last.outputs)
     }
 
     /// Embeddings `[N, embedding_len]` of images `[N, 3, height, width]`.
@@ -112,7 +76,7 @@ impl CpuNetwork {
     pub fn embed(&self, pixels: &[f32], height: usize, width: usize) -> Vec<f32> {
         let image_len = 3 * height * width;
         let images = pixels.len() / image_len;
-        let mut embeddings = vec![0.0; images * self.embedding_len];
+        let mut embeddings = vec![0.0; images * self.embedding_len()];
         let threads = rayon::current_num_threads();
         let one = |image: &[f32], output: &mut [f32], threads| {
             self.pool
@@ -121,10 +85,10 @@ impl CpuNetwork {
         if threads > 1 && images >= threads {
             pixels
                 .par_chunks_exact(image_len)
-                .zip(embeddings.par_chunks_exact_mut(self.embedding_len))
+                .zip(embeddings.par_chunks_exact_mut(self.embedding_len()))
                 .for_each(|(image, output)| one(image, output, 1));
         } else {
-            let outputs = embeddings.chunks_exact_mut(self.embedding_len);
+            let outputs = embeddings.chunks_exact_mut(self.embedding_len());
             for (image, output) in pixels.chunks_exact(image_len).zip(outputs) {
                 one(image, output, threads);
             }
@@ -137,22 +101,22 @@ impl CpuNetwork {
         let Some(classifier) = &self.classifier else {
             return embeddings.to_vec();
         };
-        let images = embeddings.len() / self.embedding_len;
-        let mut logits = vec![0.0; images * self.classes];
+        let images = embeddings.len() / self.embedding_len();
+        let mut logits = vec![0.0; images * self.classes()];
         let one = |padded: &mut Vec<f32>, embedding: &[f32], logits: &mut [f32]| {
             let task = kernels::Pointwise {
                 input: embedding,
-                input_stride: self.embedding_len,
+                input_stride: self.embedding_len(),
                 depth: classifier.depth,
-                weight: classifier.weight.floats(),
-                bias: classifier.bias.floats(),
+                weight: classifier.weight(),
+                bias: classifier.bias(),
                 channels: classifier.channels,
                 offsets: &[0],
                 bounds: classifier.bounds,
             };
             // SAFETY: `padded` is this thread's own.
             unsafe { self.kernels().pointwise(&task, Output::new(padded)) };
-            logits.copy_from_slice(&padded[..self.classes]);
+            logits.copy_from_slice(&padded[..self.classes()]);
         };
         let padded = || vec![0.0; classifier.channels];
         if images == 1 {
@@ -160,8 +124,8 @@ impl CpuNetwork {
             one(&mut padded(), embeddings, &mut logits);
         } else {
             embeddings
-                .par_chunks_exact(self.embedding_len)
-                .zip(logits.par_chunks_exact_mut(self.classes))
+                .par_chunks_exact(self.embedding_len())
+                .zip(logits.par_chunks_exact_mut(self.classes()))
                 .for_each_init(padded, |padded, (embedding, logits)| {
                     one(padded, embedding, logits);
                 });
@@ -169,7 +133,7 @@ impl CpuNetwork {
         logits
     }
 
-    fn kernels(&self) -> &'static Kernels {
+    pub(super) fn kernels(&self) -> &'static Kernels {
         self.isa.kernels()
     }
 
@@ -191,10 +155,10 @@ impl CpuNetwork {
             self.pass(pixels, size, images, scratches, member);
         });
         let last = &workspace.images[(self.blocks.len() + 1) % 2];
-        let channels = self.blocks.last().map_or(0, |b| b.pointwise.channels);
-        let (rows, columns) = self.output_size(size);
-        let values = &last.floats()[..rows * columns * channels];
-        average(values, channels, embedding);
+        let Some(Shape { written, .. }) = self.shapes(size).last() else {
+            return;
+        };
+        average(&last.floats()[..written.len()], written.channels, embedding);
     }
 
     /// One thread's part of all layers. Image `i` of the two is read by layers whose number is
@@ -202,83 +166,68 @@ impl CpuNetwork {
     fn pass(
         &self,
         pixels: &[f32],
-        (height, width): (usize, usize),
+        size: (usize, usize),
         images: [Output; 2],
         scratches: Scratches,
         member: Member,
     ) {
-        let mut params = self.stem_params;
-        let mut layout = padded(height, width, 3, params);
         if member.number == 0 {
+            let layout = padded(size, 3, self.stem.params);
             // SAFETY: the others wait until this is done.
             interleave(pixels, layout, unsafe { images[0].floats_mut() });
         }
         member.wait();
-        for layer in 0..=self.blocks.len() {
-            let block = layer.checked_sub(1).map(|i| &self.blocks[i]);
-            let next = self.blocks.get(layer);
-            let dense = block.map_or(&self.stem, |block| &block.pointwise);
-            let (rows, columns) = convolved((layout.rows.len, layout.columns.len), params);
-            let written = match next {
-                Some(next) => padded(rows, columns, dense.channels, next.params),
-                None => Layout::unpadded(rows, columns, dense.channels),
-            };
-            let output = images[(layer + 1) % 2];
+        for (number, shape) in self.shapes(size).enumerate() {
+            let output = images[(number + 1) % 2];
             if member.number == 0 {
                 // SAFETY: nobody reads this image before the barrier below, and what the others
                 // write meanwhile is not its border.
-                written.border(|range| unsafe { output.zero(range) });
+                let zero = |range| unsafe { output.zero(range) };
+                shape.written.border(zero);
             }
             Layer {
                 kernels: self.kernels(),
                 // SAFETY: nobody writes to this image before the barrier below.
-                input: &unsafe { images[layer % 2].floats() }[..layout.len()],
-                read: layout,
-                written,
+                input: &unsafe { images[number % 2].floats() }[..shape.read.len()],
                 output,
+                shape,
+            }
+            .run(scratches, member);
+            member.wait();
+        }
+    }
+
+    /// The layers for an input size: the stem, then the blocks.
+    pub(super) fn shapes(&self, size: (usize, usize)) -> impl Iterator<Item = Shape<'_>> {
+        let mut size = size;
+        let mut channels = 3;
+        (0..=self.blocks.len()).map(move |number| {
+            let block = number.checked_sub(1).map(|i| &self.blocks[i]);
+            let dense = block.map_or(&self.stem, |block| &block.pointwise);
+            let params = block.map_or(&self.stem, |block| &block.depthwise).params;
+            let read = padded(size, channels, params);
+            size = convolved(size, params);
+            channels = dense.channels;
+            let written = match self.blocks.get(number) {
+                Some(next) => padded(size, channels, next.depthwise.params),
+                None => Layout::unpadded(size.0, size.1, channels),
+            };
+            Shape {
+                read,
+                written,
                 stride: params.stride,
                 block,
                 dense,
             }
-            .run(scratches, member);
-            member.wait();
-            layout = written;
-            if let Some(next) = next {
-                params = next.params;
-            }
-        }
-    }
-
-    /// Height and width of the last layer's output.
-    fn output_size(&self, size: (usize, usize)) -> (usize, usize) {
-        let layers = self.blocks.iter().map(|block| block.params);
-        let layers = std::iter::once(self.stem_params).chain(layers);
-        layers.fold(size, convolved)
+        })
     }
 
     /// Floats of the largest image and of the largest tile for an input size.
     fn sizes(&self, size: (usize, usize)) -> (usize, usize) {
-        let params = self.stem_params;
-        let mut largest = (padded(size.0, size.1, 3, params).len(), 0);
-        let mut size = convolved(size, params);
-        let mut depth = self.stem.depth;
-        let mut channels = self.stem.channels;
-        for layer in 0..=self.blocks.len() {
-            let next = self.blocks.get(layer);
-            let (rows, columns) = size;
-            let image = match next {
-                Some(next) => padded(rows, columns, channels, next.params),
-                None => Layout::unpadded(rows, columns, channels),
-            };
-            let tile = tile_floats(rows, columns, depth);
-            largest = (largest.0.max(image.len()), largest.1.max(tile));
-            if let Some(next) = next {
-                size = convolved(size, next.params);
-                depth = next.depthwise.channels;
-                channels = next.pointwise.channels;
-            }
-        }
-        largest
+        self.shapes(size).fold((0, 0), |(image, tile), shape| {
+            let larger = shape.read.len().max(shape.written.len());
+            (image.max(larger), tile.max(shape.tile_floats()))
+        })
     }
 }
 
@@ -289,19 +238,12 @@ fn convolved((height, width): (usize, usize), params: ConvParams) -> (usize, usi
 }
 
 /// An image as a convolution of these settings wants to read it.
-fn padded(height: usize, width: usize, channels: usize, params: ConvParams) -> Layout {
+fn padded((height, width): (usize, usize), channels: usize, params: ConvParams) -> Layout {
     let direction = |len| Rows::new(len, params.padding.span(len, 3, params.stride));
     Layout {
         rows: direction(height),
         columns: direction(width),
         channels,
-    }
-}
-
-fn bounds(activation: Activation) -> (f32, f32) {
-    match activation {
-        Activation::Relu => (0.0, f32::INFINITY),
-        Activation::Relu6 => (0.0, 6.0),
     }
 }
 

@@ -1,101 +1,200 @@
 //! Weights in the order in which the kernels read them.
+//!
+//! All of a network's lie in one buffer, a convolution after the other, and are packed into it at
+//! once on all threads: multiplied with what batch norm folds to, straight from where the tensors
+//! lie.
 
-use candle_core::{DType, Result, Tensor};
+use std::ops::Range;
+use std::sync::Arc;
 
-use super::buffer::Buffer;
+use rayon::prelude::*;
+
+use super::buffer::{Buffer, Part};
 use super::kernels::Kernels;
-use crate::ops::ConvParams;
+use crate::error::Result;
+use crate::model::{Config, Convolution, ConvolutionKind, Folded, TensorSource};
+use crate::ops::{Activation, ConvParams};
 
-/// A matrix of weights and a bias: a pointwise layer, the classifier, or the stem over the
-/// pixels under its windows.
+/// Depth of the part of a panel that is written at a time: it stays in the first-level cache
+/// while the channels are written side by side.
+const PACKED_DEPTH: usize = 64;
+
+/// Floats of a cache line.
+const LINE: usize = 16;
+
+/// A convolution's packed weights: `[depth][panel]` for each panel of output channels. Those of a
+/// depthwise layer are one panel, `[ky][kx][channels]`; the stem's depth is the pixels under its
+/// windows, `[ky][kx][c]`.
 #[derive(Debug, Clone)]
-pub(super) struct Dense {
+pub(super) struct Packed {
+    pub params: ConvParams,
     /// Inputs.
     pub depth: usize,
     /// Outputs, padded to a multiple of the vector.
     pub channels: usize,
-    /// Panels of `[depth][panel]`; see [`panels`](Self::panel_at).
-    pub weight: Buffer,
+    /// Outputs.
+    pub outputs: usize,
+    weight: Part,
     /// `[channels]`.
-    pub bias: Buffer,
+    bias: Part,
     /// The activation's bounds.
     pub bounds: (f32, f32),
 }
 
-impl Dense {
-    /// Packs `weight` (`[out, depth]`, however it is shaped) and `bias` (`[out]`).
-    pub fn new(weight: &[f32], bias: &[f32], bounds: (f32, f32), kernels: &Kernels) -> Self {
-        let outputs = bias.len();
-        let depth = weight.len() / outputs;
+impl Packed {
+    pub fn weight(&self) -> &[f32] {
+        self.weight.floats()
+    }
+
+    pub fn bias(&self) -> &[f32] {
+        self.bias.floats()
+    }
+}
+
+/// Packs all convolutions of a network, in order.
+pub(super) fn pack(
+    config: &Config,
+    tensors: &dyn TensorSource,
+    kernels: &Kernels,
+) -> Result<Vec<(ConvolutionKind, Packed)>> {
+    let convolutions = config.convolutions();
+    let mut end = 0;
+    let plans: Vec<Plan> = convolutions
+        .iter()
+        .map(|convolution| {
+            let plan = Plan::new(convolution, kernels, end);
+            end += plan.len();
+            plan
+        })
+        .collect();
+    let mut buffer = Buffer::zeros(end);
+    let mut rest = buffer.floats_mut();
+    let mut jobs = Vec::with_capacity(plans.len());
+    for (convolution, plan) in convolutions.iter().zip(&plans) {
+        let (part, others) = rest.split_at_mut(plan.len());
+        rest = others;
+        jobs.push((convolution, plan, part));
+    }
+    let packed: Vec<Result<()>> = jobs
+        .into_par_iter()
+        .map(|(convolution, plan, part)| {
+            plan.pack(Folded::read(config, convolution, tensors)?, part);
+            Ok(())
+        })
+        .collect();
+    // Of several errors, the first layer's.
+    packed.into_iter().collect::<Result<()>>()?;
+    let buffer = Arc::new(buffer);
+    let packed = convolutions.iter().zip(plans).map(|(convolution, plan)| {
+        let packed = Packed {
+            params: ConvParams {
+                stride: convolution.stride,
+                padding: convolution.padding,
+                activation: config.activation,
+            },
+            depth: plan.depth,
+            channels: plan.bias.len(),
+            outputs: plan.outputs,
+            weight: Part::new(&buffer, plan.weight),
+            bias: Part::new(&buffer, plan.bias),
+            bounds: match (convolution.kind, config.activation) {
+                (ConvolutionKind::Classifier, _) => (f32::NEG_INFINITY, f32::INFINITY),
+                (_, Activation::Relu) => (0.0, f32::INFINITY),
+                (_, Activation::Relu6) => (0.0, 6.0),
+            },
+        };
+        (convolution.kind, packed)
+    });
+    Ok(packed.collect())
+}
+
+/// Where a convolution's packed weights go.
+struct Plan {
+    kind: ConvolutionKind,
+    depth: usize,
+    outputs: usize,
+    /// Width of the panels, and of those at the end that are not full.
+    panel: usize,
+    narrow: usize,
+    /// In the network's buffer; both begin on a cache line.
+    weight: Range<usize>,
+    bias: Range<usize>,
+}
+
+impl Plan {
+    /// For a convolution whose weights begin at `start`.
+    fn new(convolution: &Convolution, kernels: &Kernels, start: usize) -> Self {
+        let outputs = convolution.out_channels;
         let channels = outputs.next_multiple_of(kernels.lanes);
-        let mut packed = Buffer::zeros(channels * depth);
-        let floats = packed.floats_mut();
-        let mut at = 0;
-        let mut first = 0;
-        while first < channels {
-            let width = Self::panel_at(first, channels, kernels);
-            let panel = &mut floats[at..at + depth * width];
-            let rows = weight[first.min(outputs) * depth..].chunks_exact(depth);
-            for (lane, row) in rows.take(width).enumerate() {
-                for (line, value) in panel.chunks_exact_mut(width).zip(row) {
-                    line[lane] = *value;
-                }
-            }
-            at += depth * width;
-            first += width;
-        }
-        let mut padded = vec![0.0; channels];
-        padded[..outputs].copy_from_slice(bias);
+        let [_, inputs, rows, columns] = convolution.weight_shape();
+        let depth = inputs * rows * columns;
+        let end = start + channels * depth;
+        let bias = end.next_multiple_of(LINE);
+        let is_depthwise = convolution.kind == ConvolutionKind::Depthwise;
         Self {
+            kind: convolution.kind,
             depth,
-            channels,
-            weight: packed,
-            bias: Buffer::from_slice(&padded),
-            bounds,
+            outputs,
+            panel: if is_depthwise {
+                channels
+            } else {
+                kernels.panel()
+            },
+            narrow: if is_depthwise {
+                channels
+            } else {
+                kernels.lanes
+            },
+            weight: start..end,
+            bias: bias..bias + channels,
         }
     }
 
-    /// Width of the panel that begins at a channel: a full one, or a single vector where less
-    /// than a full one is left.
-    fn panel_at(first: usize, channels: usize, kernels: &Kernels) -> usize {
-        match channels - first >= kernels.panel() {
-            true => kernels.panel(),
-            false => kernels.lanes,
-        }
+    /// Floats of weight and bias, to the end of a cache line.
+    fn len(&self) -> usize {
+        (self.bias.end - self.weight.start).next_multiple_of(LINE)
     }
-}
 
-/// A depthwise layer.
-#[derive(Debug, Clone)]
-pub(super) struct Depthwise {
-    /// Channels, padded to a multiple of the vector.
-    pub channels: usize,
-    /// `[ky][kx][channels]`.
-    pub weight: Buffer,
-    /// `[channels]`.
-    pub bias: Buffer,
-    /// The activation's maximum.
-    pub high: f32,
-}
-
-impl Depthwise {
-    /// Packs `weight` (`[C, 1, 3, 3]`) and `bias` (`[C]`).
-    pub fn new(weight: &[f32], bias: &[f32], high: f32, kernels: &Kernels) -> Self {
-        let channels = bias.len().next_multiple_of(kernels.lanes);
-        let mut packed = Buffer::zeros(9 * channels);
-        let floats = packed.floats_mut();
-        for (channel, taps) in weight.chunks_exact(9).enumerate() {
-            for (tap, value) in taps.iter().enumerate() {
-                floats[tap * channels + channel] = *value;
+    /// Writes weight and bias to where they belong, which holds zeros.
+    fn pack(&self, folded: Folded, to: &mut [f32]) {
+        let (weight, bias) = to.split_at_mut(self.bias.start - self.weight.start);
+        let weight = &mut weight[..self.weight.len()];
+        for (bias, value) in bias.iter_mut().zip(&folded.bias) {
+            *bias = *value as f32;
+        }
+        let ordered;
+        let rows = match self.kind {
+            ConvolutionKind::Standard => {
+                ordered = windows(&folded.weight);
+                &ordered
             }
-        }
-        let mut padded = vec![0.0; channels];
-        padded[..bias.len()].copy_from_slice(bias);
-        Self {
-            channels,
-            weight: packed,
-            bias: Buffer::from_slice(&padded),
-            high,
+            _ => &*folded.weight,
+        };
+        let panels = weight.par_chunks_mut(self.depth * self.panel).enumerate();
+        panels.for_each(|(number, panel)| {
+            // The last panels, where less than a full one is left, are of a single vector.
+            let width = match panel.len() == self.depth * self.panel {
+                true => self.panel,
+                false => self.narrow,
+            };
+            for (i, panel) in panel.chunks_exact_mut(self.depth * width).enumerate() {
+                let first = (number * self.panel + i * width).min(self.outputs);
+                let rows = &rows[first * self.depth..];
+                pack_panel(rows, &folded.scale[first..], self.depth, width, panel);
+            }
+        });
+    }
+}
+
+/// Writes rows of weights, each times its factor, as the columns of a panel.
+fn pack_panel(rows: &[f32], scale: &[f64], depth: usize, width: usize, panel: &mut [f32]) {
+    for (i, part) in panel.chunks_mut(PACKED_DEPTH * width).enumerate() {
+        let rows = rows.chunks_exact(depth).zip(scale).take(width);
+        for (lane, (row, scale)) in rows.enumerate() {
+            let lines = part.chunks_exact_mut(width);
+            for (line, value) in lines.zip(&row[i * PACKED_DEPTH..]) {
+                line[lane] = (f64::from(*value) * scale) as f32;
+            }
         }
     }
 }
@@ -103,15 +202,13 @@ impl Depthwise {
 /// A depthwise-separable block.
 #[derive(Debug)]
 pub(super) struct Block {
-    pub depthwise: Depthwise,
-    /// Of the depthwise convolution.
-    pub params: ConvParams,
-    pub pointwise: Dense,
+    pub depthwise: Packed,
+    pub pointwise: Packed,
 }
 
 /// The stem's weight (`[out, 3, 3, 3]`, input channels before the kernel's rows and columns) as
 /// `[out][ky][kx][c]`, which is the order of the pixels under a window.
-pub(super) fn stem_weight(weight: &[f32]) -> Vec<f32> {
+fn windows(weight: &[f32]) -> Vec<f32> {
     let mut ordered = Vec::with_capacity(weight.len());
     for output in weight.chunks_exact(27) {
         for tap in 0..9 {
@@ -119,9 +216,4 @@ pub(super) fn stem_weight(weight: &[f32]) -> Vec<f32> {
         }
     }
     ordered
-}
-
-/// A tensor's values, in order.
-pub(super) fn values(tensor: &Tensor) -> Result<Vec<f32>> {
-    tensor.to_dtype(DType::F32)?.flatten_all()?.to_vec1()
 }

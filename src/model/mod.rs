@@ -2,6 +2,7 @@
 
 mod architecture;
 mod config;
+mod fold;
 mod network;
 mod random;
 mod summary;
@@ -11,7 +12,7 @@ pub use config::{
     Config, MAX_ALPHA, MAX_SIZE, MIN_SIZE, PUBLISHED_ALPHAS, PUBLISHED_SIZES, Padding,
     alpha_from_channels, validate_size,
 };
-pub(crate) use network::FoldedConvolution;
+pub(crate) use fold::{Folded, TensorSource};
 pub use network::MobileNet;
 pub use random::random_tensors;
 pub use summary::{LayerSummary, Summary};

@@ -2,12 +2,13 @@
 
 use std::sync::Arc;
 
-use candle_core::{DType, Device, Storage, Tensor, WithDType};
+use candle_core::{DType, Device, Storage, Tensor};
 use candle_nn::VarBuilder;
 
 use super::architecture::{Convolution, ConvolutionKind};
 use super::config::{Config, MIN_SIZE};
-use crate::cpu::{CpuNetwork, Isa};
+use super::fold::{Folded, TensorSource};
+use crate::cpu::{CpuNetwork, Isa, Piece};
 use crate::error::{Error, Result};
 use crate::ops::{self, ConvParams};
 
@@ -50,13 +51,13 @@ enum Engine {
 
 /// A convolution with batch norm folded in.
 #[derive(Debug, Clone)]
-pub(crate) struct FoldedConvolution {
-    pub kind: ConvolutionKind,
+struct FoldedConvolution {
+    kind: ConvolutionKind,
     /// `[out, in, k, k]`, or `[C, 1, k, k]` for a depthwise one.
-    pub weight: Tensor,
+    weight: Tensor,
     /// `[out]`.
-    pub bias: Tensor,
-    pub params: ConvParams,
+    bias: Tensor,
+    params: ConvParams,
 }
 
 impl MobileNet {
@@ -76,15 +77,19 @@ impl MobileNet {
     /// # Errors
     /// As [`new`](Self::new).
     pub fn with_isa(config: &Config, weights: &VarBuilder, isa: Isa) -> Result<Self> {
-        let layers = fold(config, weights)?;
-        let engine = match (weights.device(), weights.dtype()) {
-            (Device::Cpu, DType::F32) => Engine::Cpu(Arc::new(CpuNetwork::new(layers, isa)?)),
-            _ => Engine::Tensors(layers.collect::<Result<_>>()?),
-        };
+        match (weights.device(), weights.dtype()) {
+            (Device::Cpu, DType::F32) => Self::on_cpu(config, weights, isa),
+            _ => Self::composed(config, weights),
+        }
+    }
+
+    /// The network on our own kernels, from tensors that need not be candle's.
+    pub(crate) fn on_cpu(config: &Config, tensors: &dyn TensorSource, isa: Isa) -> Result<Self> {
+        config.validate()?;
         Ok(Self {
-            engine,
-            device: weights.device().clone(),
-            dtype: weights.dtype(),
+            engine: Engine::Cpu(Arc::new(CpuNetwork::new(config, tensors, isa)?)),
+            device: Device::Cpu,
+            dtype: DType::F32,
         })
     }
 
@@ -95,7 +100,7 @@ impl MobileNet {
     /// As [`new`](Self::new).
     pub fn composed(config: &Config, weights: &VarBuilder) -> Result<Self> {
         Ok(Self {
-            engine: Engine::Tensors(fold(config, weights)?.collect::<Result<_>>()?),
+            engine: Engine::Tensors(folded(config, weights)?),
             device: weights.device().clone(),
             dtype: weights.dtype(),
         })
@@ -116,6 +121,16 @@ impl MobileNet {
         match &self.engine {
             Engine::Cpu(network) => Some(network.isa()),
             Engine::Tensors(_) => None,
+        }
+    }
+
+    /// Its work on an image of a size, piece by piece; nothing where it does not run on our own
+    /// kernels. For `benches/kernels.rs`: nothing that programs should count on.
+    #[doc(hidden)]
+    pub fn pieces(&self, height: usize, width: usize) -> Vec<Piece<'_>> {
+        match &self.engine {
+            Engine::Cpu(network) => network.pieces((height, width)),
+            Engine::Tensors(_) => Vec::new(),
         }
     }
 
@@ -198,23 +213,22 @@ impl MobileNet {
     }
 }
 
-/// The network's convolutions in order, batch norm folded in; each when it is asked for, so that
-/// no more than one is there beside the checkpoint and what is made of it.
-fn fold<'a>(
-    config: &'a Config,
-    weights: &'a VarBuilder,
-) -> Result<impl Iterator<Item = Result<FoldedConvolution>> + 'a> {
+/// The network's convolutions in order, batch norm folded in, in the type and on the device of the
+/// weights.
+fn folded(config: &Config, weights: &VarBuilder) -> Result<Vec<FoldedConvolution>> {
     config.validate()?;
-    let convolutions = config.convolutions().into_iter();
-    Ok(convolutions.map(|c| FoldedConvolution::new(config, &c, weights)))
+    let convolutions = config.convolutions();
+    let fold = |c| FoldedConvolution::new(config, c, weights);
+    convolutions.iter().map(fold).collect()
 }
 
 impl FoldedConvolution {
     fn new(config: &Config, convolution: &Convolution, weights: &VarBuilder) -> Result<Self> {
-        // Folding happens in f64 whatever type the network runs in.
+        let shape = convolution.weight_shape();
+        let folded = Folded::read(config, convolution, weights)?;
         let (weight, bias) = match weights.dtype() {
-            DType::F64 => folded(config, convolution, weights, |x| x)?,
-            _ => folded(config, convolution, weights, |x| x as f32)?,
+            DType::F64 => folded.tensors(&shape, |x| x)?,
+            _ => folded.tensors(&shape, |x| x as f32)?,
         };
         let place = |tensor: Tensor| {
             tensor
@@ -254,55 +268,4 @@ impl FoldedConvolution {
             ConvolutionKind::Classifier => ops::pointwise_conv2d(x, weight, bias, None),
         }
     }
-}
-
-/// Weight and bias of a convolution with its batch norm folded in, on the CPU: each filter times
-/// gamma / sqrt(variance + epsilon), and what that leaves of mean and beta.
-fn folded<T: WithDType>(
-    config: &Config,
-    convolution: &Convolution,
-    weights: &VarBuilder,
-    cast: impl Fn(f64) -> T,
-) -> Result<(Tensor, Tensor)> {
-    let read = |name: String, shape: &[usize]| -> Result<Vec<f32>> {
-        let stored = DType::F32;
-        let tensor = weights.get_with_hints_dtype(shape, &name, Default::default(), stored)?;
-        let values: Vec<f32> = tensor.flatten_all()?.to_vec1()?;
-        match values.iter().all(|value| value.is_finite()) {
-            true => Ok(values),
-            false => Err(Error::Config(format!(
-                "{name} has values that are not finite numbers"
-            ))),
-        }
-    };
-    let (name, channels) = (&convolution.name, convolution.out_channels);
-    let shape = convolution.weight_shape();
-    let weight = read(format!("{name}.weight"), &shape)?;
-    let (scale, shift): (Vec<f64>, Vec<f64>) = if convolution.has_batch_norm() {
-        let part = |part: &str| read(format!("{name}_bn.{part}"), &[channels]);
-        let (gamma, beta) = (part("weight")?, part("bias")?);
-        let (mean, variance) = (part("running_mean")?, part("running_var")?);
-        let channel = |c: usize| {
-            let deviation = (f64::from(variance[c]) + config.batch_norm_epsilon).sqrt();
-            let scale = f64::from(gamma[c]) / deviation;
-            (scale, f64::from(beta[c]) - f64::from(mean[c]) * scale)
-        };
-        (0..channels).map(channel).unzip()
-    } else {
-        let bias = read(format!("{name}.bias"), &[channels])?;
-        bias.into_iter().map(|b| (1.0, f64::from(b))).unzip()
-    };
-    if !scale.iter().chain(&shift).all(|value| value.is_finite()) {
-        let message = format!("{name}_bn has values that no finite scale comes of");
-        return Err(Error::Config(message));
-    }
-    let mut scaled: Vec<T> = Vec::with_capacity(weight.len());
-    for (filter, scale) in weight.chunks_exact(weight.len() / channels).zip(&scale) {
-        scaled.extend(filter.iter().map(|w| cast(f64::from(*w) * scale)));
-    }
-    let bias: Vec<T> = shift.into_iter().map(cast).collect();
-    Ok((
-        Tensor::from_vec(scaled, &shape, &Device::Cpu)?,
-        Tensor::from_vec(bias, channels, &Device::Cpu)?,
-    ))
 }

@@ -13,8 +13,9 @@ use std::time::Duration;
 use hf_hub::api::sync::{ApiBuilder, ApiError, ApiRepo};
 use hf_hub::{Cache, RepoType};
 
-use super::checkpoint::{MAX_FILE_BYTES, sha256};
+use super::contents::MAX_FILE_BYTES;
 use super::download::{Event, Progress, describe_request, watched, without_credentials};
+use super::imported::sha256;
 
 /// The Hub's own address.
 pub const DEFAULT_ENDPOINT: &str = "https://huggingface.co";

@@ -14,7 +14,7 @@ use candle_core::{Device, Tensor};
 use serde_json::Value;
 
 use super::hdf5::{Dataset, File};
-use super::imported::Imported;
+use super::imported::{Imported, Tensors};
 use crate::model::{BATCH_NORM_PARTS, Config, ConvolutionKind, Padding};
 use crate::ops::Activation;
 
@@ -81,7 +81,7 @@ fn import(datasets: Vec<Dataset>, description: Description) -> Result<Imported, 
         tensors.insert(name, tensor);
     }
     Ok(Imported {
-        tensors,
+        tensors: Tensors::Loaded(tensors),
         size: description.size,
         activation: description.activation,
         padding: description.padding.unwrap_or(Padding::Keras),

@@ -8,11 +8,13 @@
 
 mod catalogue;
 mod checkpoint;
+mod contents;
 mod download;
 mod hdf5;
 mod hub;
 mod imported;
 mod keras;
+mod recognise;
 mod release;
 mod safetensors;
 mod store;

@@ -1,14 +1,20 @@
 //! Our own format: safetensors whose metadata describes the network.
 
+use std::borrow::Cow;
 use std::collections::HashMap;
+use std::sync::Arc;
 
+use ::safetensors::tensor::{Metadata, TensorView};
 use ::safetensors::{Dtype, SafeTensors};
-use candle_core::{Device, Tensor};
+use candle_core::safetensors::Load;
+use candle_core::{DType, Device, Tensor};
 use serde::{Deserialize, Serialize};
 
+use super::contents::Contents;
 use super::imported::Source;
-use crate::error::without_backtrace;
-use crate::model::Config;
+use super::recognise::Stated;
+use crate::error::{Error, Result, without_backtrace};
+use crate::model::{Config, TensorSource};
 use crate::pixels::Preprocessing;
 
 /// The key of the file's metadata under which [`Header`] stands as JSON.
@@ -35,47 +41,90 @@ pub(super) fn matches_signature(bytes: &[u8]) -> bool {
     bytes.get(8) == Some(&b'{') && bytes[3..8] == [0; 5]
 }
 
-/// A tensor as a file states it.
-pub(super) struct Stated {
-    pub name: String,
-    pub shape: Vec<usize>,
-    /// Of 16, 32 or 64 bits.
-    pub is_float: bool,
+/// A file whose header was read and checked against its length.
+#[derive(Debug, Clone)]
+pub(super) struct SafetensorsFile {
+    contents: Arc<Contents>,
+    /// Where the tensors begin.
+    start: usize,
+    metadata: Arc<Metadata>,
 }
 
-/// Reads what a file states: its header, where it has one of ours, and its tensors' shapes. That
-/// the file is as long as it has to be for them is checked.
-pub(super) fn inspect(bytes: &[u8]) -> Result<(Option<Header>, Vec<Stated>), String> {
-    let (_, metadata) = SafeTensors::read_metadata(bytes).map_err(damaged)?;
-    let header = metadata.metadata().as_ref();
-    let header = header.and_then(|entries| entries.get(METADATA_KEY));
-    let header: Option<Header> = header
-        .map(|json| serde_json::from_str(json))
-        .transpose()
-        .map_err(|e| format!("its metadata {METADATA_KEY} is not understood: {e}"))?;
-    if let Some(Header { version, .. }) = header
-        && version != VERSION
-    {
-        return Err(format!(
-            "its metadata is of version {version}, and only {VERSION} is understood"
-        ));
+impl SafetensorsFile {
+    /// Reads a file's header.
+    pub fn new(contents: Arc<Contents>) -> Result<Self, String> {
+        let (length, metadata) = SafeTensors::read_metadata(&contents).map_err(damaged)?;
+        Ok(Self {
+            contents,
+            start: length + size_of::<u64>(),
+            metadata: Arc::new(metadata),
+        })
     }
-    let file = SafeTensors::deserialize(bytes).map_err(damaged)?;
-    let stated = file.iter().map(|(name, tensor)| Stated {
-        name: name.to_owned(),
-        shape: tensor.shape().to_vec(),
-        is_float: matches!(
-            tensor.dtype(),
-            Dtype::F16 | Dtype::BF16 | Dtype::F32 | Dtype::F64
-        ),
-    });
-    Ok((header, stated.collect()))
+
+    /// What it says of the network, where it is one of ours.
+    pub fn header(&self) -> Result<Option<Header>, String> {
+        let header = self.metadata.metadata().as_ref();
+        let header = header.and_then(|entries| entries.get(METADATA_KEY));
+        let header: Option<Header> = header
+            .map(|json| serde_json::from_str(json))
+            .transpose()
+            .map_err(|e| format!("its metadata {METADATA_KEY} is not understood: {e}"))?;
+        match header {
+            Some(Header { version, .. }) if version != VERSION => Err(format!(
+                "its metadata is of version {version}, and only {VERSION} is understood"
+            )),
+            header => Ok(header),
+        }
+    }
+
+    /// Names, shapes and types of its tensors.
+    pub fn stated(&self) -> Vec<Stated> {
+        let tensors = self.metadata.tensors().into_iter();
+        let stated = tensors.map(|(name, tensor)| Stated {
+            name,
+            shape: tensor.shape.clone(),
+            is_float: matches!(
+                tensor.dtype,
+                Dtype::F16 | Dtype::BF16 | Dtype::F32 | Dtype::F64
+            ),
+        });
+        stated.collect()
+    }
+
+    /// All of the file.
+    pub fn contents(&self) -> &Arc<Contents> {
+        &self.contents
+    }
+
+    /// Copies all tensors.
+    pub fn tensors(&self) -> Result<HashMap<String, Tensor>, String> {
+        candle_core::safetensors::load_buffer(&self.contents, &Device::Cpu)
+            .map_err(|e| damaged(without_backtrace(e)))
+    }
 }
 
-/// Reads all tensors.
-pub(super) fn tensors(bytes: &[u8]) -> Result<HashMap<String, Tensor>, String> {
-    candle_core::safetensors::load_buffer(bytes, &Device::Cpu)
-        .map_err(|e| damaged(without_backtrace(e)))
+impl TensorSource for SafetensorsFile {
+    fn values(&self, name: &str, shape: &[usize]) -> Result<Cow<'_, [f32]>> {
+        let error = |reason: &str| Error::Config(format!("{name} {reason}"));
+        let info = self.metadata.info(name).filter(|info| info.shape == shape);
+        let info = info.ok_or_else(|| error(&format!("of shape {shape:?} is missing")))?;
+        let (start, end) = info.data_offsets;
+        let bytes = self.contents.get(self.start + start..self.start + end);
+        let bytes = bytes.ok_or_else(|| error("is cut off"))?;
+        // In this machine's order of bytes and where a float may lie, as in every file of ours.
+        if cfg!(target_endian = "little")
+            && info.dtype == Dtype::F32
+            && let Ok(values) = bytemuck::try_cast_slice(bytes)
+        {
+            return Ok(Cow::Borrowed(values));
+        }
+        let view = TensorView::new(info.dtype, info.shape.clone(), bytes);
+        let tensor = view
+            .map_err(|e| error(&e.to_string()))?
+            .load(&Device::Cpu)?;
+        let values = tensor.to_dtype(DType::F32)?.flatten_all()?.to_vec1()?;
+        Ok(Cow::Owned(values))
+    }
 }
 
 fn damaged(error: impl std::fmt::Display) -> String {

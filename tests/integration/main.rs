@@ -1,9 +1,11 @@
 //! The integration tests, one binary.
 //!
 //! - `keras`: every Keras file gives Keras's own answers
+//! - `weights`: safetensors files that others wrote
 //! - `pixels`: every image gives Pillow's own bytes
 //! - `ops`: the operations that devices run, against their plain definition
 //! - `cpu`: the CPU's own kernels, in every instruction set, against those
+//! - `assembly`: the kernels' machine code
 //! - `shared`: real pretrained weights and photographs, skipped where they are absent
 //! - `classify`, `commands`: the program, as a shell uses it
 //! - `album`: folders, lists and streams of pictures, and runs that were stopped
@@ -13,6 +15,8 @@
 //! - `network`: downloads, against a server on loopback that can misbehave
 
 mod album;
+#[cfg(all(target_arch = "x86_64", target_os = "linux"))]
+mod assembly;
 mod bad_input;
 mod classify;
 mod commands;
@@ -25,3 +29,4 @@ mod pixels;
 mod shared;
 mod support;
 mod wordnet;
+mod weights;

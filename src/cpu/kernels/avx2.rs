@@ -3,13 +3,14 @@
 use std::arch::x86_64::*;
 
 use super::generic::{self, Vector};
-use super::{Depthwise, Kernels, Output, Pointwise};
+use super::{Depthwise, Kernels, Output, Pointwise, peak};
 
 pub(crate) static KERNELS: Kernels = Kernels {
     lanes: 8,
     panel_vectors: VECTORS,
     depthwise,
     pointwise,
+    peak,
 };
 
 /// 6 pixels by 16 channels: 12 sums, 2 weights and 1 value of 16 registers.
@@ -68,4 +69,10 @@ fn depthwise(task: &Depthwise, output: &mut [f32]) {
 unsafe fn pointwise(task: &Pointwise, output: Output) {
     // SAFETY: as above, behind `Kernels::pointwise`.
     unsafe { generic::pointwise::<F32x8, ROWS, VECTORS>(task, output) }
+}
+
+#[target_feature(enable = "avx2,fma")]
+fn peak(steps: usize) -> usize {
+    // SAFETY: as above, behind `Kernels::peak`.
+    unsafe { peak::peak::<F32x8, 12>(steps) }
 }

@@ -100,19 +100,15 @@ unsafe fn depthwise_pixels<
             }
             for y in 0..(ROWS - 1) * STRIDE + 3 {
                 let line = input.add(y * task.row_stride + c);
-                for x in 0..(PIXELS - 1) * STRIDE + 3 {
-                    let value = V::load(line.add(x * channels));
-                    // What is under the window of a pixel depends on constants alone.
-                    for (r, sums) in sums.iter_mut().enumerate() {
-                        let Some(taps) = y.checked_sub(r * STRIDE).and_then(|ky| taps.get(ky))
-                        else {
-                            continue;
-                        };
+                // What is under the window of a pixel depends on constants alone.
+                for (r, sums) in sums.iter_mut().enumerate() {
+                    let Some(taps) = y.checked_sub(r * STRIDE).and_then(|ky| taps.get(ky)) else {
+                        continue;
+                    };
+                    for (p, sum) in sums.iter_mut().enumerate() {
                         for (kx, tap) in taps.iter().enumerate() {
-                            if x >= kx && (x - kx) % STRIDE == 0 && (x - kx) / STRIDE < PIXELS {
-                                let sum = &mut sums[(x - kx) / STRIDE];
-                                *sum = value.mul_add(*tap, *sum);
-                            }
+                            let value = V::load(line.add((p * STRIDE + kx) * channels));
+                            *sum = value.mul_add(*tap, *sum);
                         }
                     }
                 }

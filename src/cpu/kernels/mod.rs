@@ -10,6 +10,7 @@ pub(super) mod avx2;
 #[cfg(target_arch = "x86_64")]
 pub(super) mod avx512;
 mod generic;
+mod peak;
 pub(super) mod portable;
 
 /// The kernels of an instruction set.
@@ -20,6 +21,7 @@ pub(super) struct Kernels {
     pub panel_vectors: usize,
     depthwise: unsafe fn(&Depthwise, &mut [f32]),
     pointwise: unsafe fn(&Pointwise, Output),
+    peak: unsafe fn(usize) -> usize,
 }
 
 impl Kernels {
@@ -45,6 +47,12 @@ impl Kernels {
         task.check(self.lanes, output.len);
         // SAFETY: as above; what the caller promises besides is passed on.
         unsafe { (self.pointwise)(task, output) }
+    }
+
+    /// Multiplies and adds in registers for some steps; returns how many operations that was.
+    pub fn peak(&self, steps: usize) -> usize {
+        // SAFETY: as above, and it takes no arguments that matter.
+        unsafe { (self.peak)(steps) }
     }
 }
 

@@ -1,13 +1,14 @@
 //! Plain Rust that compilers vectorise for whatever they build for.
 
 use super::generic::{self, Vector};
-use super::{Depthwise, Kernels, Output, Pointwise};
+use super::{Depthwise, Kernels, Output, Pointwise, peak};
 
 pub(crate) static KERNELS: Kernels = Kernels {
     lanes: LANES,
     panel_vectors: VECTORS,
     depthwise,
     pointwise,
+    peak,
 };
 
 /// Two vectors of SSE2 or NEON.
@@ -78,4 +79,9 @@ fn depthwise(task: &Depthwise, output: &mut [f32]) {
 unsafe fn pointwise(task: &Pointwise, output: Output) {
     // SAFETY: no special instructions; behind `Kernels::pointwise`.
     unsafe { generic::pointwise::<Array, ROWS, VECTORS>(task, output) }
+}
+
+fn peak(steps: usize) -> usize {
+    // SAFETY: no special instructions; behind `Kernels::peak`.
+    unsafe { peak::peak::<Array, 5>(steps) }
 }

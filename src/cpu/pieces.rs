@@ -1,0 +1,107 @@
+//! The network's work piece by piece, on one thread, for measurements.
+
+use super::buffer::Buffer;
+use super::isa::Isa;
+use super::kernels::Output;
+use super::layer::{Layer, Shape};
+use super::network::CpuNetwork;
+use super::workspace::Scratch;
+
+/// A kernel's work in one layer on one image.
+pub struct Piece<'a> {
+    /// `stem`, `depthwise` or `pointwise`.
+    pub kernel: &'static str,
+    /// Rows, columns and channels of what is read, and what comes of them: `112x112x32 /2`,
+    /// `56x56x64-128`.
+    pub shape: String,
+    /// Multiplications and additions.
+    pub operations: usize,
+    /// Does it.
+    pub run: Box<dyn FnMut() + 'a>,
+}
+
+/// Which of a layer's two kernels.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Part {
+    Depthwise,
+    /// Reading what a tile holds.
+    Pointwise,
+    /// Both, of the stem.
+    Stem,
+}
+
+impl CpuNetwork {
+    /// The pieces of its layers, in order.
+    pub fn pieces(&self, size: (usize, usize)) -> Vec<Piece<'_>> {
+        let parts = |shape: Shape<'_>| match shape.block {
+            Some(_) => [Some(Part::Depthwise), Some(Part::Pointwise)],
+            None => [Some(Part::Stem), None],
+        };
+        let shapes = self.shapes(size);
+        let parts =
+            shapes.flat_map(|shape| parts(shape).into_iter().flatten().map(move |p| (shape, p)));
+        parts.map(|(shape, part)| self.piece(shape, part)).collect()
+    }
+
+    fn piece<'a>(&'a self, shape: Shape<'a>, part: Part) -> Piece<'a> {
+        let [read, written] = [shape.read, shape.written];
+        let outputs = shape.dense.outputs;
+        let pixels = written.rows.len * written.columns.len;
+        let product = pixels * shape.dense.depth * outputs;
+        let out = format!("{}x{}", written.rows.len, written.columns.len);
+        let (kernel, name, products) = match part {
+            Part::Stem => ("stem", format!("{out}x27-{outputs}"), product),
+            Part::Pointwise => {
+                let name = format!("{out}x{}-{outputs}", shape.dense.depth);
+                ("pointwise", name, product)
+            }
+            Part::Depthwise => {
+                let channels = shape.dense.depth;
+                let size = format!("{}x{}x{channels}", read.rows.len, read.columns.len);
+                let name = format!("{size} /{}", shape.stride);
+                ("depthwise", name, pixels * 9 * channels)
+            }
+        };
+        let ones = |len| {
+            let mut buffer = Buffer::zeros(len);
+            buffer.floats_mut().fill(1.0);
+            buffer
+        };
+        let input = ones(read.len());
+        let mut output = Buffer::zeros(written.len());
+        let mut scratch = Scratch {
+            tile: ones(shape.tile_floats()),
+            offsets: Vec::new(),
+        };
+        let run = move || {
+            let layer = Layer {
+                kernels: self.kernels(),
+                shape,
+                input: &input.floats()[..read.len()],
+                output: Output::new(output.floats_mut()),
+            };
+            for (rows, _) in layer.tiles(0..written.rows.len) {
+                if part != Part::Pointwise {
+                    layer.fill(rows.clone(), scratch.tile.floats_mut());
+                }
+                if part != Part::Depthwise {
+                    layer.product(rows, 0..shape.dense.channels, &mut scratch);
+                }
+            }
+        };
+        Piece {
+            kernel,
+            shape: name,
+            operations: 2 * products,
+            run: Box::new(run),
+        }
+    }
+}
+
+impl Isa {
+    /// Multiplies and adds in registers for some steps; returns how many operations that was.
+    #[doc(hidden)]
+    pub fn peak(self, steps: usize) -> usize {
+        self.kernels().peak(steps)
+    }
+}

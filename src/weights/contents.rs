@@ -1,0 +1,115 @@
+//! A checkpoint's file: mapped or read, and written whole.
+
+use std::fs::File;
+use std::io::{self, Read, Write};
+use std::ops::Deref;
+use std::path::Path;
+
+use memmap2::Mmap;
+
+use super::{hdf5, keras, safetensors};
+use crate::error::{Error, Result};
+
+/// The largest checkpoint file read: alpha 16 has 1.1 GB.
+pub(super) const MAX_FILE_BYTES: u64 = 2 << 30;
+
+/// The bytes of a file.
+#[derive(Debug)]
+pub(super) enum Contents {
+    /// As the system holds them: nothing is copied, and nothing read that isn't used.
+    Mapped(Mmap),
+    /// A copy.
+    Read(Vec<u8>),
+}
+
+impl Deref for Contents {
+    type Target = [u8];
+
+    fn deref(&self) -> &[u8] {
+        match self {
+            Self::Mapped(map) => map,
+            Self::Read(bytes) => bytes,
+        }
+    }
+}
+
+impl Contents {
+    /// The bytes of a file whose first ones are those of a checkpoint: a safetensors file is
+    /// mapped, anything else (also a pipe) read.
+    pub fn open(path: &Path) -> Result<Self> {
+        let mut file = File::open(path).map_err(Error::io(path))?;
+        let mut bytes = Vec::new();
+        let mut head = Read::by_ref(&mut file).take(16);
+        head.read_to_end(&mut bytes).map_err(Error::io(path))?;
+        let is_safetensors = safetensors::matches_signature(&bytes);
+        let known = is_safetensors
+            || bytes.starts_with(hdf5::SIGNATURE)
+            || bytes.starts_with(keras::ZIP_SIGNATURE);
+        if !known {
+            return Err(Error::checkpoint(
+                path,
+                match bytes.is_empty() {
+                    true => "the file is empty",
+                    false => "not a checkpoint of a known format (safetensors, HDF5, .keras)",
+                },
+            ));
+        }
+        let too_large = || Error::checkpoint(path, "larger than any MobileNet V1");
+        let metadata = file.metadata().ok().filter(|metadata| metadata.is_file());
+        let length = metadata.map_or(0, |metadata| metadata.len());
+        if length >= MAX_FILE_BYTES {
+            return Err(too_large());
+        }
+        if is_safetensors && let Some(map) = map(&file) {
+            return Ok(Self::Mapped(map));
+        }
+        // At once what the file will need, where it tells; growing means copying.
+        bytes.reserve(length as usize);
+        let mut rest = file.take(MAX_FILE_BYTES);
+        rest.read_to_end(&mut bytes).map_err(Error::io(path))?;
+        if bytes.len() as u64 >= MAX_FILE_BYTES {
+            return Err(too_large());
+        }
+        Ok(Self::Read(bytes))
+    }
+}
+
+/// Maps a file, where the system and the file can be mapped. Not on Windows, which lets nobody
+/// replace a file that is mapped: one could not be converted in place.
+fn map(file: &File) -> Option<Mmap> {
+    if !cfg!(unix) || !file.metadata().is_ok_and(|metadata| metadata.is_file()) {
+        return None;
+    }
+    // SAFETY: what is mapped must not change. Whatever this program writes, its caches included,
+    // takes a file's place by a rename, which leaves a mapped file as it was. Against another
+    // program that writes into the file meanwhile there is no help but a copy; it would see its
+    // wrong bytes classified, or, having cut the file short, this process ended by SIGBUS. Every
+    // bit pattern is a float, and what the header states is checked and kept when it is read, so
+    // bytes that change lead to no access outside of the map.
+    unsafe { Mmap::map(file) }.ok()
+}
+
+/// Writes a file, which appears whole or not at all. What a symbolic link points to is replaced,
+/// not the link; a device or a pipe is written to as it is.
+pub(super) fn write_whole(path: &Path, bytes: &[u8]) -> io::Result<()> {
+    if path.exists() && !path.is_file() {
+        return std::fs::write(path, bytes);
+    }
+    let target = std::fs::canonicalize(path).unwrap_or_else(|_| path.to_owned());
+    let folder = match target.parent() {
+        Some(folder) if !folder.as_os_str().is_empty() => folder,
+        _ => Path::new("."),
+    };
+    let mut builder = tempfile::Builder::new();
+    // A temporary file would be its owner's alone; this one is what the umask makes of any file.
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::PermissionsExt;
+        builder.permissions(std::fs::Permissions::from_mode(0o666));
+    }
+    // Without the temporary name that the crate puts into its errors.
+    let mut file = builder.tempfile_in(folder).map_err(|e| e.kind())?;
+    file.write_all(bytes).map_err(|e| e.kind())?;
+    file.persist(&target).map_err(|e| e.error)?;
+    Ok(())
+}
