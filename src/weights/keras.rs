@@ -194,7 +194,7 @@ fn name_numbered(datasets: Vec<Dataset>) -> Result<Vec<Variable>, String> {
             _ => convolutions.next(),
         };
         take(convolution.name.clone(), &["kernel", "bias"], found);
-        if convolution.has_batch_norm() {
+        if convolution.batch_norm {
             let name = format!("{}_bn", convolution.name);
             take(name, &BATCH_NORM_VARIABLES, batch_norms.next());
         }

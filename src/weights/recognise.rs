@@ -51,7 +51,9 @@ pub(super) fn recognise(tensors: &[Stated]) -> Result<Config, String> {
             found.join(", ")
         ));
     };
+    let has = |name: &str| tensors.iter().any(|tensor| tensor.name == name);
     Ok(Config {
+        batch_norm_folded: has("conv1.bias") && !has("conv1_bn.weight"),
         classes: channels("conv_preds"),
         shallow: channels("conv_dw_7").is_none(),
         ..Config::with_alpha(alpha)
