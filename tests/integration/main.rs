@@ -8,6 +8,7 @@
 //! - `classify`, `commands`: the program, as a shell uses it
 //! - `bad_input`: damaged, hostile and absent files
 //! - `wordnet`: every group has the classes that WordNet's own program gives it
+//! - `spark`: the program inside Apache Spark (`examples/spark`), skipped without pyspark
 //! - `network`: downloads, against a server on loopback that can misbehave
 
 mod bad_input;
@@ -19,5 +20,6 @@ mod network;
 mod ops;
 mod pixels;
 mod shared;
+mod spark;
 mod support;
 mod wordnet;
