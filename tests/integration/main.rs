@@ -12,6 +12,7 @@
 //! - `grep`: pictures by what they show
 //! - `bad_input`: damaged, hostile and absent files
 //! - `wordnet`: every group has the classes that WordNet's own program gives it
+//! - `spark`: the program inside Apache Spark (`examples/spark`), skipped without pyspark
 //! - `network`: downloads, against a server on loopback that can misbehave
 
 mod album;
@@ -27,6 +28,7 @@ mod network;
 mod ops;
 mod pixels;
 mod shared;
+mod spark;
 mod support;
 mod weights;
 mod wordnet;
