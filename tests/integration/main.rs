@@ -2,6 +2,7 @@
 //!
 //! - `keras`: every Keras file gives Keras's own answers
 //! - `weights`: safetensors files that others wrote
+//! - `layouts`: checkpoints as transformers and timm write them
 //! - `pixels`: every image gives Pillow's own bytes
 //! - `ops`: the operations that devices run, against their plain definition
 //! - `cpu`: the CPU's own kernels, in every instruction set, against those
@@ -24,6 +25,7 @@ mod commands;
 mod cpu;
 mod grep;
 mod keras;
+mod layouts;
 mod network;
 mod ops;
 mod pixels;
