@@ -29,6 +29,8 @@ pub struct Session {
     tell_failures: bool,
     /// The answers share the terminal with the progress.
     on_terminal: bool,
+    /// Answers and failures that an earlier run left, if this one goes on with it.
+    earlier: Option<(u64, u64)>,
     global: Global,
 }
 
@@ -51,6 +53,7 @@ impl Session {
             single: options.sources.is_single(),
             tell_failures: true,
             on_terminal: std::io::stdout().is_terminal(),
+            earlier: None,
             global,
         })
     }
@@ -64,6 +67,14 @@ impl Session {
     /// The answers go to a file.
     pub fn with_answers_elsewhere(mut self) -> Self {
         self.on_terminal = false;
+        self
+    }
+
+    /// It goes on with an earlier run, which left so many rows and failures among them.
+    pub fn after(mut self, rows: u64, failed: u64) -> Self {
+        self.earlier = Some((rows - failed.min(rows), failed));
+        // So that it is summed up, whatever is left to do.
+        self.single = false;
         self
     }
 
@@ -122,7 +133,7 @@ impl Session {
         drop(progress);
         tally.interrupted = interrupt.happened();
         if !self.global.quiet {
-            tally.tell(begin, self.global);
+            tally.tell(begin, self.earlier, self.global);
         }
         Ok(tally)
     }
@@ -137,20 +148,28 @@ impl Tally {
     }
 
     /// Sums up on a terminal, and wherever it did not go well.
-    fn tell(self, begin: Instant, global: Global) {
+    fn tell(self, begin: Instant, earlier: Option<(u64, u64)>, global: Global) {
         let Self {
             answered,
             failed,
             interrupted,
         } = self;
-        if answered + failed == 0 && !interrupted {
-            return note("no pictures there");
+        if answered + failed == 0 && !interrupted && earlier.is_none() {
+            return note("no pictures found");
         }
-        if failed > 0 || interrupted || global.verbose || std::io::stderr().is_terminal() {
+        let failed_earlier = earlier.map_or(0, |(_, failed)| failed);
+        if failed + failed_earlier > 0
+            || interrupted
+            || global.verbose
+            || std::io::stderr().is_terminal()
+        {
             let speed = (answered + failed) as f64 / begin.elapsed().as_secs_f64();
             let stopped = if interrupted { "stopped: " } else { "" };
+            let before = earlier.map_or_else(String::new, |(answered, failed)| {
+                format!("; earlier: {answered} answered, {failed} failed")
+            });
             note(&format!(
-                "{stopped}{answered} answered, {failed} failed, {speed:.1} images per second"
+                "{stopped}{answered} answered, {failed} failed, {speed:.1} images per second{before}"
             ));
         }
     }

@@ -25,6 +25,18 @@ pub fn looks_like_image(start: &[u8]) -> bool {
     image::guess_format(start).is_ok_and(known)
 }
 
+/// Width and height that an image's header states, before EXIF turns it; `None` where it can't
+/// be told.
+pub fn dimensions(bytes: &[u8]) -> Option<(u32, u32)> {
+    match image::guess_format(bytes).ok()? {
+        ImageFormat::Jpeg => jpeg::dimensions(bytes),
+        format => {
+            let reader = ImageReader::with_format(Cursor::new(bytes), format);
+            reader.into_dimensions().ok()
+        }
+    }
+}
+
 /// Reads and decodes an image file.
 ///
 /// # Errors

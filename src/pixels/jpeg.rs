@@ -47,6 +47,16 @@ pub(super) fn decode(
     })
 }
 
+/// Width and height that the header states.
+pub(super) fn dimensions(bytes: &[u8]) -> Option<(u32, u32)> {
+    let read = || {
+        let decoder = Decompress::builder().from_reader(Source(bytes)).ok()?;
+        Some((decoder.width() as u32, decoder.height() as u32))
+    };
+    // See `decode`.
+    catch_unwind(AssertUnwindSafe(read)).unwrap_or(None)
+}
+
 fn decode_unwinding(
     bytes: &[u8],
     options: &DecodeOptions,
@@ -109,7 +119,8 @@ fn check_scans(bytes: &[u8], pixels: usize) -> Result<(), ImageError> {
     // Within a scan 0xff is always followed by another byte than this.
     let scans = memchr::memmem::find_iter(bytes, START_OF_SCAN).count();
     if scans > MAX_SCANS && scans.saturating_mul(pixels) > MAX_SCANNED_PIXELS {
-        let message = format!("a JPEG of {scans} scans over {pixels} pixels");
+        let message =
+            format!("{scans} scans over {pixels} pixels would take minutes; JPEGs have about ten");
         return Err(ImageError::new(ImageErrorKind::Limit, message));
     }
     Ok(())

@@ -63,7 +63,14 @@ impl Checkpoint {
     pub fn open(path: impl AsRef<Path>, options: &LoadOptions) -> Result<Self> {
         let path = path.as_ref();
         let inside = path.join(FILE_IN_FOLDER);
-        let path = if path.is_dir() { &inside } else { path };
+        let path = match path.is_dir() {
+            true if !inside.exists() => {
+                let reason = format!("the folder has no {FILE_IN_FOLDER}");
+                return Err(Error::checkpoint(path, reason));
+            }
+            true => &inside,
+            false => path,
+        };
         Self::from_contents(Contents::open(path)?, path, options)
     }
 

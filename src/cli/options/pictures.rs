@@ -1,9 +1,8 @@
 //! Which pictures, and how they are seen.
 
-use std::path::PathBuf;
-use std::sync::Arc;
+use std::path::{Path, PathBuf};
 
-use anyhow::Result;
+use anyhow::{Result, ensure};
 use clap::{Args, ValueEnum};
 use mobilenet::Classifier;
 use mobilenet::labels::Labels;
@@ -70,17 +69,15 @@ impl PictureOptions {
     pub fn pipeline(&self, global: Global) -> Result<Pipeline> {
         let running = self.run.start(global)?;
         let checkpoint = self.model.load(global)?;
-        Ok(Pipeline {
-            classifier: Arc::new(self.classifier(&checkpoint, &running)?),
-            decode: DecodeOptions {
-                exif_orientation: !self.no_exif,
-                reduced: !self.full_decode,
-                max_pixels: self.max_pixels,
-                max_bytes: self.max_file_size,
-            },
-            threads: running.threads,
-            batch_size: running.batch_size,
-        })
+        let decode = DecodeOptions {
+            exif_orientation: !self.no_exif,
+            reduced: !self.full_decode,
+            max_pixels: self.max_pixels,
+            max_bytes: self.max_file_size,
+        };
+        let classifier = self.classifier(&checkpoint, &running)?;
+        let (threads, batch_size) = (running.threads, running.batch_size);
+        Ok(Pipeline::new(classifier, decode, threads, batch_size))
     }
 
     fn classifier(&self, checkpoint: &Checkpoint, running: &Running) -> Result<Classifier> {
@@ -102,6 +99,24 @@ impl PictureOptions {
             (Some(CropName::Center), own) => own,
         };
         Preprocessing { crop, ..recipe }
+    }
+
+    /// Refuses an output that would replace what is read.
+    ///
+    /// # Errors
+    /// It is one of the files that are named.
+    pub fn protect(&self, output: &Path) -> Result<()> {
+        let model = [&self.labels, &self.model.weights];
+        let model = model.into_iter().flatten().map(PathBuf::as_path);
+        for named in self.sources.files().chain(model) {
+            let same = same_file::is_same_file(named, output).unwrap_or(false);
+            let (named, output) = (named.display(), output.display());
+            ensure!(
+                !same,
+                "{output}: the answers would replace {named}, which is read"
+            );
+        }
+        Ok(())
     }
 
     /// The pictures.

@@ -30,7 +30,7 @@ pub enum Format {
 impl Format {
     /// What the extension of a file's name says.
     fn of_name(path: &Path) -> Option<Self> {
-        match path.extension()?.to_str()? {
+        match path.extension()?.to_ascii_lowercase().to_str()? {
             "txt" => Some(Self::Text),
             "json" => Some(Self::Json),
             "jsonl" | "ndjson" => Some(Self::Jsonl),
