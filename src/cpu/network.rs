@@ -3,7 +3,7 @@
 use rayon::prelude::*;
 
 use super::isa::Isa;
-use super::kernels::{self, Kernels, Output};
+use super::kernels::{self, Kernels, Offsets, Output};
 use super::layer::{Layer, Shape};
 use super::team::{self, Member, Sentinel};
 use super::weights::{Block, Packed, pack};
@@ -111,7 +111,8 @@ impl CpuNetwork {
                 weight: classifier.weight(),
                 bias: classifier.bias(),
                 channels: classifier.channels,
-                offsets: &[0],
+                start: 0,
+                offsets: Offsets::ONE,
                 bounds: classifier.bounds,
             };
             // SAFETY: `padded` is this thread's own.
@@ -171,12 +172,6 @@ impl CpuNetwork {
         scratches: Scratches,
         member: Member,
     ) {
-        if member.number == 0 {
-            let layout = padded(size, 3, self.stem.params);
-            // SAFETY: the others wait until this is done.
-            interleave(pixels, layout, unsafe { images[0].floats_mut() });
-        }
-        member.wait();
         for (number, shape) in self.shapes(size).enumerate() {
             let output = images[(number + 1) % 2];
             if member.number == 0 {
@@ -187,8 +182,14 @@ impl CpuNetwork {
             }
             Layer {
                 kernels: self.kernels(),
-                // SAFETY: nobody writes to this image before the barrier below.
-                input: &unsafe { images[number % 2].floats() }[..shape.read.len()],
+                input: match number {
+                    0 => pixels,
+                    _ => {
+                        // SAFETY: nobody writes to this image before the barrier below.
+                        let image = unsafe { images[number % 2].floats() };
+                        &image[..shape.read.len()]
+                    }
+                },
                 output,
                 shape,
             }
@@ -225,8 +226,10 @@ impl CpuNetwork {
     /// Floats of the largest image and of the largest tile for an input size.
     fn sizes(&self, size: (usize, usize)) -> (usize, usize) {
         self.shapes(size).fold((0, 0), |(image, tile), shape| {
-            let larger = shape.read.len().max(shape.written.len());
-            (image.max(larger), tile.max(shape.tile_floats()))
+            (
+                image.max(shape.written.len()),
+                tile.max(shape.tile_floats()),
+            )
         })
     }
 }
@@ -244,24 +247,6 @@ fn padded((height, width): (usize, usize), channels: usize, params: ConvParams) 
         rows: direction(height),
         columns: direction(width),
         channels,
-    }
-}
-
-/// `[3][row][column]` to `[row][column][3]` with its border.
-fn interleave(pixels: &[f32], layout: Layout, output: &mut [f32]) {
-    layout.border(|range| output[range].fill(0.0));
-    let (height, width) = (layout.rows.len, layout.columns.len);
-    let (red, rest) = pixels.split_at(height * width);
-    let (green, blue) = rest.split_at(height * width);
-    for row in 0..height {
-        let part = row * width..(row + 1) * width;
-        let colours = red[part.clone()].iter();
-        let colours = colours.zip(&green[part.clone()]).zip(&blue[part]);
-        let start = layout.offset(row, 0);
-        let line = output[start..start + 3 * width].chunks_exact_mut(3);
-        for (pixel, ((r, g), b)) in line.zip(colours) {
-            pixel.copy_from_slice(&[*r, *g, *b]);
-        }
     }
 }
 
