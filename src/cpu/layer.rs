@@ -85,13 +85,9 @@ impl Layer<'_> {
         let by_rows = pixels >= THREAD_PIXELS * threads && rows >= threads;
         let panel = self.kernels.panel();
         let panels = dense.channels.div_ceil(panel);
-        let share = |of: usize| {
-            let at = |thread| of * thread / threads;
-            at(member.number)..at(member.number + 1)
-        };
         let (rows, panels) = match by_rows {
-            true => (share(rows), 0..panels),
-            false => (0..rows, share(panels)),
+            true => (member.share(rows), 0..panels),
+            false => (0..rows, member.share(panels)),
         };
         if rows.is_empty() || panels.is_empty() {
             return;

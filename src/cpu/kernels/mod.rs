@@ -278,6 +278,17 @@ impl Output {
         unsafe { std::slice::from_raw_parts(self.start, self.len) }
     }
 
+    /// A part of it, to write.
+    ///
+    /// # Safety
+    /// What it was made of is still there, and nobody else touches this part for as long as this
+    /// is used.
+    pub unsafe fn part_mut<'a>(self, part: std::ops::Range<usize>) -> &'a mut [f32] {
+        assert!(part.start <= part.end && part.end <= self.len);
+        // SAFETY: the part is within; the rest is the caller's promise.
+        unsafe { std::slice::from_raw_parts_mut(self.start.add(part.start), part.len()) }
+    }
+
     /// Fills a part with zeros.
     ///
     /// # Safety
