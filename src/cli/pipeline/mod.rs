@@ -30,7 +30,7 @@ const AHEAD: usize = 4;
 const PHOTOGRAPH: u64 = 24_000_000;
 
 /// Share of the first score from which on a second one is near.
-const NEAR_TIE: f32 = 0.8;
+const NEAR_TIE: f32 = 0.9;
 
 /// What turns pictures into answers.
 pub struct Pipeline {
