@@ -33,6 +33,10 @@ pub struct Arguments {
           value_parser = parse_probability, conflicts_with_all = ["top_k", "threshold"])]
     rollup: Option<f32>,
 
+    /// Say in each JSON row what answered: the weights and their SHA-256, recipe, device, version
+    #[arg(long, help_heading = "Output")]
+    provenance: bool,
+
     #[command(flatten)]
     output: OutputOptions,
 
@@ -51,7 +55,10 @@ impl Arguments {
 }
 
 pub fn run(arguments: &Arguments, global: Global) -> Result<Outcome> {
-    let mut session = Session::new(&arguments.pictures, global)?;
+    if arguments.provenance && !matches!(arguments.output.format(), Format::Json | Format::Jsonl) {
+        bail!("--provenance is for --json and --jsonl: other formats have no room for it");
+    }
+    let mut session = Session::new(&arguments.pictures, arguments.provenance, global)?;
     // A structured row carries its error; text has only stderr for it.
     if arguments.output.format() != Format::Text {
         session = session.with_failures_in_output();
@@ -88,6 +95,7 @@ pub fn run(arguments: &Arguments, global: Global) -> Result<Outcome> {
         });
     }
     let classifier = session.classifier().clone();
+    let provenance = session.take_provenance();
     let tally = session.run(|answer| {
         let predict = |scores: &Vec<f32>| match (&rollup, arguments.rollup) {
             (Some(rollup), Some(least)) => group(rollup, scores, least),
@@ -97,6 +105,7 @@ pub fn run(arguments: &Arguments, global: Global) -> Result<Outcome> {
         output.rows.row(&Row {
             name: &answer.name,
             answer: predictions.as_deref().map_err(|error| *error),
+            provenance: provenance.as_ref(),
         })?;
         Ok(ControlFlow::Continue(()))
     });

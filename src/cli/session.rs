@@ -9,7 +9,7 @@ use crossbeam_channel::bounded;
 
 use super::inputs::{Input, Inputs};
 use super::interrupt::Interrupt;
-use super::options::PictureOptions;
+use super::options::{PictureOptions, Provenance};
 use super::pipeline::{Answer, Pipeline};
 use super::progress::Pictures;
 use super::terminal::printable;
@@ -22,6 +22,7 @@ const NAMES_AHEAD: usize = 1 << 16;
 /// A run over the pictures of a command line.
 pub struct Session {
     pipeline: Pipeline,
+    provenance: Option<Provenance>,
     inputs: Inputs,
     /// One picture, and there can't be more.
     single: bool,
@@ -45,11 +46,14 @@ pub struct Tally {
 
 impl Session {
     /// Opens the lists of pictures, finds the network and builds it.
-    pub fn new(options: &PictureOptions, global: Global) -> Result<Self> {
+    pub fn new(options: &PictureOptions, provenance: bool, global: Global) -> Result<Self> {
+        // First, because it is quick to fail.
+        let inputs = options.inputs()?;
+        let (pipeline, provenance) = options.pipeline(provenance, global)?;
         Ok(Self {
-            // First, because it is quick to fail.
-            inputs: options.inputs()?,
-            pipeline: options.pipeline(global)?,
+            inputs,
+            pipeline,
+            provenance,
             single: options.sources.is_single(),
             tell_failures: true,
             on_terminal: std::io::stdout().is_terminal(),
@@ -82,6 +86,11 @@ impl Session {
     pub fn filter(mut self, wanted: impl FnMut(&Input) -> bool + Send + 'static) -> Self {
         self.inputs = Box::new(self.inputs.filter(wanted));
         self
+    }
+
+    /// What answers, where that was asked for.
+    pub fn take_provenance(&mut self) -> Option<Provenance> {
+        self.provenance.take()
     }
 
     /// The network and its labels.

@@ -19,6 +19,7 @@ mod layout;
 mod recognise;
 mod release;
 mod safetensors;
+mod save;
 mod store;
 
 pub use catalogue::{Catalogue, Variant, catalogue};
@@ -26,4 +27,5 @@ pub use checkpoint::{Checkpoint, LoadOptions};
 pub use download::{NoProgress, Progress, without_credentials};
 pub use hub::{DEFAULT_ENDPOINT, Hub, Repo};
 pub use imported::Source;
+pub use save::SaveOptions;
 pub use store::Store;

@@ -7,7 +7,8 @@ use clap::{Args, ValueEnum};
 use mobilenet::Classifier;
 use mobilenet::labels::Labels;
 use mobilenet::pixels::{CENTER_CROP, Crop, DecodeOptions, Preprocessing};
-use mobilenet::weights::Checkpoint;
+use mobilenet::weights::{Checkpoint, Source};
+use serde::Serialize;
 
 use super::{ModelOptions, RunOptions, Running};
 use crate::cli::Global;
@@ -65,8 +66,13 @@ enum CropName {
 }
 
 impl PictureOptions {
-    /// Finds the network and builds it, ready for pictures.
-    pub fn pipeline(&self, global: Global) -> Result<Pipeline> {
+    /// Finds the network and builds it, ready for pictures; and says what it is, if that is
+    /// wanted, for which all of the weights are read once more.
+    pub fn pipeline(
+        &self,
+        provenance: bool,
+        global: Global,
+    ) -> Result<(Pipeline, Option<Provenance>)> {
         let running = self.run.start(global)?;
         let checkpoint = self.model.load(global)?;
         let decode = DecodeOptions {
@@ -76,8 +82,11 @@ impl PictureOptions {
             max_bytes: self.max_file_size,
         };
         let classifier = self.classifier(&checkpoint, &running)?;
+        let provenance =
+            provenance.then(|| Provenance::new(&checkpoint, &classifier, &decode, &running));
         let (threads, batch_size) = (running.threads, running.batch_size);
-        Ok(Pipeline::new(classifier, decode, threads, batch_size))
+        let pipeline = Pipeline::new(classifier, decode, threads, batch_size);
+        Ok((pipeline, provenance))
     }
 
     fn classifier(&self, checkpoint: &Checkpoint, running: &Running) -> Result<Classifier> {
@@ -129,6 +138,46 @@ impl PictureOptions {
             Some(shard) => Box::new(inputs.filter(move |input| shard.takes(&input.name))),
             None => inputs,
         })
+    }
+}
+
+/// What answered, as `--provenance` says it.
+#[derive(Debug, Serialize)]
+pub struct Provenance {
+    /// The file of the weights, without its folders.
+    name: String,
+    sha256: String,
+    /// What the weights were converted from, if that is known.
+    source: Option<Source>,
+    alpha: f64,
+    preprocessing: Preprocessing,
+    /// Large JPEGs are decoded at a reduced scale.
+    reduced_decoding: bool,
+    device: String,
+    dtype: &'static str,
+    version: &'static str,
+}
+
+impl Provenance {
+    fn new(
+        checkpoint: &Checkpoint,
+        classifier: &Classifier,
+        decode: &DecodeOptions,
+        running: &Running,
+    ) -> Self {
+        let path = checkpoint.path();
+        let name = path.file_name().unwrap_or(path.as_os_str());
+        Self {
+            name: name.to_string_lossy().into_owned(),
+            sha256: checkpoint.sha256(),
+            source: checkpoint.source().cloned(),
+            alpha: checkpoint.config().alpha,
+            preprocessing: classifier.preprocessing().clone(),
+            reduced_decoding: decode.reduced,
+            device: running.device.name.to_string(),
+            dtype: running.dtype.as_str(),
+            version: env!("CARGO_PKG_VERSION"),
+        }
     }
 }
 
