@@ -22,7 +22,7 @@ mod safetensors;
 mod save;
 mod store;
 
-pub use catalogue::{Catalogue, Variant, catalogue};
+pub use catalogue::{Catalogue, OtherTraining, Variant, catalogue};
 pub use checkpoint::{Checkpoint, LoadOptions};
 pub use download::{NoProgress, Progress, without_credentials};
 pub use hub::{DEFAULT_ENDPOINT, Hub, Repo};
