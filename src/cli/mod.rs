@@ -6,6 +6,7 @@
 
 mod advice;
 mod bench;
+mod bundle;
 mod classify;
 mod convert;
 mod doctor;
@@ -73,6 +74,7 @@ enum Command {
     Pull(pull::Arguments),
     Models(models::Arguments),
     Convert(convert::Arguments),
+    Bundle(bundle::Arguments),
     Bench(bench::Arguments),
     Doctor(doctor::Arguments),
     Completions(shell::CompletionsArguments),
@@ -128,6 +130,7 @@ fn run(cli: Cli) -> Result<Outcome> {
         Command::Pull(arguments) => pull::run(&arguments, global),
         Command::Models(arguments) => models::run(&arguments),
         Command::Convert(arguments) => convert::run(&arguments, global),
+        Command::Bundle(arguments) => bundle::run(&arguments, global),
         Command::Bench(arguments) => bench::run(&arguments, global),
         Command::Doctor(arguments) => doctor::run(&arguments),
         Command::Completions(arguments) => shell::completions(&arguments),

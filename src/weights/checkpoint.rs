@@ -82,7 +82,11 @@ impl Checkpoint {
         Self::from_contents(Contents::Read(bytes), path, options)
     }
 
-    fn from_contents(contents: Contents, path: &Path, options: &LoadOptions) -> Result<Self> {
+    pub(super) fn from_contents(
+        contents: Contents,
+        path: &Path,
+        options: &LoadOptions,
+    ) -> Result<Self> {
         let error = |reason: String| Error::checkpoint(path, reason);
         let contents = Arc::new(contents);
         let imported = if contents.starts_with(hdf5::SIGNATURE) {
@@ -215,6 +219,22 @@ impl Checkpoint {
             Some(names) => Labels::named(names.iter().cloned()),
             None => Labels::for_classes(classes),
         })
+    }
+
+    /// The same with other names for its classes.
+    ///
+    /// # Errors
+    /// Not as many as there are classes.
+    pub fn with_labels(mut self, labels: &Labels) -> Result<Self> {
+        let classes = self.config.classes.unwrap_or(0);
+        if labels.classes().len() != classes {
+            let found = labels.classes().len();
+            let reason = format!("{found} labels for {classes} classes");
+            return Err(Error::checkpoint(&self.path, reason));
+        }
+        let names = labels.classes().iter().map(|class| class.label.clone());
+        self.labels = Some(names.collect());
+        Ok(self)
     }
 
     /// The settings that neither the file nor the caller stated: `size`, `activation`.

@@ -7,6 +7,7 @@
 //! Keras's release.
 
 mod beside;
+mod bundle;
 mod catalogue;
 mod checkpoint;
 mod contents;
@@ -22,6 +23,7 @@ mod safetensors;
 mod save;
 mod store;
 
+pub use bundle::{open_bundle, write_bundle};
 pub use catalogue::{Catalogue, OtherTraining, Variant, catalogue};
 pub use checkpoint::{Checkpoint, LoadOptions};
 pub use download::{NoProgress, Progress, without_credentials};

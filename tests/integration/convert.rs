@@ -112,6 +112,54 @@ fn a_folder_is_a_repository_that_weights_reads() {
         .refused(&["no model.safetensors"]);
 }
 
+/// Copied elsewhere, without a cache, a network or a word about weights.
+#[cfg(unix)]
+#[test]
+fn a_bundle_is_all_that_is_needed() {
+    let program = Program::new();
+    let source = data(TINY);
+    let cat = crate::support::repository("samples/cat.jpg");
+    let labels = program.file("labels", "a\nb\nc\nd\ne\nf\ng\n");
+    let plain = program.run(&["classify", "--jsonl", "--weights", arg(&source), arg(&cat)]);
+    let make = |with: &[&str]| {
+        let fixed = ["bundle", "-o", "made", "--weights", arg(&source)];
+        program.run(&[&fixed, with].concat())
+    };
+    let run = |file: &str, arguments: &[&str]| {
+        let mut command = std::process::Command::new(program.path(file));
+        command
+            .env_clear()
+            .env("HOME", "/nonexistent")
+            .args(arguments);
+        crate::support::Ran::of(command.output().expect("the bundle"))
+    };
+    assert_eq!(make(&[]).code, Some(0));
+    std::fs::create_dir(program.path("elsewhere")).expect("a folder");
+    std::fs::rename(program.path("made"), program.path("elsewhere/it")).expect("moved");
+    let ran = run("elsewhere/it", &["classify", "--jsonl", arg(&cat)]);
+    assert_eq!(
+        (ran.code, ran.text()),
+        (Some(0), plain.text()),
+        "{}",
+        ran.stderr
+    );
+    run("elsewhere/it", &["classify", "--alpha", "0.5", arg(&cat)]).refused(&["alpha"]);
+
+    assert_eq!(make(&["--labels", arg(&labels)]).code, Some(0));
+    let ran = run("made", &["classify", "--jsonl", "-k1", arg(&cat)]);
+    let label = ran.rows()[0]["predictions"][0]["label"].clone();
+    assert_eq!(label.as_str().map(str::len), Some(1), "{label}");
+    // A bundle made by a bundle has its weights alone.
+    let again = program.path("again");
+    assert_eq!(run("made", &["bundle", "-o", arg(&again)]).code, Some(0));
+    let length = |name: &str| std::fs::metadata(program.path(name)).expect("a file").len();
+    assert_eq!(length("again"), length("made"));
+    assert_eq!(
+        run("again", &["classify", "--jsonl", "-k1", arg(&cat)]).text(),
+        ran.text()
+    );
+}
+
 #[test]
 fn provenance_says_what_answered() {
     let program = Program::new();
