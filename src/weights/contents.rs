@@ -6,6 +6,7 @@ use std::ops::Deref;
 use std::path::Path;
 
 use memmap2::Mmap;
+use tempfile::NamedTempFile;
 
 use super::{hdf5, keras, safetensors};
 use crate::error::{Error, Result};
@@ -96,6 +97,13 @@ pub(super) fn write_whole(path: &Path, bytes: &[u8]) -> io::Result<()> {
         return std::fs::write(path, bytes);
     }
     let target = std::fs::canonicalize(path).unwrap_or_else(|_| path.to_owned());
+    let staged = stage(&target, bytes)?;
+    staged.persist(&target).map_err(|e| e.error)?;
+    Ok(())
+}
+
+/// Writes the bytes to the disk, beside the file that they are to become.
+pub(super) fn stage(target: &Path, bytes: &[u8]) -> io::Result<NamedTempFile> {
     let folder = match target.parent() {
         Some(folder) if !folder.as_os_str().is_empty() => folder,
         _ => Path::new("."),
@@ -110,6 +118,6 @@ pub(super) fn write_whole(path: &Path, bytes: &[u8]) -> io::Result<()> {
     // Without the temporary name that the crate puts into its errors.
     let mut file = builder.tempfile_in(folder).map_err(|e| e.kind())?;
     file.write_all(bytes).map_err(|e| e.kind())?;
-    file.persist(&target).map_err(|e| e.error)?;
-    Ok(())
+    file.as_file().sync_all().map_err(|e| e.kind())?;
+    Ok(file)
 }

@@ -14,14 +14,16 @@ mod hdf5;
 mod hub;
 mod imported;
 mod keras;
+mod lock;
 mod recognise;
 mod release;
 mod safetensors;
+mod seal;
 mod store;
 
 pub use catalogue::{Catalogue, Variant, catalogue};
 pub use checkpoint::{Checkpoint, LoadOptions};
-pub use download::{NoProgress, Progress, without_credentials};
-pub use hub::{DEFAULT_ENDPOINT, Hub, Repo};
+pub use download::{NoProgress, Patience, Progress, without_credentials};
+pub use hub::{DEFAULT_ENDPOINT, Hub, Repo, RepoFile};
 pub use imported::Source;
 pub use store::Store;

@@ -28,5 +28,5 @@ mod ops;
 mod pixels;
 mod shared;
 mod support;
-mod wordnet;
 mod weights;
+mod wordnet;
