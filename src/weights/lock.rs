@@ -13,9 +13,12 @@ const LONGEST: Duration = Duration::from_secs(600);
 /// How often is looked whether it is done.
 const PERIOD: Duration = Duration::from_millis(20);
 
+/// How often a lock may be removed by others: after that, the system can't tell files apart.
+const MOST_REMOVALS: u32 = 100;
+
 /// A lock on a file, let go with this value, and by the system when the process ends.
 pub(super) struct Lock {
-    _file: Option<File>,
+    file: Option<File>,
 }
 
 impl Lock {
@@ -24,12 +27,12 @@ impl Lock {
     /// Where files can't be locked this goes on without: then each process downloads for itself.
     pub fn take(path: &Path, what: &str, progress: &dyn Progress) -> Self {
         let begin = Instant::now();
-        let mut told = false;
+        let (mut told, mut removed) = (false, 0);
         while let Some(file) = open(path) {
             match file.try_lock() {
-                Ok(()) if is_at(&file, path) => return Self { _file: Some(file) },
-                // It was removed meanwhile, as some tools do with their locks.
-                Ok(()) => continue,
+                // It may have been removed meanwhile, as some tools do with their locks.
+                Ok(()) if removed < MOST_REMOVALS && !is_at(&file, path) => removed += 1,
+                Ok(()) => return Self { file: Some(file) },
                 Err(TryLockError::WouldBlock) if begin.elapsed() < LONGEST => {
                     if !told {
                         progress.note(&format!("another process is fetching {what}; waiting"));
@@ -40,12 +43,12 @@ impl Lock {
                 Err(_) => break,
             }
         }
-        Self { _file: None }
+        Self { file: None }
     }
 
     /// Whether other processes are kept away.
     pub fn is_held(&self) -> bool {
-        self._file.is_some()
+        self.file.is_some()
     }
 }
 

@@ -134,7 +134,12 @@ impl Store {
             Cached::Nothing => attempts.push(not_cached(&self.hub.cache)),
         }
         if !self.offline {
-            match self.hub.fetch(repo, &REPO_FILES, progress) {
+            let mut hub = self.hub.clone();
+            if usable.is_some() {
+                // Nobody waits long for what may not be there.
+                hub.patience.tries = hub.patience.tries.min(2);
+            }
+            match hub.fetch(repo, &REPO_FILES, progress) {
                 Ok(snapshot) => return Ok(snapshot.join(REPO_FILE)),
                 Err(outcome) => {
                     if usable.is_some() {

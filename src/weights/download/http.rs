@@ -1,57 +1,15 @@
-//! One request: redirects followed by hand, the token kept from strangers, failures in words.
+//! One request: redirects followed by hand, the token kept from strangers.
 
 use std::io;
-use std::time::Duration;
 
-use ureq::http::{Response, StatusCode, Uri};
+use ureq::http::{Response, Uri};
 use ureq::{Agent, Body, Timeout};
 
 use super::Patience;
+use super::failure::{Failure, Kind, check_status};
 
 /// Redirects that are followed for one request.
 const MAX_REDIRECTS: usize = 10;
-
-/// A web page in place of a file.
-pub(super) const WEB_PAGE: &str = "a web page (HTML) arrived in place of the file: a proxy, or the login page of this network, \
-     may stand between";
-
-/// Why a request brought nothing.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(in crate::weights) struct Failure {
-    /// In a few words: the address stands beside it already.
-    pub reason: String,
-    pub kind: Kind,
-}
-
-/// What may help against a failure.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(in crate::weights) enum Kind {
-    /// Trying again, after as long as the server says.
-    Passing(Option<Duration>),
-    /// Trying again where the server was reached before.
-    Unreachable,
-    /// Trying again once: what arrived was not what was stated.
-    Damaged,
-    /// Nothing: there is no such file.
-    Absent,
-    /// Nothing.
-    Final,
-}
-
-impl Failure {
-    pub fn new(kind: Kind, reason: impl Into<String>) -> Self {
-        let reason = reason.into();
-        Self { reason, kind }
-    }
-
-    pub fn last(reason: impl Into<String>) -> Self {
-        Self::new(Kind::Final, reason)
-    }
-
-    pub fn passing(reason: impl Into<String>) -> Self {
-        Self::new(Kind::Passing(None), reason)
-    }
-}
 
 /// What a server answered.
 pub(in crate::weights) struct Answer {
@@ -62,6 +20,20 @@ impl Answer {
     /// A header's text.
     pub fn header(&self, name: &str) -> Option<&str> {
         header(&self.response, name)
+    }
+
+    /// Where its part of the file begins, and the length of the whole.
+    pub fn range(&self) -> Option<(u64, u64)> {
+        let text = self.header("content-range")?.strip_prefix("bytes ")?;
+        let (part, total) = text.split_once('/')?;
+        let (begin, _) = part.split_once('-')?;
+        Some((begin.trim().parse().ok()?, total.trim().parse().ok()?))
+    }
+
+    /// The length of the whole, from an answer that there is no such part of it.
+    pub fn whole(&self) -> Option<u64> {
+        let text = self.header("content-range")?.strip_prefix("bytes */")?;
+        text.trim().parse().ok()
     }
 }
 
@@ -197,63 +169,13 @@ impl Client {
     }
 }
 
-fn header<'a>(response: &'a Response<Body>, name: &str) -> Option<&'a str> {
+pub(super) fn header<'a>(response: &'a Response<Body>, name: &str) -> Option<&'a str> {
     response.headers().get(name)?.to_str().ok()
 }
 
 fn redirect(response: &Response<Body>) -> Option<&str> {
     let redirects = matches!(response.status().as_u16(), 301 | 302 | 303 | 307 | 308);
     header(response, "location").filter(|_| redirects)
-}
-
-/// Whatever is no part of a file is an error.
-fn check_status(response: &Response<Body>) -> Result<(), Failure> {
-    let is_page = header(response, "content-type").is_some_and(|kind| {
-        kind.trim_start()
-            .to_ascii_lowercase()
-            .starts_with("text/html")
-    });
-    let code = header(response, "x-error-code").unwrap_or_default();
-    let status = response.status();
-    Err(match status.as_u16() {
-        200 | 206 if is_page => Failure::last(WEB_PAGE),
-        200 | 206 | 416 => return Ok(()),
-        401 | 403 if code == "GatedRepo" => Failure::last(
-            "access denied: its conditions have to be accepted on its page, and a token sent",
-        ),
-        401 | 403 if code == "RepoNotFound" => {
-            Failure::last("no such repository, or one that needs a token (access denied)")
-        }
-        401 | 403 if is_page => {
-            Failure::last("access denied by a web page (is a token needed, or a proxy between?)")
-        }
-        401 | 403 => Failure::last("access denied (is a token needed?)"),
-        404 | 410 => Failure::new(
-            Kind::Absent,
-            match code {
-                "RevisionNotFound" => "no such revision (not found)",
-                "RepoNotFound" => "no such repository (not found)",
-                _ => "not found",
-            },
-        ),
-        407 => Failure::last("the proxy wants a name and a password"),
-        511 => Failure::last("this network wants a login first (the server answered 511)"),
-        408 | 425 | 429 | 500.. => retry_later(response, status),
-        _ => Failure::last(format!("the server answered {}", status.as_u16())),
-    })
-}
-
-fn retry_later(response: &Response<Body>, status: StatusCode) -> Failure {
-    let wait = header(response, "retry-after").and_then(|text| text.trim().parse().ok());
-    let asks = match wait {
-        Some(seconds) => format!(" and asks to wait {seconds} seconds"),
-        None => String::new(),
-    };
-    let reason = match status.as_u16() {
-        429 => format!("the server answered 429 (too many requests){asks}"),
-        status => format!("the server answered {status}{asks}"),
-    };
-    Failure::new(Kind::Passing(wait.map(Duration::from_secs)), reason)
 }
 
 /// An address of HTTP or HTTPS.

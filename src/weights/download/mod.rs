@@ -1,12 +1,15 @@
-//! Downloads: requests (`http`), the file that comes of them (`part`), trying again (`retry`).
+//! Downloads: requests (`http`), why they fail (`failure`), the file that comes of them (`part`),
+//! trying again (`retry`).
 
+mod failure;
 mod http;
 mod part;
 mod retry;
 
 use std::time::Duration;
 
-pub(super) use http::{Answer, Client, Failure, Kind, check_address};
+pub(super) use failure::{Failure, Kind};
+pub(super) use http::{Answer, Client, check_address};
 pub(super) use part::{MAX_SMALL_BYTES, Wanted, describe_write, remove_part, sha256_of};
 
 /// Told how a download goes on.

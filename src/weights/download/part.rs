@@ -8,7 +8,8 @@ use std::time::Instant;
 use sha2::{Digest, Sha256};
 
 use super::Progress;
-use super::http::{Answer, Client, Failure, Kind, WEB_PAGE};
+use super::failure::{Failure, Kind, WEB_PAGE, is_markup};
+use super::http::{Answer, Client};
 
 /// The largest file that is not a checkpoint: settings, labels.
 pub(in crate::weights) const MAX_SMALL_BYTES: u64 = 16 << 20;
@@ -148,14 +149,14 @@ impl Client {
         let answer = self.get(address, token, &headers)?;
         let total = match answer.response.status().as_u16() {
             200 => answer.response.body().content_length(),
-            206 if start > 0 => match range(&answer) {
+            206 if start > 0 => match answer.range() {
                 Some((begin, total)) if begin == start => Some(total),
                 _ => {
                     remove_part(wanted.part);
                     return Err(Failure::passing("another part arrived than was asked for"));
                 }
             },
-            416 if start > 0 && whole(&answer) == Some(start) => return wanted.verify(),
+            416 if start > 0 && answer.whole() == Some(start) => return wanted.verify(),
             416 if start > 0 => {
                 remove_part(wanted.part);
                 return Err(Failure::passing("the server can't go on where it stopped"));
@@ -228,7 +229,13 @@ impl Client {
             received += read as u64;
             if received > total.unwrap_or(wanted.max) {
                 remove_part(wanted.part);
-                return Err(too_large());
+                return Err(match total {
+                    Some(total) => {
+                        let reason = format!("more arrives than the {total} bytes that are stated");
+                        Failure::new(Kind::Damaged, reason)
+                    }
+                    None => too_large(),
+                });
             }
             file.write_all(&buffer[..read])
                 .map_err(|e| wanted.failed(&e))?;
@@ -257,53 +264,4 @@ impl Client {
 
 fn too_large() -> Failure {
     Failure::last("larger than any MobileNet V1")
-}
-
-/// Where an answer's part begins, and the length of the whole.
-fn range(answer: &Answer) -> Option<(u64, u64)> {
-    let text = answer.header("content-range")?.strip_prefix("bytes ")?;
-    let (part, total) = text.split_once('/')?;
-    let (begin, _) = part.split_once('-')?;
-    Some((begin.trim().parse().ok()?, total.trim().parse().ok()?))
-}
-
-/// The length of the whole, from an answer that there is no such part of it.
-fn whole(answer: &Answer) -> Option<u64> {
-    let text = answer.header("content-range")?.strip_prefix("bytes */")?;
-    text.trim().parse().ok()
-}
-
-/// Whether these are the first bytes of HTML or XML, which no file here begins with.
-fn is_markup(bytes: &[u8]) -> bool {
-    let bytes = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes);
-    let head = bytes.trim_ascii_start();
-    let tags = [
-        "<!doctype",
-        "<html",
-        "<head",
-        "<body",
-        "<script",
-        "<!--",
-        "<?xml",
-    ];
-    tags.iter().any(|tag| {
-        let head = head.get(..tag.len()).unwrap_or_default();
-        head.eq_ignore_ascii_case(tag.as_bytes())
-    })
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_web_page_is_told_from_a_checkpoint() {
-        for page in ["<html>", "\n <!DOCTYPE html>", "\u{feff}<?xml version"] {
-            assert!(is_markup(page.as_bytes()), "{page}");
-        }
-        // A safetensors header of 60 bytes begins with the same letter.
-        for other in [&b"<\0\0\0\0\0\0\0{"[..], b"{}", b"", b"\x89HDF\r\n"] {
-            assert!(!is_markup(other), "{other:?}");
-        }
-    }
 }

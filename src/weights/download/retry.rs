@@ -3,7 +3,8 @@
 use std::time::{Duration, Instant};
 
 use super::Progress;
-use super::http::{Client, Failure, Kind};
+use super::failure::{Failure, Kind};
+use super::http::Client;
 
 /// Tries in all, whatever they bring: a server that gives a byte at a time is left.
 const MAX_TRIES: u32 = 100;
