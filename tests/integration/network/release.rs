@@ -200,9 +200,9 @@ fn what_may_pass_is_tried_again() {
     ] {
         let program = Program::new();
         let (count, server) = (first.len(), mirror(first));
-        let impatient = [("HF_HUB_DOWNLOAD_TIMEOUT", "0.5")];
+        let impatient = [("HF_HUB_DOWNLOAD_TIMEOUT", "1")];
         answered(&with_mirror(&program, &server.address, &impatient));
-        assert_eq!(server.requests().len(), count + 1);
+        assert!(server.requests().len() > count);
     }
 }
 
