@@ -107,6 +107,13 @@ pub(super) fn check(file: &Path, seal: &Path, stated: Option<&str>, thorough: bo
     }
 }
 
+/// Seals a file as it is.
+pub(super) fn write(file: &Path, seal: &Path) -> io::Result<()> {
+    let state = state(&fs::metadata(file)?);
+    let sha256 = sha256_of(file)?;
+    Seal { sha256, state }.write(seal, file)
+}
+
 /// Seals a file as damaged: it could not be used, and nothing says what it should be.
 pub(super) fn condemn(file: &Path, seal: &Path) -> io::Result<()> {
     let sha256 = NONE.to_owned();

@@ -6,7 +6,7 @@ use hf_hub::api::RepoInfo;
 
 use super::cache::Folder;
 use super::repo::{Repo, is_plain};
-use super::{Cached, Hub, RepoFile, is_sha256};
+use super::{Cached, Hub, RepoFile, is_hex};
 use crate::weights::contents::MAX_FILE_BYTES;
 use crate::weights::download::{
     Answer, Client, Failure, Kind, MAX_SMALL_BYTES, Progress, Wanted, check_address,
@@ -179,7 +179,7 @@ impl Job<'_> {
                 false => MAX_SMALL_BYTES,
             },
             size: stated.size,
-            sha256: is_sha256(etag).then_some(etag),
+            sha256: is_hex(etag, 64).then_some(etag),
         };
         // At its commit, so that it stays the same however often it is asked for.
         let address = self.hub.file_address(&repo.at(&stated.commit), file.name);
@@ -192,8 +192,7 @@ impl Job<'_> {
         }
         result?;
         std::fs::rename(&part, &blob).map_err(|e| self.write(&e))?;
-        // So that it need not be read once more when it is used.
-        self.hub.check(&blob, false);
+        self.hub.seal(&blob, etag);
         Ok(())
     }
 

@@ -118,21 +118,32 @@ impl Hub {
         }
     }
 
-    /// Whether a file in the cache is what its name says, which for large ones is their sha256.
+    /// Whether a file in the cache is what was put there: a large one's name is its sha256, a small
+    /// one's is noted when it comes.
     pub(in crate::weights) fn check(&self, pointer: &Path, thorough: bool) -> Verdict {
         let Ok(blob) = pointer.canonicalize() else {
             return Verdict::Unknown;
         };
         let name = blob.file_name().unwrap_or_default().to_string_lossy();
-        match is_sha256(&name) {
-            true => seal::check(&blob, &self.seals.join(&*name), Some(&name), thorough),
+        let stated = is_hex(&name, 64).then_some(&*name);
+        match stated.is_some() || is_hex(&name, 40) {
+            true => seal::check(&blob, &self.seals.join(&*name), stated, thorough),
             false => Verdict::Unknown,
+        }
+    }
+
+    /// Notes what came, so that it need not be read once more when it is used.
+    fn seal(&self, blob: &Path, etag: &str) {
+        if is_hex(etag, 64) || is_hex(etag, 40) {
+            // Where that can't be noted, a large file's name still tells.
+            seal::write(blob, &self.seals.join(etag)).ok();
         }
     }
 }
 
-fn is_sha256(text: &str) -> bool {
-    text.len() == 64 && text.bytes().all(|b| b.is_ascii_hexdigit())
+/// Whether this is a digest of so many digits: 64 for sha256, 40 for git's.
+fn is_hex(text: &str, digits: usize) -> bool {
+    text.len() == digits && text.bytes().all(|b| b.is_ascii_hexdigit())
 }
 
 #[cfg(test)]

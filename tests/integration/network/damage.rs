@@ -3,9 +3,10 @@
 use std::fs::{self, OpenOptions};
 use std::path::Path;
 
-use super::server::sha256;
+use super::server::{Reply, Server, sha256};
 use super::{
-    CONVERSION, REPO, answered, conversion, hub, hub_folder, mirror, names, with_hub, with_mirror,
+    CONVERSION, REPO, answered, conversion, hub, hub_file, hub_folder, mirror, names, with_hub,
+    with_mirror,
 };
 use crate::support::Program;
 
@@ -160,6 +161,31 @@ fn a_damaged_blob_of_python_is_noticed() {
     fs::remove_file(&blob).expect("a blob");
     answered(&with_hub(&program, &server, REPO));
     assert_eq!(server.gets().len(), 5);
+}
+
+/// The name of a small file's blob is git's digest; what came is noted.
+#[test]
+fn a_damaged_small_file_is_fetched_again() {
+    let program = Program::new();
+    let bytes = conversion(&program);
+    let etag = "c".repeat(40);
+    let mark = etag.clone();
+    let server = Server::new(
+        move |request| match request.path.ends_with("/config.json") {
+            true => Reply::file(request, b"{}").header("etag", &mark).answer(),
+            false => hub_file(request, &bytes),
+        },
+    );
+    answered(&with_hub(&program, &server, REPO));
+    let asked = server.requests().len();
+    let blob = hub_folder(&program).join("blobs").join(etag);
+    for damaged in ["", "{", "[]"] {
+        fs::write(&blob, damaged).expect("a blob");
+        answered(&with_hub(&program, &server, REPO));
+        assert_eq!(fs::read(&blob).expect("a blob"), b"{}");
+    }
+    // Each time one question and one answer.
+    assert_eq!(server.requests().len(), asked + 6);
 }
 
 /// A file that is what the server has, and of no use, is not fetched time and again.
