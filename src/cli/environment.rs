@@ -7,24 +7,24 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use anyhow::{Context, Result, anyhow};
-use mobilenet::weights::{DEFAULT_ENDPOINT, Hub, Store, catalogue};
+use mobilenet::weights::{DEFAULT_ENDPOINT, Hub, Patience, Store, catalogue};
 
 /// Every variable that matters, for `doctor`.
-pub const NAMES: [&str; 10] = [
+pub const NAMES: [&str; 13] = [
     "MOBILENET_CACHE",
     "MOBILENET_HUB_REPO",
     "MOBILENET_RELEASE_URL",
+    "MOBILENET_RETRIES",
+    "MOBILENET_RETRY_DELAY",
     "HF_ENDPOINT",
     "HF_HOME",
     "HF_HUB_CACHE",
+    "HF_HUB_DOWNLOAD_TIMEOUT",
     "HF_HUB_OFFLINE",
     "HF_TOKEN",
     "HF_TOKEN_PATH",
     "NO_COLOR",
 ];
-
-/// How long a server may say nothing before the wait is given up.
-const PATIENCE: Duration = Duration::from_secs(20);
 
 /// A variable's value; one that is set to nothing counts as not set.
 pub fn text(name: &str) -> Option<String> {
@@ -55,8 +55,9 @@ pub fn store(offline: bool) -> Result<Store> {
         cache: path("HF_HUB_CACHE")
             .or_else(|| home.clone().map(|home| home.join("hub")))
             .unwrap_or_else(|| cache.join("huggingface")),
+        seals: cache.join("seals"),
         token: token(home),
-        patience: PATIENCE,
+        patience: patience()?,
     };
     let mut store = Store::new(catalogue(), cache, hub);
     if let Some(repo) = text("MOBILENET_HUB_REPO") {
@@ -68,6 +69,32 @@ pub fn store(offline: bool) -> Result<Store> {
     }
     store.offline = offline || is_set("HF_HUB_OFFLINE");
     Ok(store)
+}
+
+/// How long servers are waited for, and how often they are asked.
+fn patience() -> Result<Patience> {
+    let mut patience = Patience::default();
+    if let Some(silence) = seconds("HF_HUB_DOWNLOAD_TIMEOUT")? {
+        patience.silence = silence;
+        patience.standstill = patience.standstill.max(silence * 4);
+    }
+    if let Some(delay) = seconds("MOBILENET_RETRY_DELAY")? {
+        patience.delay = delay;
+    }
+    if let Some(retries) = text("MOBILENET_RETRIES") {
+        let retries: u16 = retries.parse().context("MOBILENET_RETRIES")?;
+        patience.tries = u32::from(retries) + 1;
+    }
+    Ok(patience)
+}
+
+fn seconds(name: &str) -> Result<Option<Duration>> {
+    let Some(text) = text(name) else {
+        return Ok(None);
+    };
+    let seconds = text.parse().ok().filter(|&s| (0.0..=86_400.0).contains(&s));
+    let seconds = seconds.ok_or_else(|| anyhow!("{name}: {text:?} is no number of seconds"))?;
+    Ok(Some(Duration::from_secs_f64(seconds)))
 }
 
 /// `HF_HOME`, else `huggingface` in the XDG cache folder, on every platform.

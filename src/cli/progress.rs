@@ -10,7 +10,8 @@ use std::time::{Duration, Instant};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressState, ProgressStyle};
 use mobilenet::weights::Progress;
 
-use super::Global;
+use super::terminal::printable;
+use super::{Global, note};
 
 /// A bar that shows nothing in a pipe, and with `--quiet`.
 fn bar(global: Global) -> ProgressBar {
@@ -37,12 +38,14 @@ fn speed(state: &ProgressState, out: &mut dyn fmt::Write) {
 /// The progress of a download.
 pub struct Download {
     bar: ProgressBar,
+    global: Global,
 }
 
 impl Download {
     /// A bar for it.
     pub fn new(global: Global) -> Self {
-        Self { bar: bar(global) }
+        let bar = bar(global);
+        Self { bar, global }
     }
 }
 
@@ -66,6 +69,13 @@ impl Progress for Download {
 
     fn finish(&self) {
         self.bar.finish_and_clear();
+    }
+
+    fn note(&self, text: &str) {
+        let watched = io::stderr().is_terminal() && !self.global.quiet;
+        if watched || self.global.verbose {
+            self.bar.suspend(|| note(&printable(text)));
+        }
     }
 }
 

@@ -6,6 +6,7 @@ use std::ops::Deref;
 use std::path::Path;
 
 use memmap2::{Mmap, MmapOptions};
+use tempfile::NamedTempFile;
 
 use super::{hdf5, keras, safetensors};
 use crate::error::{Error, Result};
@@ -91,8 +92,8 @@ impl Contents {
     }
 }
 
-/// Maps a file or a part of it, where the system and the file can be mapped. Not on Windows, which lets nobody
-/// replace a file that is mapped: one could not be converted in place.
+/// Maps a file or a part of it, where the system and the file can be mapped. Not on Windows,
+/// which lets nobody replace a file that is mapped: one could not be converted in place.
 fn map(file: &File, part: Option<(u64, u64)>) -> Option<Mmap> {
     if !cfg!(unix) || !file.metadata().is_ok_and(|metadata| metadata.is_file()) {
         return None;
@@ -110,10 +111,13 @@ fn map(file: &File, part: Option<(u64, u64)>) -> Option<Mmap> {
     unsafe { options.map(file) }.ok()
 }
 
+/// Of any file, before the umask.
+const FILE_MODE: u32 = 0o666;
+
 /// Writes a file, which appears whole or not at all. What a symbolic link points to is replaced,
 /// not the link; a device or a pipe is written to as it is.
 pub(super) fn write_whole(path: &Path, bytes: &[u8]) -> io::Result<()> {
-    write_with(path, bytes, 0o666)
+    write_with(path, bytes, FILE_MODE)
 }
 
 /// The same for a program, which may be executed.
@@ -121,15 +125,26 @@ pub(super) fn write_program(path: &Path, bytes: &[u8]) -> io::Result<()> {
     write_with(path, bytes, 0o777)
 }
 
-#[cfg_attr(
-    not(unix),
-    expect(unused_variables, reason = "there are no such modes")
-)]
 fn write_with(path: &Path, bytes: &[u8], mode: u32) -> io::Result<()> {
     if path.exists() && !path.is_file() {
         return std::fs::write(path, bytes);
     }
     let target = std::fs::canonicalize(path).unwrap_or_else(|_| path.to_owned());
+    let staged = stage_with(&target, bytes, mode)?;
+    staged.persist(&target).map_err(|e| e.error)?;
+    Ok(())
+}
+
+/// Writes the bytes to the disk, beside the file that they are to become.
+pub(super) fn stage(target: &Path, bytes: &[u8]) -> io::Result<NamedTempFile> {
+    stage_with(target, bytes, FILE_MODE)
+}
+
+#[cfg_attr(
+    not(unix),
+    expect(unused_variables, reason = "there are no such modes")
+)]
+fn stage_with(target: &Path, bytes: &[u8], mode: u32) -> io::Result<NamedTempFile> {
     let folder = match target.parent() {
         Some(folder) if !folder.as_os_str().is_empty() => folder,
         _ => Path::new("."),
@@ -144,6 +159,6 @@ fn write_with(path: &Path, bytes: &[u8], mode: u32) -> io::Result<()> {
     // Without the temporary name that the crate puts into its errors.
     let mut file = builder.tempfile_in(folder).map_err(|e| e.kind())?;
     file.write_all(bytes).map_err(|e| e.kind())?;
-    file.persist(&target).map_err(|e| e.error)?;
-    Ok(())
+    file.as_file().sync_all().map_err(|e| e.kind())?;
+    Ok(file)
 }

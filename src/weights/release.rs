@@ -1,59 +1,49 @@
 //! Files of Keras's release, over HTTPS.
 
-use std::io::Read;
-use std::sync::mpsc::Sender;
-use std::time::Duration;
+use std::path::Path;
 
-use super::download::{Event, Progress, describe_request, watched};
+use super::download::{Client, Patience, Progress, Wanted, describe_write, remove_part};
+use super::lock::Lock;
 
 /// The largest file that is taken: the release's are 17 MB and less.
 const MAX_BYTES: u64 = 256 << 20;
 
-/// Downloads a file into memory.
+/// Downloads a file into memory. What arrives of it is kept in `folder` until all of it is there;
+/// `lock` keeps other processes from the same file.
 ///
 /// # Errors
 /// What the server or the system answered, in words.
-pub(super) fn download(
+pub(super) fn fetch(
     address: &str,
-    patience: Duration,
+    folder: &Path,
+    patience: Patience,
+    lock: &Lock,
     progress: &dyn Progress,
 ) -> Result<Vec<u8>, String> {
-    let address = address.to_owned();
-    watched(patience, progress, move |events| fetch(&address, events))
-}
-
-fn fetch(address: &str, events: &Sender<Event<Vec<u8>>>) -> Result<Vec<u8>, String> {
-    let agent: ureq::Agent = ureq::Agent::config_builder()
-        .user_agent(concat!("mobilenet/", env!("CARGO_PKG_VERSION")))
-        .build()
-        .into();
-    let response = agent
-        .get(address)
-        .call()
-        .map_err(|e| describe_request(&e))?;
-    let body = response.into_body();
-    let length = body.content_length();
     let name = address.rsplit('/').next().unwrap_or(address);
-    let _ = events.send(Event::Start(name.into(), length));
-
-    let mut reader = body.into_reader().take(MAX_BYTES + 1);
-    let mut bytes = Vec::new();
-    let mut buffer = vec![0; 64 << 10];
-    loop {
-        let read = reader
-            .read(&mut buffer)
-            .map_err(|e| format!("broke off after {} bytes ({e})", bytes.len()))?;
-        if read == 0 {
-            break;
+    let part = match lock.is_held() {
+        true => folder.join(format!("{name}.part")),
+        false => folder.join(format!("{name}.{}.part", std::process::id())),
+    };
+    let wanted = Wanted {
+        name,
+        part: &part,
+        named: false,
+        max: MAX_BYTES,
+        size: None,
+        sha256: None,
+    };
+    let client = Client::new(patience);
+    let attempt = || client.receive(&wanted, address, None, progress);
+    let result = client.patiently(progress, || wanted.received(), attempt);
+    if let Err(failure) = result {
+        if !lock.is_held() {
+            remove_part(&part);
         }
-        bytes.extend_from_slice(&buffer[..read]);
-        let _ = events.send(Event::Advance(read as u64));
+        return Err(failure.reason);
     }
-    match length {
-        _ if bytes.len() as u64 > MAX_BYTES => Err("larger than any MobileNet V1".into()),
-        Some(length) if length != bytes.len() as u64 => {
-            Err(format!("broke off after {} of {length} bytes", bytes.len()))
-        }
-        _ => Ok(bytes),
-    }
+    let bytes = std::fs::read(&part).map_err(|e| describe_write(folder, &e));
+    // Right or wrong, the next download is another one.
+    remove_part(&part);
+    bytes
 }

@@ -5,13 +5,33 @@ use std::time::Duration;
 
 use super::catalogue::{Catalogue, Variant};
 use super::checkpoint::{Checkpoint, LoadOptions};
-use super::download::{Progress, without_credentials};
-use super::hub::{Hub, Repo};
+use super::download::{Patience, Progress, describe_write, without_credentials};
+use super::hub::{Cached, Hub, Repo, RepoFile};
+use super::imported::sha256;
+use super::lock::Lock;
 use super::release;
+use super::save::SaveOptions;
+use super::seal::{self, Verdict};
 use crate::error::{Attempt, FetchError, Result};
 
 /// The file that `--repo` loads from a repository.
 const REPO_FILE: &str = "model.safetensors";
+
+/// What is fetched of a repository: the checkpoint, and what may describe it.
+const REPO_FILES: [RepoFile; 4] = [
+    RepoFile {
+        name: REPO_FILE,
+        required: true,
+    },
+    optional("config.json"),
+    optional("preprocessor_config.json"),
+    optional("labels.json"),
+];
+
+const fn optional(name: &str) -> RepoFile<'_> {
+    let required = false;
+    RepoFile { name, required }
+}
 
 /// Where weights are looked for and kept.
 ///
@@ -30,8 +50,8 @@ pub struct Store {
     pub cache: PathBuf,
     /// The network is not to be used at all.
     pub offline: bool,
-    /// How long to wait for a server that says nothing.
-    pub patience: Duration,
+    /// How long the release's server is waited for.
+    pub patience: Patience,
 }
 
 impl Store {
@@ -57,19 +77,35 @@ impl Store {
     }
 
     /// A variant's weights as a file on this machine: from the cache, without the network;
-    /// else downloaded and kept.
+    /// else, or where the cache's file is damaged, downloaded and kept.
     ///
     /// # Errors
     /// [`FetchError`] with every place that was tried and what came of it.
     pub fn fetch(&self, variant: &Variant, progress: &dyn Progress) -> Result<PathBuf> {
-        if let Some(path) = self.cached(variant) {
-            return Ok(path);
+        let files = [RepoFile {
+            name: &variant.hub_file,
+            required: true,
+        }];
+        let mut attempts = Vec::new();
+        if let Some(repo) = &self.hub_repo {
+            match self.hub.look(repo, &files) {
+                Cached::All(snapshot) | Cached::Required(snapshot) => {
+                    return Ok(snapshot.join(&variant.hub_file));
+                }
+                Cached::Damaged(path) => attempts.push(damaged(&path, progress)),
+                Cached::Nothing => attempts.push(not_cached(&self.hub.cache)),
+            }
         }
-        let mut attempts = self.cache_attempts(variant);
+        let path = self.conversion_path(variant);
+        match check_conversion(&path) {
+            None => attempts.push(not_cached(&path)),
+            Some(Verdict::Damaged) => attempts.push(damaged(&path, progress)),
+            Some(_) => return Ok(path),
+        }
         if !self.offline {
             if let Some(repo) = &self.hub_repo {
-                match self.hub.download(repo, &variant.hub_file, progress) {
-                    Ok(path) => return Ok(path),
+                match self.hub.fetch(repo, &files, progress) {
+                    Ok(snapshot) => return Ok(snapshot.join(&variant.hub_file)),
                     Err(outcome) => attempts.push(Attempt {
                         address: self.hub.address(repo, &variant.hub_file),
                         outcome,
@@ -81,44 +117,66 @@ impl Store {
                 Err(attempt) => attempts.push(attempt),
             }
         }
-        Err(FetchError {
-            wanted: variant.to_string(),
-            attempts,
-            offline: self.offline,
-        }
-        .into())
+        Err(self.failed(variant, attempts))
     }
 
-    /// The checkpoint of a repository as a file on this machine.
+    /// The checkpoint of a repository as a file on this machine. Its settings and labels lie
+    /// beside it, where the repository has them.
     ///
     /// # Errors
     /// [`FetchError`] with every place that was tried and what came of it.
     pub fn fetch_repo(&self, repo: &Repo, progress: &dyn Progress) -> Result<PathBuf> {
-        if let Some(path) = self.hub.cached(repo, REPO_FILE) {
-            return Ok(path);
+        let mut attempts = Vec::new();
+        let mut usable = None;
+        match self.hub.look(repo, &REPO_FILES) {
+            Cached::All(snapshot) => return Ok(snapshot.join(REPO_FILE)),
+            Cached::Required(snapshot) => usable = Some(snapshot.join(REPO_FILE)),
+            Cached::Damaged(path) => attempts.push(damaged(&path, progress)),
+            Cached::Nothing => attempts.push(not_cached(&self.hub.cache)),
         }
-        let mut attempts = vec![not_cached(&self.hub.cache)];
         if !self.offline {
-            match self.hub.download(repo, REPO_FILE, progress) {
-                Ok(path) => return Ok(path),
-                Err(outcome) => attempts.push(Attempt {
-                    address: self.hub.address(repo, REPO_FILE),
-                    outcome,
-                }),
+            let mut hub = self.hub.clone();
+            if usable.is_some() {
+                // Nobody waits long for what may not be there.
+                hub.patience.tries = hub.patience.tries.min(2);
+            }
+            match hub.fetch(repo, &REPO_FILES, progress) {
+                Ok(snapshot) => return Ok(snapshot.join(REPO_FILE)),
+                Err(outcome) => {
+                    if usable.is_some() {
+                        progress.note(&format!(
+                            "{}: {outcome}; going on with what the cache has of it",
+                            self.hub.address(repo, "")
+                        ));
+                    }
+                    attempts.push(Attempt {
+                        address: self.hub.address(repo, REPO_FILE),
+                        outcome,
+                    });
+                }
             }
         }
-        Err(FetchError {
-            wanted: repo.to_string(),
+        usable.ok_or_else(|| self.failed(repo, attempts))
+    }
+
+    /// Looks closely at a file that was fetched and could not be used. One that is damaged, or
+    /// that nothing speaks for, is fetched again the next time.
+    pub fn recheck(&self, path: &Path) {
+        if path.parent() != Some(&self.cache) {
+            self.hub.check(path, true);
+        } else if seal::check(path, &seal_path(path), None, true) == Verdict::Unknown {
+            // Where that can't be noted, the same file comes again, and the same error.
+            seal::condemn(path, &seal_path(path)).ok();
+        }
+    }
+
+    fn failed(&self, wanted: &impl ToString, attempts: Vec<Attempt>) -> crate::Error {
+        FetchError {
+            wanted: wanted.to_string(),
             attempts,
             offline: self.offline,
         }
-        .into())
-    }
-
-    fn cache_attempts(&self, variant: &Variant) -> Vec<Attempt> {
-        let hub = self.hub_repo.as_ref().map(|_| not_cached(&self.hub.cache));
-        let conversion = not_cached(&self.conversion_path(variant));
-        hub.into_iter().chain([conversion]).collect()
+        .into()
     }
 
     /// Downloads Keras's file and keeps our conversion of it, if it can be kept.
@@ -132,37 +190,33 @@ impl Store {
         if let Err(error) = writable {
             return Err(Attempt {
                 address: self.cache.display().to_string(),
-                outcome: format!("the cache can't be written to ({})", error.kind()),
+                outcome: describe_write(&self.cache, &error),
             });
         }
-        self.convert_release(variant, progress)
-            .map_err(|outcome| Attempt {
-                address: without_credentials(&self.release_address(variant)),
-                outcome,
-            })
-    }
-
-    /// Downloads Keras's file and keeps our conversion of it.
-    fn convert_release(
-        &self,
-        variant: &Variant,
-        progress: &dyn Progress,
-    ) -> Result<PathBuf, String> {
-        let address = self.release_address(variant);
-        let bytes = release::download(&address, self.patience, progress)?;
-        let options = LoadOptions {
-            size: Some(variant.size),
-            activation: None,
-        };
-        let checkpoint = Checkpoint::from_bytes(bytes, Path::new(&variant.release_file), &options)
-            .map_err(|e| format!("what arrived is not the checkpoint: {e}"))?
-            .with_source_name(&without_credentials(&address));
-        variant
-            .check(&checkpoint)
-            .map_err(|e| format!("what arrived is {e}"))?;
+        let lock = self.cache.join(".locks");
+        let lock = lock.join(format!("{}.lock", variant.hub_file));
+        let lock = Lock::take(&lock, &variant.release_file, progress);
+        sweep(&self.cache);
+        // Another process may have done it while this one waited.
         let path = self.conversion_path(variant);
-        checkpoint.save(&path).map_err(|e| e.to_string())?;
-        Ok(path)
+        if matches!(check_conversion(&path), Some(Verdict::Sound)) {
+            return Ok(path);
+        }
+        let address = self.release_address(variant);
+        let fetched = release::fetch(&address, &self.cache, self.patience, &lock, progress);
+        let conversion = fetched.and_then(|bytes| convert(variant, bytes, &address));
+        let kept = conversion.and_then(|bytes| {
+            let sum = sha256(&bytes);
+            seal::write_sealed(&path, &seal_path(&path), &bytes, &sum)
+                .map_err(|e| describe_write(&self.cache, &e))
+        });
+        match kept {
+            Ok(()) => Ok(path),
+            Err(outcome) => Err(Attempt {
+                address: without_credentials(&address),
+                outcome,
+            }),
+        }
     }
 
     /// A store of the published weights with the given caches and nothing else configured.
@@ -178,9 +232,60 @@ impl Store {
     }
 }
 
+/// Our conversion of Keras's file of a variant.
+fn convert(variant: &Variant, bytes: Vec<u8>, address: &str) -> Result<Vec<u8>, String> {
+    let options = LoadOptions {
+        size: Some(variant.size),
+        activation: None,
+    };
+    let checkpoint = Checkpoint::from_bytes(bytes, Path::new(&variant.release_file), &options)
+        .map_err(|e| format!("what arrived is not the checkpoint: {e}"))?
+        .with_source_name(&without_credentials(address));
+    variant
+        .check(&checkpoint)
+        .map_err(|e| format!("what arrived is {e}"))?;
+    checkpoint
+        .to_safetensors(&SaveOptions::default())
+        .map_err(|e| e.to_string())
+}
+
+/// Removes what runs left that were killed while they wrote a file.
+fn sweep(folder: &Path) {
+    let hour = Duration::from_secs(3600);
+    for entry in std::fs::read_dir(folder).into_iter().flatten().flatten() {
+        let changed = entry.metadata().and_then(|metadata| metadata.modified());
+        let is_old = changed.is_ok_and(|time| time.elapsed().is_ok_and(|age| age > hour));
+        if is_old && entry.file_name().to_string_lossy().starts_with(".tmp") {
+            std::fs::remove_file(entry.path()).ok();
+        }
+    }
+}
+
+/// The seal of a conversion.
+fn seal_path(conversion: &Path) -> PathBuf {
+    let mut path = conversion.as_os_str().to_owned();
+    path.push(".sha256");
+    path.into()
+}
+
+/// What is known of a conversion, where there is one.
+fn check_conversion(path: &Path) -> Option<Verdict> {
+    let is_there = path.is_file();
+    is_there.then(|| seal::check(path, &seal_path(path), None, false))
+}
+
 fn not_cached(path: &Path) -> Attempt {
     Attempt {
         address: path.display().to_string(),
         outcome: "not in the cache".into(),
     }
+}
+
+fn damaged(path: &Path, progress: &dyn Progress) -> Attempt {
+    let attempt = Attempt {
+        address: path.display().to_string(),
+        outcome: "damaged (it is not what was put into the cache)".into(),
+    };
+    progress.note(&format!("{}: {}", attempt.address, attempt.outcome));
+    attempt
 }

@@ -89,16 +89,24 @@ impl Program {
 
     /// A command with these arguments, to be run in that folder.
     pub fn command<S: AsRef<std::ffi::OsStr>>(&self, arguments: &[S]) -> assert_cmd::Command {
-        let mut command = assert_cmd::Command::new(env!("CARGO_BIN_EXE_mobilenet"));
+        let mut command = assert_cmd::Command::from_std(self.process(arguments));
+        command.timeout(std::time::Duration::from_secs(120));
         command
+    }
+
+    /// The same as a process that can be started and left to itself.
+    pub fn process<S: AsRef<std::ffi::OsStr>>(&self, arguments: &[S]) -> std::process::Command {
+        let mut process = std::process::Command::new(env!("CARGO_BIN_EXE_mobilenet"));
+        process
             .env_clear()
             .env("HOME", self.path("home"))
             .env("MOBILENET_CACHE", self.path("cache"))
             .env("HF_HOME", self.path("hf"))
+            // What is tried again is tried at once.
+            .env("MOBILENET_RETRY_DELAY", "0.01")
             .current_dir(self.folder.path())
-            .timeout(std::time::Duration::from_secs(120))
             .args(arguments);
-        command
+        process
     }
 
     /// Runs it to its end.

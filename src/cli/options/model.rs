@@ -6,7 +6,7 @@ use anyhow::{Result, anyhow, bail};
 use clap::{Args, ValueEnum};
 use mobilenet::model::{Config, PUBLISHED_ALPHAS, PUBLISHED_SIZES, validate_size};
 use mobilenet::ops::Activation;
-use mobilenet::weights::{Checkpoint, LoadOptions, Repo, Variant, catalogue, open_bundle};
+use mobilenet::weights::{Checkpoint, LoadOptions, Repo, Store, Variant, catalogue, open_bundle};
 
 use crate::cli::environment;
 use crate::cli::progress::Download;
@@ -92,10 +92,10 @@ impl ModelOptions {
         }
         let checkpoint = match (&self.weights, &self.repo) {
             (Some(path), _) => self.open(path)?,
-            (None, Some(repo)) => {
-                let store = environment::store(self.offline)?;
-                self.open(&store.fetch_repo(repo, &Download::new(global))?)?
-            }
+            (None, Some(repo)) => self.open_fetched(
+                |store| Ok(store.fetch_repo(repo, &Download::new(global))?),
+                |path| self.open(path),
+            )?,
             (None, None) => match self.open_bundled()? {
                 Some(checkpoint) => checkpoint,
                 None => self.open_published(global)?,
@@ -133,14 +133,35 @@ impl ModelOptions {
     /// Whatever the cache holds under a variant's name has to be that variant.
     fn open_published(&self, global: Global) -> Result<Checkpoint> {
         let variant = self.published()?;
-        let path = environment::store(self.offline)?.fetch(variant, &Download::new(global))?;
-        Checkpoint::open(&path, &LoadOptions::default())
-            .map_err(|error| error.to_string())
-            .and_then(|found| variant.check(&found).map(|()| found))
-            .map_err(|reason| {
-                let path = path.display();
-                anyhow!("{reason}\n  in the cache; remove {path} to fetch it again")
-            })
+        let open = |path: &Path| {
+            Checkpoint::open(path, &LoadOptions::default())
+                .map_err(|error| error.to_string())
+                .and_then(|found| variant.check(&found).map(|()| found))
+                .map_err(|reason| {
+                    let path = path.display();
+                    anyhow!("{reason}\n  in the cache; remove {path} to fetch it again")
+                })
+        };
+        let fetch = |store: &Store| Ok(store.fetch(variant, &Download::new(global))?);
+        self.open_fetched(fetch, open)
+    }
+
+    /// Reads a file that is fetched. Where it can't be used, the cache may have damaged it: it
+    /// is looked at closely, and fetched again if so.
+    fn open_fetched(
+        &self,
+        fetch: impl Fn(&Store) -> Result<PathBuf>,
+        open: impl Fn(&Path) -> Result<Checkpoint>,
+    ) -> Result<Checkpoint> {
+        let store = environment::store(self.offline)?;
+        let path = fetch(&store)?;
+        open(&path).or_else(|error| {
+            if store.offline {
+                return Err(error);
+            }
+            store.recheck(&path);
+            open(&fetch(&store)?)
+        })
     }
 
     /// The published variant that the options name.

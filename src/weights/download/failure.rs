@@ -1,0 +1,135 @@
+//! Why a request brought nothing, in words, and what may help.
+
+use std::time::Duration;
+
+use ureq::Body;
+use ureq::http::{Response, StatusCode};
+
+use super::http::header;
+
+/// A web page in place of a file.
+pub(super) const WEB_PAGE: &str = "a web page (HTML) arrived in place of the file: a proxy, or the login page of this network, \
+     may stand between";
+
+/// Why a request brought nothing.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(in crate::weights) struct Failure {
+    /// In a few words: the address stands beside it already.
+    pub reason: String,
+    pub kind: Kind,
+}
+
+/// What may help against a failure.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(in crate::weights) enum Kind {
+    /// Trying again, after as long as the server says.
+    Passing(Option<Duration>),
+    /// Trying again where the server was reached before.
+    Unreachable,
+    /// Trying again once: what arrived was not what was stated.
+    Damaged,
+    /// Nothing: there is no such file.
+    Absent,
+    /// Nothing.
+    Final,
+}
+
+impl Failure {
+    pub fn new(kind: Kind, reason: impl Into<String>) -> Self {
+        let reason = reason.into();
+        Self { reason, kind }
+    }
+
+    pub fn last(reason: impl Into<String>) -> Self {
+        Self::new(Kind::Final, reason)
+    }
+
+    pub fn passing(reason: impl Into<String>) -> Self {
+        Self::new(Kind::Passing(None), reason)
+    }
+}
+
+/// Whatever is no part of a file is an error.
+pub(super) fn check_status(response: &Response<Body>) -> Result<(), Failure> {
+    let is_page = header(response, "content-type").is_some_and(|kind| {
+        kind.trim_start()
+            .to_ascii_lowercase()
+            .starts_with("text/html")
+    });
+    let code = header(response, "x-error-code").unwrap_or_default();
+    let status = response.status();
+    Err(match status.as_u16() {
+        200 | 206 if is_page => Failure::last(WEB_PAGE),
+        200 | 206 | 416 => return Ok(()),
+        401 | 403 if code == "GatedRepo" => Failure::last(
+            "access denied: its conditions have to be accepted on its page, and a token sent",
+        ),
+        401 | 403 if code == "RepoNotFound" => {
+            Failure::last("no such repository, or one that needs a token (access denied)")
+        }
+        401 | 403 if is_page => {
+            Failure::last("access denied by a web page (is a token needed, or a proxy between?)")
+        }
+        401 | 403 => Failure::last("access denied (is a token needed?)"),
+        404 | 410 => Failure::new(
+            Kind::Absent,
+            match code {
+                "RevisionNotFound" => "no such revision (not found)",
+                "RepoNotFound" => "no such repository (not found)",
+                _ => "not found",
+            },
+        ),
+        407 => Failure::last("the proxy wants a name and a password"),
+        511 => Failure::last("this network wants a login first (the server answered 511)"),
+        408 | 425 | 429 | 500.. => retry_later(response, status),
+        _ => Failure::last(format!("the server answered {}", status.as_u16())),
+    })
+}
+
+fn retry_later(response: &Response<Body>, status: StatusCode) -> Failure {
+    let wait = header(response, "retry-after").and_then(|text| text.trim().parse().ok());
+    let asks = match wait {
+        Some(seconds) => format!(" and asks to wait {seconds} seconds"),
+        None => String::new(),
+    };
+    let reason = match status.as_u16() {
+        429 => format!("the server answered 429 (too many requests){asks}"),
+        status => format!("the server answered {status}{asks}"),
+    };
+    Failure::new(Kind::Passing(wait.map(Duration::from_secs)), reason)
+}
+
+/// Whether these are the first bytes of HTML or XML, which no file here begins with.
+pub(super) fn is_markup(bytes: &[u8]) -> bool {
+    let bytes = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes);
+    let head = bytes.trim_ascii_start();
+    let tags = [
+        "<!doctype",
+        "<html",
+        "<head",
+        "<body",
+        "<script",
+        "<!--",
+        "<?xml",
+    ];
+    tags.iter().any(|tag| {
+        let head = head.get(..tag.len()).unwrap_or_default();
+        head.eq_ignore_ascii_case(tag.as_bytes())
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_web_page_is_told_from_a_checkpoint() {
+        for page in ["<html>", "\n <!DOCTYPE html>", "\u{feff}<?xml version"] {
+            assert!(is_markup(page.as_bytes()), "{page}");
+        }
+        // A safetensors header of 60 bytes begins with the same letter.
+        for other in [&b"<\0\0\0\0\0\0\0{"[..], b"{}", b"", b"\x89HDF\r\n"] {
+            assert!(!is_markup(other), "{other:?}");
+        }
+    }
+}

@@ -1,0 +1,282 @@
+//! What the cache lacks, from the Hub.
+
+use std::path::PathBuf;
+
+use hf_hub::api::RepoInfo;
+
+use super::cache::Folder;
+use super::repo::{Repo, is_plain};
+use super::{Cached, Hub, RepoFile, is_hex};
+use crate::weights::contents::MAX_FILE_BYTES;
+use crate::weights::download::{
+    Answer, Client, Failure, Kind, MAX_SMALL_BYTES, Progress, Wanted, check_address,
+    describe_write, remove_part,
+};
+use crate::weights::lock::Lock;
+use crate::weights::seal::Verdict;
+
+/// The header that says which commit an answer is of.
+const COMMIT: &str = "x-repo-commit";
+
+/// What the Hub says of a file before it is fetched.
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Stated {
+    commit: String,
+    etag: String,
+    size: Option<u64>,
+}
+
+impl Hub {
+    /// Files of a repository, all of one commit, in the folder that is returned: from the cache,
+    /// else downloaded. What is not required may be missing from it.
+    ///
+    /// # Errors
+    /// What the server or the system answered, in words.
+    pub fn fetch(
+        &self,
+        repo: &Repo,
+        files: &[RepoFile],
+        progress: &dyn Progress,
+    ) -> Result<PathBuf, String> {
+        check_address(self.endpoint())?;
+        if let Some(file) = files.iter().find(|f| !f.name.split('/').all(is_plain)) {
+            return Err(format!("{:?} is not a file's name", file.name));
+        }
+        if let Cached::All(snapshot) = self.look(repo, files) {
+            return Ok(snapshot);
+        }
+        let folder = Folder::new(&self.cache, repo);
+        folder
+            .prepare()
+            .map_err(|e| describe_write(folder.root(), &e))?;
+        let lock = Lock::take(&folder.revision_lock(), &repo.to_string(), progress);
+        let job = Job {
+            hub: self,
+            client: Client::new(self.patience),
+            repo,
+            folder: &folder,
+            shared: lock.is_held(),
+            progress,
+        };
+        job.run(files).map_err(|failure| failure.reason)
+    }
+}
+
+/// One call of [`Hub::fetch`].
+struct Job<'a> {
+    hub: &'a Hub,
+    client: Client,
+    repo: &'a Repo,
+    folder: &'a Folder,
+    /// Whether other processes wait until this one is done.
+    shared: bool,
+    progress: &'a dyn Progress,
+}
+
+impl Job<'_> {
+    fn run(&self, files: &[RepoFile]) -> Result<PathBuf, Failure> {
+        // Another process may have done it while this one waited.
+        let commit = match self.hub.look(self.repo, files) {
+            Cached::All(snapshot) => return Ok(snapshot),
+            // What is there decides which commit it is.
+            Cached::Required(_) | Cached::Damaged(_) => self.folder.commit(),
+            Cached::Nothing => None,
+        };
+        match self.files(files, commit.as_deref()) {
+            // The server has it no more.
+            Err(failure) if failure.kind == Kind::Absent && commit.is_some() => {
+                self.files(files, None)
+            }
+            result => result,
+        }
+    }
+
+    /// All files of one commit: the given one, else what the revision is now.
+    fn files(&self, files: &[RepoFile], commit: Option<&str>) -> Result<PathBuf, Failure> {
+        let mut at = commit.map(|commit| self.repo.at(commit));
+        // The required ones first: they say which commit it is.
+        let mut ordered = files.to_vec();
+        ordered.sort_by_key(|file| !file.required);
+        for file in ordered {
+            let commit = self.file(at.as_ref(), file).map_err(|failure| {
+                // The first one's name stands beside the failure already.
+                match file.name == files[0].name {
+                    true => failure,
+                    false => {
+                        Failure::new(failure.kind, format!("{}: {}", file.name, failure.reason))
+                    }
+                }
+            })?;
+            at.get_or_insert_with(|| self.repo.at(&commit));
+        }
+        let commit = at.map(|repo| repo.revision).unwrap_or_default();
+        // Last, so that no revision ever refers to a commit that is not all there.
+        self.folder.refer(&commit).map_err(|e| self.write(&e))?;
+        Ok(self.folder.snapshot(&commit))
+    }
+
+    /// One file into the cache, at a commit where that is known; the commit.
+    fn file(&self, at: Option<&Repo>, file: RepoFile) -> Result<String, Failure> {
+        if let Some(Repo { revision, .. }) = at {
+            let path = self.folder.snapshot(revision).join(file.name);
+            let is_there = path.is_file() && self.hub.check(&path, false) != Verdict::Damaged;
+            if is_there || !file.required && self.folder.is_absent(revision, file.name) {
+                return Ok(revision.clone());
+            }
+        }
+        let repo = at.unwrap_or(self.repo);
+        let ask = || self.ask(repo, file.name);
+        let stated = match self.client.patiently(self.progress, || 0, ask) {
+            Err(Failure {
+                kind: Kind::Absent, ..
+            }) if !file.required && at.is_some() => {
+                let commit = repo.revision.clone();
+                let noted = self.folder.note_absent(&commit, file.name);
+                noted.map_err(|e| self.write(&e))?;
+                return Ok(commit);
+            }
+            Err(failure) if failure.kind == Kind::Absent => {
+                return Err(self.explain(repo, file.name, failure));
+            }
+            stated => stated?,
+        };
+        self.content(repo, file, &stated)?;
+        let pointed = self.folder.point(&stated.commit, file.name, &stated.etag);
+        pointed.map_err(|e| self.write(&e))?;
+        Ok(stated.commit)
+    }
+
+    /// A file's content as a blob.
+    fn content(&self, repo: &Repo, file: RepoFile, stated: &Stated) -> Result<(), Failure> {
+        let etag = &stated.etag;
+        let lock = Lock::take(&self.folder.blob_lock(etag), file.name, self.progress);
+        let blob = self.folder.blob(etag);
+        if blob.is_file() {
+            let is_whole = match self.hub.check(&blob, false) {
+                Verdict::Unknown => blob.metadata().ok().map(|m| m.len()) == stated.size,
+                verdict => verdict == Verdict::Sound,
+            };
+            if is_whole {
+                return Ok(());
+            }
+            self.progress.note(&format!(
+                "{} is damaged in the cache; fetching it again",
+                file.name
+            ));
+        }
+        // As Python's tools call it, who go on from there as well.
+        let shared = self.shared && lock.is_held();
+        let part = match shared {
+            true => blob.with_file_name(format!("{etag}.incomplete")),
+            false => blob.with_file_name(format!("{etag}.{}.incomplete", std::process::id())),
+        };
+        let wanted = Wanted {
+            name: file.name,
+            part: &part,
+            named: true,
+            max: match file.required {
+                true => MAX_FILE_BYTES,
+                false => MAX_SMALL_BYTES,
+            },
+            size: stated.size,
+            sha256: is_hex(etag, 64).then_some(etag),
+        };
+        // At its commit, so that it stays the same however often it is asked for.
+        let address = self.hub.file_address(&repo.at(&stated.commit), file.name);
+        let token = self.hub.token.as_deref();
+        let attempt = || self.client.receive(&wanted, &address, token, self.progress);
+        let received = || wanted.received();
+        let result = self.client.patiently(self.progress, received, attempt);
+        if result.is_err() && !shared {
+            remove_part(&part);
+        }
+        result?;
+        std::fs::rename(&part, &blob).map_err(|e| self.write(&e))?;
+        self.hub.seal(&blob, etag);
+        Ok(())
+    }
+
+    /// What the Hub says of a file.
+    fn ask(&self, repo: &Repo, file: &str) -> Result<Stated, Failure> {
+        let address = self.hub.file_address(repo, file);
+        let token = self.hub.token.as_deref();
+        let answer = self.client.head(&address, token, COMMIT)?;
+        let header = |name| answer.header(name).unwrap_or_default();
+        let commit = header(COMMIT).to_owned();
+        let etag = match header("x-linked-etag") {
+            "" => header("etag"),
+            etag => etag,
+        };
+        let etag = etag.trim_start_matches("W/").replace('"', "");
+        // Both become parts of paths.
+        if !is_plain(&commit) || !is_plain(&etag) {
+            return Err(Failure::last(
+                "the server's answer was not understood (it is none of a Hugging Face Hub)",
+            ));
+        }
+        let size = stated_size(&answer);
+        Ok(Stated { commit, etag, size })
+    }
+
+    /// Why a file is not there, as far as the Hub's list of files tells.
+    fn explain(&self, repo: &Repo, file: &str, failure: Failure) -> Failure {
+        let Some(names) = self.list(repo) else {
+            return failure;
+        };
+        let has = |name: &str| names.iter().any(|n| n == name);
+        let foreign = [
+            "pytorch_model.bin",
+            "tf_model.h5",
+            "flax_model.msgpack",
+            "model.ckpt",
+        ];
+        let Some(foreign) = foreign.into_iter().find(|name| has(name)) else {
+            let reason = format!("the repository has no {file} (not found)");
+            return Failure::new(Kind::Absent, reason);
+        };
+        let what = match foreign {
+            "pytorch_model.bin" => "a pickle, which is not read",
+            _ => "which is not read",
+        };
+        let id = &repo.id;
+        let hint = match repo.revision.starts_with("refs/pr/") {
+            true => String::new(),
+            false => {
+                format!("; conversions often lie in revision refs/pr/1: try --repo {id}@refs/pr/1")
+            }
+        };
+        let reason =
+            format!("the repository has no {file} (not found), only {foreign}, {what}{hint}");
+        Failure::new(Kind::Absent, reason)
+    }
+
+    /// The names of a repository's files; none where the server has no such list.
+    fn list(&self, repo: &Repo) -> Option<Vec<String>> {
+        let address = format!("{}/api/{}", self.hub.endpoint(), repo.to_hf_hub().api_url());
+        let answer = self
+            .client
+            .get(&address, self.hub.token.as_deref(), &[])
+            .ok()?;
+        let body = answer.response.into_body();
+        let text = body.into_with_config().limit(MAX_SMALL_BYTES).read_to_vec();
+        let info: RepoInfo = serde_json::from_slice(&text.ok()?).ok()?;
+        Some(
+            info.siblings
+                .into_iter()
+                .map(|file| file.rfilename)
+                .collect(),
+        )
+    }
+
+    fn write(&self, error: &std::io::Error) -> Failure {
+        Failure::last(describe_write(self.folder.root(), error))
+    }
+}
+
+/// The length that is stated for the file itself, not for an answer that only points to it.
+fn stated_size(answer: &Answer) -> Option<u64> {
+    let redirects = answer.response.status().is_redirection();
+    let own = answer.header("content-length").filter(|_| !redirects);
+    let size = answer.header("x-linked-size").or(own)?;
+    size.trim().parse().ok()
+}

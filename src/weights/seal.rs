@@ -1,0 +1,180 @@
+//! Whether a file in a cache is still the one that was put there.
+//!
+//! A seal is a small text beside it, in the form of `sha256sum`: the file's sha256, with the
+//! length and the time of change that it had when the sum was last found right. While those are
+//! the same the sum is not taken again, which would cost as much time as a picture.
+
+use std::fs::{self, Metadata};
+use std::io;
+use std::path::Path;
+use std::time::UNIX_EPOCH;
+
+use super::contents::{stage, write_whole};
+use super::download::sha256_of;
+
+/// What a sum is compared with that no file has.
+const NONE: &str = "0000000000000000000000000000000000000000000000000000000000000000";
+
+/// What is known of a file.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Verdict {
+    /// It is as it was put there.
+    Sound,
+    /// It is another one.
+    Damaged,
+    /// Nothing says what it should be.
+    Unknown,
+}
+
+#[derive(Debug, PartialEq, Eq)]
+struct Seal {
+    sha256: String,
+    /// Length, and nanoseconds of the time of change.
+    state: (u64, u128),
+}
+
+impl Seal {
+    fn read(path: &Path) -> Option<Self> {
+        let text = fs::read_to_string(path).ok()?;
+        let (comment, sum) = text.split_once('\n')?;
+        let state = comment.strip_prefix("# ")?.split_once(" bytes, changed ")?;
+        let sha256 = sum.split_whitespace().next()?.to_owned();
+        let state = (state.0.parse().ok()?, state.1.trim().parse().ok()?);
+        Some(Self { sha256, state })
+    }
+
+    fn write(&self, path: &Path, file: &Path) -> io::Result<()> {
+        let (length, changed) = self.state;
+        let name = file.file_name().unwrap_or_default().to_string_lossy();
+        let sha256 = &self.sha256;
+        if let Some(folder) = path.parent() {
+            fs::create_dir_all(folder)?;
+        }
+        let text = format!("# {length} bytes, changed {changed}\n{sha256}  {name}\n");
+        write_whole(path, text.as_bytes())
+    }
+}
+
+fn state(metadata: &Metadata) -> (u64, u128) {
+    let changed = metadata.modified().ok();
+    let since = changed.and_then(|time| time.duration_since(UNIX_EPOCH).ok());
+    (metadata.len(), since.map_or(0, |since| since.as_nanos()))
+}
+
+/// Looks at a file: at its length and time of change where these are the sealed ones, else, or
+/// where `thorough`, at all of its bytes. `stated` is its sha256 where something else than the
+/// seal says it.
+pub(super) fn check(file: &Path, seal: &Path, stated: Option<&str>, thorough: bool) -> Verdict {
+    let sealed = Seal::read(seal);
+    let Some(expected) = stated.or(sealed.as_ref().map(|sealed| sealed.sha256.as_str())) else {
+        return Verdict::Unknown;
+    };
+    let Ok(metadata) = fs::metadata(file) else {
+        return Verdict::Unknown;
+    };
+    let now = state(&metadata);
+    if let Some(sealed) = &sealed
+        && sealed.sha256 == expected
+        && sealed.state == now
+        && !thorough
+    {
+        return Verdict::Sound;
+    }
+    match sha256_of(file) {
+        Ok(sum) if sum.eq_ignore_ascii_case(expected) => {
+            let fresh = Seal {
+                sha256: expected.to_owned(),
+                state: now,
+            };
+            if sealed.as_ref() != Some(&fresh) {
+                // Where that can't be written, the next run takes the sum again.
+                fresh.write(seal, file).ok();
+            }
+            Verdict::Sound
+        }
+        Ok(_) => {
+            // So that the next look, a cursory one, sees it too.
+            if sealed.as_ref().is_some_and(|sealed| sealed.state == now) {
+                let broken = Seal {
+                    sha256: expected.to_owned(),
+                    state: (0, 0),
+                };
+                broken.write(seal, file).ok();
+            }
+            Verdict::Damaged
+        }
+        Err(_) => Verdict::Unknown,
+    }
+}
+
+/// Seals a file as it is.
+pub(super) fn write(file: &Path, seal: &Path) -> io::Result<()> {
+    let state = state(&fs::metadata(file)?);
+    let sha256 = sha256_of(file)?;
+    Seal { sha256, state }.write(seal, file)
+}
+
+/// Seals a file as damaged: it could not be used, and nothing says what it should be.
+pub(super) fn condemn(file: &Path, seal: &Path) -> io::Result<()> {
+    let sha256 = NONE.to_owned();
+    let state = (0, 0);
+    Seal { sha256, state }.write(seal, file)
+}
+
+/// Writes a file that appears whole or not at all, and its seal before it.
+pub(super) fn write_sealed(file: &Path, seal: &Path, bytes: &[u8], sha256: &str) -> io::Result<()> {
+    let staged = stage(file, bytes)?;
+    let fresh = Seal {
+        sha256: sha256.to_owned(),
+        state: state(&staged.as_file().metadata()?),
+    };
+    fresh.write(seal, file)?;
+    staged.persist(file).map_err(|e| e.error)?;
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::weights::imported::sha256;
+
+    #[test]
+    fn every_change_of_a_file_is_seen() {
+        let folder = tempfile::tempdir().unwrap();
+        let (file, seal) = (folder.path().join("a"), folder.path().join("a.sha256"));
+        let look = |thorough| check(&file, &seal, None, thorough);
+        fs::write(&file, "right").unwrap();
+        assert_eq!(look(false), Verdict::Unknown);
+
+        write_sealed(&file, &seal, b"right", &sha256(b"right")).unwrap();
+        assert_eq!(look(false), Verdict::Sound);
+        assert_eq!(look(true), Verdict::Sound);
+        for wrong in ["wrong", "righ", ""] {
+            fs::write(&file, wrong).unwrap();
+            assert_eq!(look(false), Verdict::Damaged, "{wrong}");
+        }
+        // Copied to another time, it is looked at once more.
+        fs::write(&file, "right").unwrap();
+        assert_eq!(look(false), Verdict::Sound);
+
+        // What changed without a trace is found by a thorough look, and then by any.
+        let changed = fs::metadata(&file).unwrap().modified().unwrap();
+        fs::write(&file, "wrong").unwrap();
+        let open = fs::OpenOptions::new().write(true).open(&file).unwrap();
+        open.set_modified(changed).unwrap();
+        assert_eq!(look(false), Verdict::Sound);
+        assert_eq!(look(true), Verdict::Damaged);
+        assert_eq!(look(false), Verdict::Damaged);
+    }
+
+    #[test]
+    fn what_was_condemned_stays_so_until_it_is_replaced() {
+        let folder = tempfile::tempdir().unwrap();
+        let (file, seal) = (folder.path().join("a"), folder.path().join("a.sha256"));
+        fs::write(&file, "wrong").unwrap();
+        condemn(&file, &seal).unwrap();
+        assert_eq!(check(&file, &seal, None, false), Verdict::Damaged);
+        write_sealed(&file, &seal, b"right", &sha256(b"right")).unwrap();
+        assert_eq!(check(&file, &seal, None, false), Verdict::Sound);
+    }
+}
