@@ -2,6 +2,7 @@
 //!
 //! - `keras`: every Keras file gives Keras's own answers
 //! - `weights`: safetensors files that others wrote
+//! - `tflite`: TensorFlow Lite files of every type of weights, and damaged ones
 //! - `pixels`: every image gives Pillow's own bytes
 //! - `ops`: the operations that devices run, against their plain definition
 //! - `cpu`: the CPU's own kernels, in every instruction set, against those
@@ -28,5 +29,6 @@ mod ops;
 mod pixels;
 mod shared;
 mod support;
+mod tflite;
 mod weights;
 mod wordnet;
