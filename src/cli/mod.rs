@@ -40,7 +40,8 @@ const FAILURE: u8 = 2;
     name = "mobilenet",
     version,
     propagate_version = true,
-    max_term_width = 100
+    max_term_width = 100,
+    args_override_self = true
 )]
 struct Cli {
     #[command(subcommand)]

@@ -20,7 +20,9 @@ pub const SUPPORTED_FORMATS: &str = "JPEG, PNG, WebP, GIF, BMP, TIFF, PNM";
 
 /// Whether bytes begin as the files of a format do that [`decode`] knows; 32 are enough.
 pub fn looks_like_image(start: &[u8]) -> bool {
-    image::guess_format(start).is_ok_and(|format| format.reading_enabled())
+    // JPEG is read by a decoder of its own.
+    let known = |format: ImageFormat| format == ImageFormat::Jpeg || format.reading_enabled();
+    image::guess_format(start).is_ok_and(known)
 }
 
 /// Reads and decodes an image file.

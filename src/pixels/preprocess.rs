@@ -32,6 +32,31 @@ pub enum Crop {
     Squash,
 }
 
+/// Where the centre of a picture lies that can't be in its middle.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Centring {
+    /// Half a pixel up and to the left, as with integers: `(n - size) / 2`.
+    #[default]
+    Down,
+    /// To the even offset, as torchvision's `round`, and so timm.
+    HalfToEven,
+}
+
+impl Centring {
+    fn is_down(&self) -> bool {
+        *self == Self::Down
+    }
+
+    /// What to leave out before the centre, of `spare` pixels that are too many.
+    fn offset(self, spare: usize) -> usize {
+        match self {
+            Self::Down => spare / 2,
+            Self::HalfToEven => spare / 2 + usize::from(spare % 4 == 3),
+        }
+    }
+}
+
 /// A recipe from a decoded picture to the network's input.
 ///
 /// The samples become `x / 127.5 - 1`, which all published checkpoints take.
@@ -43,6 +68,9 @@ pub struct Preprocessing {
     pub crop: Crop,
     /// How it is resampled.
     pub filter: Filter,
+    /// Which pixels are the centre.
+    #[serde(default, skip_serializing_if = "Centring::is_down")]
+    pub centring: Centring,
 }
 
 /// A picture as the network takes it.
@@ -62,6 +90,15 @@ impl Preprocessing {
             size,
             crop: Crop::Center(CENTER_CROP),
             filter: Filter::Bilinear,
+            centring: Centring::Down,
+        }
+    }
+
+    /// The same for another size of input, if one is given.
+    pub fn at(self, size: Option<usize>) -> Self {
+        Self {
+            size: size.unwrap_or(self.size),
+            ..self
         }
     }
 
@@ -117,8 +154,8 @@ impl Preprocessing {
     fn cut(&self, image: &RgbImage, frame: Frame, original: (usize, usize)) -> RgbImage {
         let resized = self.resized(original);
         let window = Window {
-            left: (resized.0 - self.size) / 2,
-            top: (resized.1 - self.size) / 2,
+            left: self.centring.offset(resized.0 - self.size),
+            top: self.centring.offset(resized.1 - self.size),
             width: self.size,
             height: self.size,
         };

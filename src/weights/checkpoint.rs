@@ -1,21 +1,26 @@
 //! A checkpoint in memory: settings, tensors, and the recipe for its pixels.
 
+use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use candle_core::{DType, Device};
+use candle_core::{DType, Device, Tensor};
 use candle_nn::VarBuilder;
 
 use super::contents::{Contents, write_whole};
 use super::imported::{Imported, Origin, Source, Tensors};
 use super::recognise::{Stated, check, recognise};
 use super::safetensors::{self, Header, SafetensorsFile};
-use super::{hdf5, keras, tflite};
+use super::{beside, hdf5, keras, tflite};
 use crate::cpu::Isa;
 use crate::error::{Error, Result};
-use crate::model::{Config, MobileNet, Padding};
+use crate::labels::{Class, Labels};
+use crate::model::{Config, MobileNet};
 use crate::ops::Activation;
 use crate::pixels::Preprocessing;
+
+/// The checkpoint in a folder.
+const FILE_IN_FOLDER: &str = "model.safetensors";
 
 /// Input side where neither the checkpoint nor the caller states one.
 const DEFAULT_SIZE: usize = 224;
@@ -39,6 +44,7 @@ pub struct Checkpoint {
     path: PathBuf,
     config: Config,
     preprocessing: Preprocessing,
+    labels: Option<Vec<String>>,
     origin: Origin,
     assumed: Vec<&'static str>,
     tensors: Tensors,
@@ -46,9 +52,10 @@ pub struct Checkpoint {
 
 impl Checkpoint {
     /// Reads a checkpoint of any supported format, recognised from its content: our
-    /// safetensors, Keras's HDF5 (keras-applications `*_tf.h5`, Keras 3's legacy `.h5`, a whole
-    /// model's `.h5`, `.weights.h5`) and `.keras`, TensorFlow Lite's `.tflite` (quantised weights
-    /// become the floats they stand for).
+    /// safetensors, those of transformers and timm with the `config.json` beside them, Keras's
+    /// HDF5 (keras-applications `*_tf.h5`, Keras 3's legacy `.h5`, a whole model's `.h5`,
+    /// `.weights.h5`) and `.keras`, TensorFlow Lite's `.tflite` (quantised weights become the
+    /// floats they stand for). A folder stands for the `model.safetensors` in it.
     ///
     /// # Errors
     /// [`Error::Io`] where the file can't be read, [`Error::Checkpoint`] where it is of no such
@@ -56,6 +63,8 @@ impl Checkpoint {
     /// of the wrong shape is named.
     pub fn open(path: impl AsRef<Path>, options: &LoadOptions) -> Result<Self> {
         let path = path.as_ref();
+        let inside = path.join(FILE_IN_FOLDER);
+        let path = if path.is_dir() { &inside } else { path };
         Self::from_contents(Contents::open(path)?, path, options)
     }
 
@@ -81,15 +90,7 @@ impl Checkpoint {
             if let Some(header) = file.header().map_err(error)? {
                 return Self::ours(file, header, path, options);
             }
-            // Named as ours but written by somebody else: what the tensors don't tell is as in
-            // the published checkpoints.
-            Imported {
-                tensors: Tensors::File(file),
-                size: None,
-                activation: None,
-                padding: Padding::Keras,
-                batch_norm_epsilon: 1e-3,
-            }
+            foreign(file, path).map_err(error)?
         };
         Self::from_imported(imported, contents, path, options)
     }
@@ -105,16 +106,14 @@ impl Checkpoint {
         if options.activation.is_some_and(|asked| asked != stated) {
             return Err(contradiction(path, stated));
         }
-        let preprocessing = Preprocessing {
-            size: options.size.unwrap_or(header.preprocessing.size),
-            ..header.preprocessing
-        };
+        let preprocessing = header.preprocessing.at(options.size);
         let tensors = Tensors::File(file);
         let stated = tensors.stated();
         Self {
             path: path.into(),
             config: header.config,
             preprocessing,
+            labels: header.labels,
             origin: Origin::Stated(header.source),
             assumed: Vec::new(),
             tensors,
@@ -134,7 +133,10 @@ impl Checkpoint {
             return Err(contradiction(path, stated));
         }
         let activation = imported.activation.or(options.activation);
-        let size = options.size.or(imported.size);
+        let recipe = imported.recipe;
+        let size = recipe.as_ref().map(|recipe| recipe.size).or(imported.size);
+        let size = options.size.or(size);
+        let usual = || Preprocessing::center(DEFAULT_SIZE);
         let assumed = [
             ("size", size.is_none()),
             ("activation", activation.is_none()),
@@ -153,7 +155,8 @@ impl Checkpoint {
                 batch_norm_epsilon: imported.batch_norm_epsilon,
                 ..recognised
             },
-            preprocessing: Preprocessing::center(size.unwrap_or(DEFAULT_SIZE)),
+            preprocessing: recipe.unwrap_or_else(usual).at(size),
+            labels: imported.labels.filter(|labels| !are_imagenets(labels)),
             assumed,
             origin: Origin::file(file_name.to_string_lossy().into_owned(), contents),
             tensors: imported.tensors,
@@ -168,8 +171,15 @@ impl Checkpoint {
         self.preprocessing
             .validate()
             .map_err(|e| error(e.to_string()))?;
-        check(&self.config, stated).map_err(error)?;
-        Ok(self)
+        let name = |ours: &str| self.tensors.name(ours).to_owned();
+        check(&self.config, stated, &name).map_err(error)?;
+        match (&self.labels, self.config.classes) {
+            (Some(labels), Some(classes)) if labels.len() != classes => Err(error(format!(
+                "it has {} labels for {classes} classes",
+                labels.len()
+            ))),
+            _ => Ok(self),
+        }
     }
 
     /// The file that was read.
@@ -185,6 +195,16 @@ impl Checkpoint {
     /// How the network wants its pixels.
     pub fn preprocessing(&self) -> &Preprocessing {
         &self.preprocessing
+    }
+
+    /// The classes' names: the checkpoint's own, else those that their number suggests; none
+    /// without a classifier.
+    pub fn labels(&self) -> Option<Labels> {
+        let classes = self.config.classes?;
+        Some(match &self.labels {
+            Some(names) => Labels::named(names.iter().cloned()),
+            None => Labels::for_classes(classes),
+        })
     }
 
     /// The settings that neither the file nor the caller stated: `size`, `activation`.
@@ -226,10 +246,10 @@ impl Checkpoint {
     /// A failure to read them.
     pub fn weights(&self, device: &Device, dtype: DType) -> Result<VarBuilder<'_>> {
         Ok(match &self.tensors {
-            Tensors::File(file) => {
+            Tensors::File(file) if file.is_ours() => {
                 VarBuilder::from_slice_safetensors(file.contents(), dtype, device)?
             }
-            Tensors::Loaded(tensors) => VarBuilder::from_tensors(tensors.clone(), dtype, device),
+            tensors => VarBuilder::from_tensors(self.copies(tensors)?, dtype, device),
         })
     }
 
@@ -239,11 +259,7 @@ impl Checkpoint {
     /// # Errors
     /// A tensor that can't be converted.
     pub fn to_safetensors(&self) -> Result<Vec<u8>> {
-        let error = |e: String| Error::checkpoint(&self.path, e);
-        let mut tensors = match &self.tensors {
-            Tensors::File(file) => file.tensors().map_err(error)?,
-            Tensors::Loaded(tensors) => tensors.clone(),
-        };
+        let mut tensors = self.copies(&self.tensors)?;
         for tensor in tensors.values_mut() {
             *tensor = tensor.to_dtype(DType::F32)?;
         }
@@ -251,9 +267,17 @@ impl Checkpoint {
             version: safetensors::VERSION,
             config: self.config.clone(),
             preprocessing: self.preprocessing.clone(),
+            labels: self.labels.clone(),
             source: self.source().cloned(),
         };
-        safetensors::encode(&tensors, &header).map_err(error)
+        safetensors::encode(&tensors, &header).map_err(|e| Error::checkpoint(&self.path, e))
+    }
+
+    fn copies(&self, tensors: &Tensors) -> Result<HashMap<String, Tensor>> {
+        match tensors {
+            Tensors::File(file) => file.tensors().map_err(|e| Error::checkpoint(&self.path, e)),
+            Tensors::Loaded(tensors) => Ok(tensors.clone()),
+        }
     }
 
     /// Writes [`to_safetensors`](Self::to_safetensors) to a file, which appears whole or not at
@@ -267,6 +291,32 @@ impl Checkpoint {
         let bytes = self.to_safetensors()?;
         write_whole(path, &bytes).map_err(Error::io(path))
     }
+}
+
+/// Safetensors that do not describe themselves: in somebody else's naming, with what the files
+/// beside them say, or in ours without a word.
+fn foreign(file: SafetensorsFile, path: &Path) -> Result<Imported, String> {
+    let (file, layout) = file.translated();
+    let imported = Imported::new(Tensors::File(file));
+    let Some(layout) = layout else {
+        return Ok(imported);
+    };
+    let mut imported = Imported {
+        padding: layout.padding,
+        batch_norm_epsilon: layout.batch_norm_epsilon,
+        ..imported
+    };
+    beside::read(path, &mut imported)?;
+    // Neither tool has the network with another one unless its file says so.
+    imported.activation = imported.activation.or(Some(Activation::Relu6));
+    Ok(imported)
+}
+
+/// Whether labels are ImageNet's, which come with their WordNet ids.
+fn are_imagenets(labels: &[String]) -> bool {
+    let known = Labels::for_classes(labels.len());
+    let same = |(label, class): (&String, &Class)| *label == class.label;
+    labels.iter().zip(known.classes()).take(3).all(same)
 }
 
 fn contradiction(path: &Path, stated: Activation) -> Error {

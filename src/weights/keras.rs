@@ -81,11 +81,11 @@ fn import(datasets: Vec<Dataset>, description: Description) -> Result<Imported, 
         tensors.insert(name, tensor);
     }
     Ok(Imported {
-        tensors: Tensors::Loaded(tensors),
         size: description.size,
         activation: description.activation,
         padding: description.padding.unwrap_or(Padding::Keras),
         batch_norm_epsilon: description.batch_norm_epsilon.unwrap_or(1e-3),
+        ..Imported::new(Tensors::Loaded(tensors))
     })
 }
 

@@ -6,6 +6,7 @@
 //! published variants and a [`Store`] brings one here: from a cache, the Hugging Face Hub, or
 //! Keras's release.
 
+mod beside;
 mod catalogue;
 mod checkpoint;
 mod contents;
@@ -14,6 +15,7 @@ mod hdf5;
 mod hub;
 mod imported;
 mod keras;
+mod layout;
 mod recognise;
 mod release;
 mod safetensors;

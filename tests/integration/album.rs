@@ -171,6 +171,8 @@ fn in_a_folder_only_pictures_count() {
     program.file("album/notes.txt", "no picture");
     program.file("album/empty", "");
     program.file("album/no-extension", picture(1));
+    let cat = std::fs::read(repository("samples/cat.jpg")).expect("a sample");
+    program.file("album/jpeg", cat);
     program.file("album/UPPER.PNG", picture(2));
     program.file("album/broken.jpeg", "no picture");
     program.file("album/phone.heic", "a format that is not read");
@@ -179,13 +181,14 @@ fn in_a_folder_only_pictures_count() {
     let expected = [
         "UPPER.PNG",
         "broken.jpeg",
+        "jpeg",
         "no-extension",
         "phone.heic",
         "notes.txt",
     ];
     assert_eq!(paths(&rows), expected.map(|name| format!("album/{name}")));
     let failed: Vec<bool> = rows.iter().map(|row| !row["error"].is_null()).collect();
-    assert_eq!(failed, [false, true, false, true, true]);
+    assert_eq!(failed, [false, true, false, false, true, true]);
     assert_eq!(ran.code, Some(2));
 }
 

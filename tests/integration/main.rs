@@ -2,7 +2,9 @@
 //!
 //! - `keras`: every Keras file gives Keras's own answers
 //! - `weights`: safetensors files that others wrote
-//! - `tflite`: TensorFlow Lite files of every type of weights, and damaged ones
+//! - `layouts`: checkpoints as transformers and timm write them
+//! - `tflite`: TensorFlow Lite files of every type of weights
+//! - `tflite_damaged`: and what is wrong with others
 //! - `pixels`: every image gives Pillow's own bytes
 //! - `ops`: the operations that devices run, against their plain definition
 //! - `cpu`: the CPU's own kernels, in every instruction set, against those
@@ -13,6 +15,7 @@
 //! - `grep`: pictures by what they show
 //! - `bad_input`: damaged, hostile and absent files
 //! - `wordnet`: every group has the classes that WordNet's own program gives it
+//! - `spark`: the program inside Apache Spark (`examples/spark`), skipped without pyspark
 //! - `network`: downloads, against a server on loopback that can misbehave
 
 mod album;
@@ -24,11 +27,14 @@ mod commands;
 mod cpu;
 mod grep;
 mod keras;
+mod layouts;
 mod network;
 mod ops;
 mod pixels;
 mod shared;
+mod spark;
 mod support;
 mod tflite;
+mod tflite_damaged;
 mod weights;
 mod wordnet;

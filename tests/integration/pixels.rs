@@ -2,7 +2,7 @@
 
 use mobilenet::error::ImageErrorKind;
 use mobilenet::pixels::{
-    CENTER_CROP, Crop, DecodeOptions, Filter, Preprocessing, Window, decode, open, resize,
+    CENTER_CROP, Centring, Crop, DecodeOptions, Filter, Preprocessing, Window, decode, open, resize,
 };
 use serde::Deserialize;
 
@@ -98,6 +98,7 @@ fn resizing_gives_pillows_bytes() {
                 _ => Crop::Center(CENTER_CROP),
             },
             filter: case.filter,
+            centring: Centring::Down,
         };
         assert!(recipe.apply(&source) == want, "{} differs", case.name);
     }
@@ -160,6 +161,7 @@ fn decoding_at_a_reduced_scale_gives_pillows_bytes() {
                 _ => Crop::Center(CENTER_CROP),
             },
             filter: Filter::Bilinear,
+            centring: Centring::Down,
         };
         let got = recipe.read(&jpeg, &options).expect("a picture");
         assert!(got.pixels == image(want), "{key} differs");

@@ -45,6 +45,7 @@ impl Args for Sources {
             Arg::new(id)
                 .long(id)
                 .value_name("FILE")
+                .help_heading("Pictures")
                 .value_parser(value_parser!(OsString))
                 .action(ArgAction::Append)
         };

@@ -11,8 +11,6 @@ mod graph;
 mod values;
 mod walk;
 
-use std::collections::HashMap;
-
 use flatbuffer::Result;
 use graph::Graph;
 use walk::Layer;
@@ -70,11 +68,10 @@ pub(super) fn read(bytes: &[u8]) -> Result<Imported> {
         ]
     });
     Ok(Imported {
-        tensors: Tensors::Loaded(tensors.collect::<HashMap<_, _>>()),
         size,
         activation,
         padding,
-        batch_norm_epsilon: Config::default().batch_norm_epsilon,
+        ..Imported::new(Tensors::Loaded(tensors.collect()))
     })
 }
 

@@ -200,3 +200,31 @@ pub(super) fn range(tensor: &TensorInfo) -> std::result::Result<Option<(f32, f32
         )),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::io::Read;
+
+    use super::*;
+
+    const FILE: &[u8] = include_bytes!("../../../tests/data/tflite/uint8.tflite.gz");
+
+    /// However many tensors name the same bytes, what is made of them has a bound.
+    #[test]
+    fn no_more_values_are_read_than_were_allowed() {
+        let mut file = Vec::new();
+        let mut unpacked = flate2::read::GzDecoder::new(FILE);
+        unpacked.read_to_end(&mut file).expect("a fixture");
+        let graph = Graph::parse(&file).expect("a graph");
+        let stem = graph.operators[0].input(1).expect("a weight");
+        let mut reader = Reader::new(&graph, 2 * 54 + 53);
+        for _ in 0..2 {
+            assert_eq!(reader.read(stem).map(|it| it.values.len()), Ok(54));
+        }
+        let error = reader.read(stem).map(|it| it.values.len());
+        assert_eq!(
+            error,
+            Err("its tensors have more values than it has bytes".into())
+        );
+    }
+}
