@@ -2,10 +2,12 @@
 //! absent), and small ones in every type of weights (`tests/data/tflite/make_tflite.py`), as they
 //! are and damaged.
 
+use std::io::{Cursor, Write};
 use std::path::Path;
 
 use flate2::read::GzDecoder;
 use mobilenet::Error;
+use mobilenet::labels::Labels;
 use mobilenet::model::Padding;
 use mobilenet::ops::Activation;
 use mobilenet::weights::{Checkpoint, LoadOptions};
@@ -73,6 +75,9 @@ fn googles_files_give_the_answers_of_other_frameworks() {
         assert_eq!(config.padding, Padding::Same);
         assert_eq!(checkpoint.preprocessing().size, size);
         assert!(checkpoint.assumed().is_empty());
+        // Also where a file has labels of its own, which are ImageNet's.
+        let labels = checkpoint.labels().expect("labels");
+        assert_eq!(labels, Labels::imagenet_with_background());
         let (golden, pixels) = (tensors(golden), tensors(pixels));
         let mut compared = 0;
         let mut largest: f32 = 0.0;
@@ -162,4 +167,29 @@ fn an_activation_that_the_file_contradicts_is_an_error() {
     assert!(error.to_string().contains("activation is relu6"), "{error}");
     let relu = Checkpoint::from_bytes(fixture("float16"), path, &options).expect("ReLU");
     assert_eq!(relu.preprocessing().size, 64);
+}
+
+/// Behind the network there may be a zip of labels.
+#[test]
+fn labels_in_the_file_are_its_labels() {
+    let with = |text: &str| {
+        let mut file = Cursor::new(fixture("uint8"));
+        file.set_position(file.get_ref().len() as u64);
+        let mut zip = zip::ZipWriter::new(file);
+        let options = zip::write::SimpleFileOptions::default();
+        zip.start_file("labels.txt", options).expect("a zip");
+        zip.write_all(text.as_bytes()).expect("a zip");
+        let file = zip.finish().expect("a zip").into_inner();
+        let labels = read(file).expect("a checkpoint").labels().expect("labels");
+        let names = labels.classes().iter().map(|class| class.label.clone());
+        names.collect::<Vec<_>>().join(", ")
+    };
+    assert_eq!(
+        with("ant\nbee\r\ncrow\ndog\neel\n"),
+        "ant, bee, crow, dog, eel"
+    );
+    // As many as there are classes, or they are of something else.
+    let usual = "class 0, class 1, class 2, class 3, class 4";
+    assert_eq!(with("ant\nbee\n"), usual);
+    assert_eq!(with(""), usual);
 }

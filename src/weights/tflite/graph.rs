@@ -16,17 +16,21 @@ const MAX_DIMENSIONS: usize = 8;
 pub(super) struct Code(i32);
 
 impl Code {
+    pub const ADD: Self = Self(0);
     pub const AVERAGE_POOL_2D: Self = Self(1);
     pub const CONV_2D: Self = Self(3);
     pub const DEPTHWISE_CONV_2D: Self = Self(4);
     pub const DEQUANTIZE: Self = Self(6);
     pub const FULLY_CONNECTED: Self = Self(9);
+    pub const MUL: Self = Self(18);
     pub const RELU: Self = Self(19);
     pub const RELU6: Self = Self(21);
     pub const RESHAPE: Self = Self(22);
     pub const SOFTMAX: Self = Self(25);
     pub const PAD: Self = Self(34);
     pub const MEAN: Self = Self(40);
+    pub const SUB: Self = Self(41);
+    pub const DIV: Self = Self(42);
     pub const SQUEEZE: Self = Self(43);
     pub const QUANTIZE: Self = Self(114);
 }

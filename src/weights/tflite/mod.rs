@@ -8,12 +8,14 @@
 
 mod flatbuffer;
 mod graph;
+mod labels;
+mod options;
 mod values;
 mod walk;
 
 use flatbuffer::Result;
 use graph::Graph;
-use walk::Layer;
+use walk::{Layer, Network};
 
 use super::imported::{Imported, Tensors};
 use crate::model::{Config, MIN_SIZE, Padding, validate_size};
@@ -26,8 +28,9 @@ pub(super) fn matches_signature(bytes: &[u8]) -> bool {
 /// Reads a TFLite file.
 pub(super) fn read(bytes: &[u8]) -> Result<Imported> {
     let graph = Graph::parse(bytes)?;
-    let (input, size) = pixels(&graph)?;
-    let layers = walk::layers(&graph, input, bytes.len())?;
+    let Pixels { input, size, range } = Pixels::of(&graph)?;
+    let Network { layers, scaling } = walk::network(&graph, input, bytes.len())?;
+    check_scaling(range, scaling)?;
 
     let shallow = match layers.len().saturating_sub(1) / 2 {
         13 => false,
@@ -59,6 +62,8 @@ pub(super) fn read(bytes: &[u8]) -> Result<Imported> {
         }
     }
     let padding = padding(&config, &layers, size)?;
+    let classes = config.classes.and(layers.last());
+    let labels = classes.and_then(|layer| labels::read(bytes, layer.bias.elem_count()));
     let tensors = layers.into_iter().zip(convolutions);
     let tensors = tensors.flat_map(|(layer, convolution)| {
         let name = convolution.name;
@@ -71,35 +76,63 @@ pub(super) fn read(bytes: &[u8]) -> Result<Imported> {
         size,
         activation,
         padding,
+        labels,
         ..Imported::new(Tensors::Loaded(tensors.collect()))
     })
 }
 
-/// The tensor that takes the pixels, and the size they have to be of, where it is not left open.
-fn pixels(graph: &Graph) -> Result<(usize, Option<usize>)> {
-    let [Some(input)] = graph.inputs[..] else {
-        let n = graph.inputs.len();
-        return Err(format!("not a MobileNet V1: it has {n} inputs, not one"));
+/// What a graph takes.
+struct Pixels {
+    /// The tensor.
+    input: usize,
+    /// The side of the picture, where it is not left open.
+    size: Option<usize>,
+    /// What 0 and 255 are, where pixels go in as they are in a picture.
+    range: Option<[f64; 2]>,
+}
+
+impl Pixels {
+    fn of(graph: &Graph) -> Result<Self> {
+        let [Some(input)] = graph.inputs[..] else {
+            let n = graph.inputs.len();
+            return Err(format!("not a MobileNet V1: it has {n} inputs, not one"));
+        };
+        let tensor = graph.tensor(input)?;
+        let error = |reason: String| format!("its input {reason}");
+        let range = values::range(&tensor).map_err(error)?;
+        let size = match (&tensor.shape[..], &tensor.fixed[..]) {
+            ([_, _, _, 3], [_, None, _, _] | [_, _, None, _]) => None,
+            ([_, height, width, 3], _) if height == width => {
+                validate_size(*height).map_err(|e| e.to_string())?;
+                Some(*height)
+            }
+            (shape, _) => {
+                return Err(error(format!(
+                    "is {shape:?}, where pixels of a square picture are [1, side, side, 3]"
+                )));
+            }
+        };
+        Ok(Self { input, size, range })
+    }
+}
+
+/// Refuses pixels that the first layer takes in another range than ours.
+fn check_scaling(range: Option<[f64; 2]>, scaling: Option<[f64; 2]>) -> Result<()> {
+    // Floats that a graph scales are of 0 to 255. Others may be anything, and are taken to be
+    // scaled already.
+    let Some(range) = range.or(scaling.map(|_| [0.0, 255.0])) else {
+        return Ok(());
     };
-    let tensor = graph.tensor(input)?;
-    let error = |reason: String| format!("its input {reason}");
-    if let Some((low, high)) = values::range(&tensor).map_err(error)?
-        && ((low + 1.0).abs() > 0.1 || (high - 1.0).abs() > 0.1)
-    {
-        return Err(error(format!(
-            "takes pixels from {low} to {high}, where a MobileNet V1 takes them from -1 to 1"
-        )));
-    }
-    match (&tensor.shape[..], &tensor.fixed[..]) {
-        ([_, _, _, 3], [_, None, _, _] | [_, _, None, _]) => Ok((input, None)),
-        ([_, height, width, 3], _) if height == width => {
-            validate_size(*height).map_err(|e| e.to_string())?;
-            Ok((input, Some(*height)))
-        }
-        (shape, _) => Err(error(format!(
-            "is {shape:?}, where pixels of a square picture are [1, side, side, 3]"
-        ))),
-    }
+    let [factor, offset] = scaling.unwrap_or([1.0, 0.0]);
+    let [low, high] = range.map(|pixel| pixel * factor + offset);
+    // Calibration on a few pictures makes it a little narrower.
+    let is_ours = (low + 1.0).abs() < 0.1 && (high - 1.0).abs() < 0.1;
+    is_ours.then_some(()).ok_or_else(|| {
+        format!(
+            "its first layer takes pixels from {low:.3} to {high:.3}, where those of a MobileNet \
+             V1 go from -1 to 1"
+        )
+    })
 }
 
 /// Where a network's zeros go. Converters write SAME wherever a layer's own zeros come to the same

@@ -177,18 +177,18 @@ impl Quantization {
     }
 
     /// The numbers that 0 and 255 (-128 and 127) stand for, where there is one scale.
-    pub fn range(&self, kind: i8) -> Option<(f32, f32)> {
+    pub fn range(&self, kind: i8) -> Option<[f64; 2]> {
         let (low, high) = match kind {
             UINT8 => (0, 255),
             INT8 => (-128, 127),
             _ => return None,
         };
-        Some((self.number(0, low)?, self.number(0, high)?))
+        Some([self.number(0, low)?, self.number(0, high)?].map(f64::from))
     }
 }
 
 /// The range of a quantised tensor's numbers, or `None` where it holds floats.
-pub(super) fn range(tensor: &TensorInfo) -> std::result::Result<Option<(f32, f32)>, String> {
+pub(super) fn range(tensor: &TensorInfo) -> std::result::Result<Option<[f64; 2]>, String> {
     match tensor.kind {
         FLOAT32 => Ok(None),
         kind @ (UINT8 | INT8) => {

@@ -7,6 +7,7 @@ use candle_core::{Device, Tensor};
 
 use super::flatbuffer::Result;
 use super::graph::{Code, Graph, Operator};
+use super::options;
 use super::values::{Reader, Values};
 use crate::error::without_backtrace;
 use crate::model::ConvolutionKind;
@@ -24,24 +25,23 @@ pub(super) struct Layer {
     pub activation: Option<Activation>,
 }
 
-/// The number of an option's kind in the schema.
-const CONV_2D_OPTIONS: u8 = 1;
-const DEPTHWISE_CONV_2D_OPTIONS: u8 = 2;
-const POOL_2D_OPTIONS: u8 = 5;
-const FULLY_CONNECTED_OPTIONS: u8 = 8;
-const SOFTMAX_OPTIONS: u8 = 9;
+/// What a graph does with pixels.
+pub(super) struct Network {
+    /// In order; the last is the classifier where the number is even.
+    pub layers: Vec<Layer>,
+    /// What the pixels are multiplied by before the first of them, and what is added then.
+    pub scaling: Option<[f64; 2]>,
+}
 
-/// The number of VALID in the schema; SAME is 0.
-const VALID: i8 = 1;
-
-/// The network's layers in order; the last is the classifier where the number is even.
-pub(super) fn layers(graph: &Graph, input: usize, bytes: usize) -> Result<Vec<Layer>> {
+/// Reads the network that takes its pixels from a tensor, in a file of so many bytes.
+pub(super) fn network(graph: &Graph, input: usize, bytes: usize) -> Result<Network> {
     let mut walk = Walk {
         graph,
         reader: Reader::new(graph, bytes),
         ahead: chain(graph, input)?.into_iter().peekable(),
         channels: 3,
     };
+    let scaling = walk.scaling()?;
     let mut layers = vec![walk.convolution(ConvolutionKind::Standard)?];
     while walk.next_is(&[Code::PAD, Code::DEPTHWISE_CONV_2D]) {
         layers.push(walk.convolution(ConvolutionKind::Depthwise)?);
@@ -65,7 +65,7 @@ pub(super) fn layers(graph: &Graph, input: usize, bytes: usize) -> Result<Vec<La
         walk.ahead.next();
     }
     match walk.ahead.next() {
-        None => Ok(layers),
+        None => Ok(Network { layers, scaling }),
         Some(operator) => Err(format!(
             "not a MobileNet V1: {operator} comes after its last layer"
         )),
@@ -134,6 +134,36 @@ impl<'g, 'a> Walk<'g, 'a> {
         })
     }
 
+    /// What is done to the pixels one by one.
+    fn scaling(&mut self) -> Result<Option<[f64; 2]>> {
+        let mut scaling = None;
+        while self.next_is(&[Code::ADD, Code::SUB, Code::MUL, Code::DIV]) {
+            let Some(operator) = self.ahead.next() else {
+                break;
+            };
+            let error = |reason: String| format!("{operator}: {reason}");
+            options::check_arithmetic(operator).map_err(error)?;
+            let other = operator.input(1);
+            let other = other.ok_or_else(|| error("it has one input".into()))?;
+            let values = self.reader.read(other).map_err(error)?.values;
+            let (Some(&value), [factor, offset]) = (values.first(), scaling.unwrap_or([1.0, 0.0]))
+            else {
+                return Err(error("it has no number".into()));
+            };
+            if values.iter().any(|other| *other != value) {
+                return Err(error("its numbers are not all the same".into()));
+            }
+            let value = f64::from(value);
+            scaling = Some(match operator.code {
+                Code::ADD => [factor, offset + value],
+                Code::SUB => [factor, offset - value],
+                Code::MUL => [factor * value, offset * value],
+                _ => [factor / value, offset / value],
+            });
+        }
+        Ok(scaling)
+    }
+
     fn convolution(&mut self, kind: ConvolutionKind) -> Result<Layer> {
         let zeros = match self.ahead.next_if(|o| o.code == Code::PAD) {
             Some(operator) => Some(self.zeros(operator)?),
@@ -161,8 +191,8 @@ impl<'g, 'a> Walk<'g, 'a> {
             return Err(error(format!("its bias has {n} values, not {outputs}")));
         }
         let bias = Tensor::from_vec(bias, outputs, &Device::Cpu);
-        let (stride, padding, fused) = settings(operator, kind, zeros).map_err(error)?;
-        let mut activation = activation(fused).map_err(error)?;
+        let (stride, padding, fused) = options::settings(operator, kind, zeros).map_err(error)?;
+        let mut activation = options::activation(fused).map_err(error)?;
         match (kind, activation) {
             (ConvolutionKind::Classifier, None) => {}
             (ConvolutionKind::Classifier, Some(activation)) => {
@@ -251,95 +281,11 @@ impl<'g, 'a> Walk<'g, 'a> {
                 _ => Err(error(format!("its axes are {axes:?}, not [1, 2]"))),
             };
         }
-        let options = operator.options(POOL_2D_OPTIONS)?;
-        let filter: [i32; 2] = [options.scalar(4, 0)?, options.scalar(3, 0)?];
-        let fused: i8 = options.scalar(5, 0)?;
-        let whole = filter.map(|side| side.try_into().ok()) == [Some(height), Some(width)];
-        let once = options.scalar(0, 0)? == VALID || filter == [1, 1];
-        match whole && once && fused == 0 {
-            true => Ok(()),
-            false => Err(error(format!(
-                "it takes {filter:?} pixels of {height}x{width}, where one average of all of them \
-                 is expected"
-            ))),
-        }
+        options::check_pool(operator, [height, width]).map_err(error)
     }
 
     fn softmax(&mut self) -> Result<()> {
         let operator = self.expect(&[Code::SOFTMAX])?;
-        let beta: f32 = operator.options(SOFTMAX_OPTIONS)?.scalar(0, 0.0)?;
-        match beta == 1.0 {
-            true => Ok(()),
-            false => Err(format!("{operator}: its beta is {beta}, not 1")),
-        }
-    }
-}
-
-/// A convolution's stride, padding and fused activation.
-fn settings(
-    operator: &Operator,
-    kind: ConvolutionKind,
-    zeros: Option<[i64; 2]>,
-) -> Result<(usize, Padding, i8)> {
-    // The depthwise one has its depth multiplier before the activation.
-    let (options, activation) = match operator.code {
-        Code::FULLY_CONNECTED => {
-            let options = operator.options(FULLY_CONNECTED_OPTIONS)?;
-            if options.scalar::<i8>(1, 0)? != 0 {
-                return Err("its weight is shuffled, which is not supported".into());
-            }
-            return Ok((1, Padding::Same, options.scalar(0, 0)?));
-        }
-        Code::DEPTHWISE_CONV_2D => {
-            let options = operator.options(DEPTHWISE_CONV_2D_OPTIONS)?;
-            let multiplier: i32 = options.scalar(3, 0)?;
-            // Where it is not stated, the shapes tell: one filter a channel.
-            if ![0, 1].contains(&multiplier) {
-                return Err(format!("its depth multiplier is {multiplier}, not 1"));
-            }
-            (options, 4)
-        }
-        _ => (operator.options(CONV_2D_OPTIONS)?, 3),
-    };
-    let dilation: [i32; 2] = [
-        options.scalar(activation + 1, 1)?,
-        options.scalar(activation + 2, 1)?,
-    ];
-    if dilation != [1, 1] {
-        return Err(format!("its dilation is {dilation:?}, not [1, 1]"));
-    }
-    let strides: [i32; 2] = [options.scalar(1, 0)?, options.scalar(2, 0)?];
-    let stride = match strides {
-        [1, 1] => 1,
-        [2, 2] => 2,
-        _ => return Err(format!("its strides are {strides:?}, not 1 or 2")),
-    };
-    let valid = options.scalar(0, 0i8)? == VALID;
-    let is_3x3 = matches!(kind, ConvolutionKind::Standard | ConvolutionKind::Depthwise);
-    let padding = match (is_3x3, zeros, valid) {
-        (true, None, false) | (false, None, _) => Padding::Same,
-        (true, Some([0, 1]), true) if stride == 2 => Padding::After,
-        (true, Some([1, 1]), true) => Padding::Symmetric,
-        (true, None, true) => {
-            return Err("it has no zeros around its input (VALID), which is not supported".into());
-        }
-        (_, Some(zeros), _) => {
-            return Err(format!(
-                "{zeros:?} zeros before and after its input are not supported"
-            ));
-        }
-    };
-    Ok((stride, padding, options.scalar(activation, 0)?))
-}
-
-/// The activation of a number in the schema.
-fn activation(number: i8) -> Result<Option<Activation>> {
-    match number {
-        0 => Ok(None),
-        1 => Ok(Some(Activation::Relu)),
-        3 => Ok(Some(Activation::Relu6)),
-        2 => Err("its activation RELU_N1_TO_1 is not supported".into()),
-        4 => Err("its activation TANH is not supported".into()),
-        n => Err(format!("its activation {n} is not supported")),
+        options::check_softmax(operator).map_err(|reason| format!("{operator}: {reason}"))
     }
 }

@@ -7,7 +7,7 @@
 | --- | --- | --- |
 | float32 | shallow, SAME padding, 33x33, ReLU6, a 1x1 convolution as classifier, softmax | float32 |
 | float16 | shallow, Keras's padding (PAD, then VALID), 33x33, ReLU, a dense classifier | float16 behind DEQUANTIZE |
-| dynamic | shallow, symmetric padding (PAD, then VALID), 40x40, ReLU6, a dense classifier | int8, float32 biases |
+| dynamic | shallow, symmetric padding (PAD, then VALID), 40x40, ReLU6, a dense classifier; scales its pixels itself | int8, float32 biases |
 | int8 | full, SAME, 40x40, ReLU6, a 1x1 convolution | int8 a channel, int32 biases; uint8 pixels |
 | uint8 | that of float32, its weights rounded to uint8 a tensor and int32 biases | uint8, int32 biases |
 
@@ -106,9 +106,11 @@ def scaled(pixels):
     return pixels.astype(np.float32) / np.float32(127.5) - np.float32(1)
 
 
-def convert(model, rng=None, **settings):
-    with_softmax = keras.Model(model.inputs, layers.Softmax()(model.outputs[0]))
-    converter = tf.lite.TFLiteConverter.from_keras_model(with_softmax)
+def convert(model, rng=None, scales=False, **settings):
+    image = layers.Input(model.inputs[0].shape[1:], batch_size=1)
+    x = layers.Rescaling(1 / 127.5, offset=-1)(image) if scales else image
+    whole = keras.Model(image, layers.Softmax()(model(x)))
+    converter = tf.lite.TFLiteConverter.from_keras_model(whole)
     for name, value in settings.items():
         setattr(converter, name, value)
     if rng is not None:
@@ -225,7 +227,7 @@ def main():
     kind = dict(size=40, shallow=True, padding="symmetric", activation="relu6", dense=True)
     model = network(**kind)
     fill(model, rng)
-    dynamic = convert(model, _experimental_disable_per_channel=False, **optimised)
+    dynamic = convert(model, scales=True, _experimental_disable_per_channel=False, **optimised)
     keep("dynamic", dynamic, with_weights_of(dynamic, **kind))
 
     kind = dict(size=40, shallow=False, padding="same", activation="relu6", dense=False)
