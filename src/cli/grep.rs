@@ -164,7 +164,7 @@ pub fn run(arguments: &Arguments, global: Global) -> Result<Outcome> {
         !pictures.sources.is_empty(),
         "no pictures: mobilenet grep PATTERN PATH..."
     );
-    let session = Session::new(&pictures, global)?;
+    let session = Session::new(&pictures, false, global)?;
     let matcher = arguments.matcher(&wanted, session.classifier().labels())?;
     let mut out = BufWriter::new(io::stdout().lock());
     let end: &[u8] = if arguments.null { b"\0" } else { b"\n" };

@@ -14,10 +14,12 @@ mod grep;
 mod inputs;
 mod interrupt;
 mod matcher;
+mod models;
 mod options;
 mod output;
 mod pipeline;
 mod progress;
+mod pull;
 mod session;
 mod shell;
 mod summary;
@@ -68,6 +70,8 @@ enum Command {
     Classify(classify::Arguments),
     Grep(grep::Arguments),
     Summary(summary::Arguments),
+    Pull(pull::Arguments),
+    Models(models::Arguments),
     Convert(convert::Arguments),
     Bench(bench::Arguments),
     Doctor(doctor::Arguments),
@@ -121,6 +125,8 @@ fn run(cli: Cli) -> Result<Outcome> {
         Command::Classify(arguments) => classify::run(&arguments, global),
         Command::Grep(arguments) => grep::run(&arguments, global),
         Command::Summary(arguments) => summary::run(&arguments, global),
+        Command::Pull(arguments) => pull::run(&arguments, global),
+        Command::Models(arguments) => models::run(&arguments),
         Command::Convert(arguments) => convert::run(&arguments, global),
         Command::Bench(arguments) => bench::run(&arguments, global),
         Command::Doctor(arguments) => doctor::run(&arguments),

@@ -7,6 +7,7 @@ use std::path::Path;
 use image::metadata::Orientation;
 use image::{DynamicImage, ImageDecoder, ImageFormat, ImageReader, RgbImage};
 
+use super::jpeg::Needs;
 use super::limits::{DecodeOptions, check_size};
 use super::picture::Picture;
 use super::{gif, jpeg};
@@ -23,6 +24,18 @@ pub fn looks_like_image(start: &[u8]) -> bool {
     // JPEG is read by a decoder of its own.
     let known = |format: ImageFormat| format == ImageFormat::Jpeg || format.reading_enabled();
     image::guess_format(start).is_ok_and(known)
+}
+
+/// Width and height that an image's header states, before EXIF turns it; `None` where it can't
+/// be told.
+pub fn dimensions(bytes: &[u8]) -> Option<(u32, u32)> {
+    match image::guess_format(bytes).ok()? {
+        ImageFormat::Jpeg => jpeg::dimensions(bytes),
+        format => {
+            let reader = ImageReader::with_format(Cursor::new(bytes), format);
+            reader.into_dimensions().ok()
+        }
+    }
 }
 
 /// Reads and decodes an image file.
@@ -60,15 +73,15 @@ pub fn read(source: impl Read, options: &DecodeOptions) -> Result<Vec<u8>, Image
 /// Bytes that are empty, of no known format or damaged ([`ImageErrorKind::Decode`]), or an
 /// image larger than the limits ([`ImageErrorKind::Limit`]).
 pub fn decode(bytes: &[u8], options: &DecodeOptions) -> Result<RgbImage, ImageError> {
-    decode_at_least(bytes, options, &|_, _| (usize::MAX, usize::MAX)).map(|picture| picture.pixels)
+    decode_for(bytes, options, &|_, _| Needs::everything()).map(|picture| picture.pixels)
 }
 
-/// [`decode`] at a reduced scale, where the format can do so and the picture still has as many
-/// columns and rows as `enough` says for its width and height.
-pub(super) fn decode_at_least(
+/// [`decode`] of no more than `needs` says for the stored width and height, where the format can
+/// do with less.
+pub(super) fn decode_for(
     bytes: &[u8],
     options: &DecodeOptions,
-    enough: &dyn Fn(usize, usize) -> (usize, usize),
+    needs: &dyn Fn(usize, usize) -> Needs,
 ) -> Result<Picture, ImageError> {
     if bytes.is_empty() {
         return Err(ImageError::decode("the file is empty"));
@@ -79,7 +92,7 @@ pub(super) fn decode_at_least(
         )));
     };
     let (picture, orientation) = match format {
-        ImageFormat::Jpeg => jpeg::decode(bytes, options, enough)?,
+        ImageFormat::Jpeg => jpeg::decode(bytes, options, needs)?,
         ImageFormat::Gif => {
             let image = gif::decode(bytes, options)?;
             (image.into(), Orientation::NoTransforms)

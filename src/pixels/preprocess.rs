@@ -4,9 +4,9 @@ use candle_core::{Device, Tensor};
 use image::RgbImage;
 use serde::{Deserialize, Serialize};
 
-use super::decode::decode_at_least;
+use super::decode::decode_for;
+use super::jpeg::Needs;
 use super::limits::DecodeOptions;
-use super::picture::Picture;
 use super::resize::{Filter, Frame, Window, resize_frame};
 use crate::error::{ImageError, Result};
 use crate::model::validate_size;
@@ -20,6 +20,8 @@ pub const CENTER_CROP: f64 = 0.875;
 /// What is left to the resampler then hides most of what the reduced decoding does otherwise.
 /// Pillow's `thumbnail` leaves as much.
 const REDUCED_AT_LEAST: usize = 2;
+/// What a JPEG's sides are divided by at most.
+const MOST_REDUCED: usize = 8;
 
 /// How a picture of any shape becomes a square.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
@@ -130,18 +132,31 @@ impl Preprocessing {
         bytes: &[u8],
         options: &DecodeOptions,
     ) -> std::result::Result<Prepared, ImageError> {
-        let enough = |width, height| {
-            let (width, height) = self.resized((width, height));
-            (REDUCED_AT_LEAST * width, REDUCED_AT_LEAST * height)
-        };
-        let picture = match options.reduced {
-            true => decode_at_least(bytes, options, &enough)?,
-            false => Picture::from(super::decode(bytes, options)?),
-        };
+        let needs = |width, height| self.needs((width, height), options.reduced);
+        let picture = decode_for(bytes, options, &needs)?;
         Ok(Prepared {
             pixels: self.cut(&picture.pixels, picture.frame, picture.size),
             reduced: picture.is_reduced(),
         })
+    }
+
+    /// What of a picture of this width and height has to be decoded. What it is turned to by
+    /// EXIF does not matter: the recipe is the same for both directions and both ends.
+    fn needs(&self, size: (usize, usize), reduced: bool) -> Needs {
+        let (width, height) = self.resized(size);
+        // The centre, half a pixel of rounding, and what the kernel reaches beyond.
+        let scale = size.1 as f64 / height as f64;
+        let reach = self.size as f64 / 2.0 + 1.0 + self.filter.support() * scale.recip().max(1.0);
+        let rows = size.1 as f64 / 2.0 + reach * scale;
+        // And the pixels that a reduced one stands for.
+        let rows = rows.ceil() as usize + MOST_REDUCED;
+        Needs {
+            size: match reduced {
+                true => (REDUCED_AT_LEAST * width, REDUCED_AT_LEAST * height),
+                false => (usize::MAX, usize::MAX),
+            },
+            rows,
+        }
     }
 
     /// Brings a picture to `size` by `size` pixels, to the bytes that Pillow makes.

@@ -1,16 +1,15 @@
 //! A checkpoint in memory: settings, tensors, and the recipe for its pixels.
 
-use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use candle_core::{DType, Device, Tensor};
+use candle_core::{DType, Device};
 use candle_nn::VarBuilder;
 
-use super::contents::{Contents, write_whole};
-use super::imported::{Imported, Origin, Source, Tensors};
+use super::contents::Contents;
+use super::imported::{Imported, Origin, Source, Tensors, sha256};
 use super::recognise::{Stated, check, recognise};
-use super::safetensors::{self, Header, SafetensorsFile};
+use super::safetensors::{Header, SafetensorsFile};
 use super::{beside, hdf5, keras, tflite};
 use crate::cpu::Isa;
 use crate::error::{Error, Result};
@@ -41,13 +40,14 @@ pub struct LoadOptions {
 /// Every tensor that the settings call for is there in its shape, and none besides.
 #[derive(Debug, Clone)]
 pub struct Checkpoint {
-    path: PathBuf,
-    config: Config,
-    preprocessing: Preprocessing,
-    labels: Option<Vec<String>>,
+    pub(super) path: PathBuf,
+    pub(super) config: Config,
+    pub(super) preprocessing: Preprocessing,
+    pub(super) labels: Option<Vec<String>>,
     origin: Origin,
     assumed: Vec<&'static str>,
-    tensors: Tensors,
+    pub(super) tensors: Tensors,
+    contents: Arc<Contents>,
 }
 
 impl Checkpoint {
@@ -64,7 +64,14 @@ impl Checkpoint {
     pub fn open(path: impl AsRef<Path>, options: &LoadOptions) -> Result<Self> {
         let path = path.as_ref();
         let inside = path.join(FILE_IN_FOLDER);
-        let path = if path.is_dir() { &inside } else { path };
+        let path = match path.is_dir() {
+            true if !inside.exists() => {
+                let reason = format!("the folder has no {FILE_IN_FOLDER}");
+                return Err(Error::checkpoint(path, reason));
+            }
+            true => &inside,
+            false => path,
+        };
         Self::from_contents(Contents::open(path)?, path, options)
     }
 
@@ -107,6 +114,7 @@ impl Checkpoint {
             return Err(contradiction(path, stated));
         }
         let preprocessing = header.preprocessing.at(options.size);
+        let contents = Arc::clone(file.contents());
         let tensors = Tensors::File(file);
         let stated = tensors.stated();
         Self {
@@ -117,6 +125,7 @@ impl Checkpoint {
             origin: Origin::Stated(header.source),
             assumed: Vec::new(),
             tensors,
+            contents,
         }
         .checked(&stated)
     }
@@ -158,8 +167,12 @@ impl Checkpoint {
             preprocessing: recipe.unwrap_or_else(usual).at(size),
             labels: imported.labels.filter(|labels| !are_imagenets(labels)),
             assumed,
-            origin: Origin::file(file_name.to_string_lossy().into_owned(), contents),
+            origin: Origin::file(
+                file_name.to_string_lossy().into_owned(),
+                Arc::clone(&contents),
+            ),
             tensors: imported.tensors,
+            contents,
         }
         .checked(&stated)
     }
@@ -217,6 +230,11 @@ impl Checkpoint {
         self.origin.source()
     }
 
+    /// Sha256 of the file that was read, in hexadecimal, taken now.
+    pub fn sha256(&self) -> String {
+        sha256(&self.contents)
+    }
+
     /// The same with another name for its source, such as the address it came from.
     pub fn with_source_name(mut self, name: &str) -> Self {
         self.origin = self.origin.renamed(name);
@@ -249,47 +267,8 @@ impl Checkpoint {
             Tensors::File(file) if file.is_ours() => {
                 VarBuilder::from_slice_safetensors(file.contents(), dtype, device)?
             }
-            tensors => VarBuilder::from_tensors(self.copies(tensors)?, dtype, device),
+            _ => VarBuilder::from_tensors(self.copies()?, dtype, device),
         })
-    }
-
-    /// The checkpoint as our safetensors: f32, with the settings in the metadata. The same
-    /// checkpoint always gives the same bytes.
-    ///
-    /// # Errors
-    /// A tensor that can't be converted.
-    pub fn to_safetensors(&self) -> Result<Vec<u8>> {
-        let mut tensors = self.copies(&self.tensors)?;
-        for tensor in tensors.values_mut() {
-            *tensor = tensor.to_dtype(DType::F32)?;
-        }
-        let header = safetensors::Header {
-            version: safetensors::VERSION,
-            config: self.config.clone(),
-            preprocessing: self.preprocessing.clone(),
-            labels: self.labels.clone(),
-            source: self.source().cloned(),
-        };
-        safetensors::encode(&tensors, &header).map_err(|e| Error::checkpoint(&self.path, e))
-    }
-
-    fn copies(&self, tensors: &Tensors) -> Result<HashMap<String, Tensor>> {
-        match tensors {
-            Tensors::File(file) => file.tensors().map_err(|e| Error::checkpoint(&self.path, e)),
-            Tensors::Loaded(tensors) => Ok(tensors.clone()),
-        }
-    }
-
-    /// Writes [`to_safetensors`](Self::to_safetensors) to a file, which appears whole or not at
-    /// all. What a symbolic link points to is replaced, not the link; a device or a pipe is
-    /// written to as it is.
-    ///
-    /// # Errors
-    /// [`Error::Io`] where it can't be written.
-    pub fn save(&self, path: impl AsRef<Path>) -> Result<()> {
-        let path = path.as_ref();
-        let bytes = self.to_safetensors()?;
-        write_whole(path, &bytes).map_err(Error::io(path))
     }
 }
 

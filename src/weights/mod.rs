@@ -19,12 +19,14 @@ mod layout;
 mod recognise;
 mod release;
 mod safetensors;
+mod save;
 mod store;
 mod tflite;
 
-pub use catalogue::{Catalogue, Variant, catalogue};
+pub use catalogue::{Catalogue, OtherTraining, Variant, catalogue};
 pub use checkpoint::{Checkpoint, LoadOptions};
 pub use download::{NoProgress, Progress, without_credentials};
 pub use hub::{DEFAULT_ENDPOINT, Hub, Repo};
 pub use imported::Source;
+pub use save::SaveOptions;
 pub use store::Store;

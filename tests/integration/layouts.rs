@@ -207,7 +207,8 @@ fn the_files_beside_a_checkpoint_are_obeyed() {
     let ours = mobilenet::model::MobileNet::new(&expected, &ours).expect("a network");
     let picture = mobilenet::pixels::open(repository("samples/cat.jpg"), &DecodeOptions::default());
     let input = recipe.apply(&picture.expect("a picture"));
-    let pixels = mobilenet::pixels::to_tensor(&[input.clone()], &Device::Cpu).expect("pixels");
+    let pixels =
+        mobilenet::pixels::to_tensor(std::slice::from_ref(&input), &Device::Cpu).expect("pixels");
     let want = floats(&ours.forward(&pixels).expect("logits"));
     assert_eq!(
         floats(&answer(&checkpoint, std::slice::from_ref(&input)).1),

@@ -10,6 +10,7 @@
 //! - `cpu`: the CPU's own kernels, in every instruction set, against those
 //! - `assembly`: the kernels' machine code
 //! - `shared`: real pretrained weights and photographs, skipped where they are absent
+//! - `convert`: what it writes answers as what it read
 //! - `classify`, `commands`: the program, as a shell uses it
 //! - `album`: folders, lists and streams of pictures, and runs that were stopped
 //! - `grep`: pictures by what they show
@@ -24,6 +25,7 @@ mod assembly;
 mod bad_input;
 mod classify;
 mod commands;
+mod convert;
 mod cpu;
 mod grep;
 mod keras;

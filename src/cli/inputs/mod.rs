@@ -115,6 +115,13 @@ impl Sources {
         }
     }
 
+    /// The files that are named, lists among them.
+    pub fn files(&self) -> impl Iterator<Item = &Path> {
+        self.0.iter().map(|source| match source {
+            Source::Path(name) | Source::List(name, _) => Path::new(name),
+        })
+    }
+
     /// Whether anything is named.
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()
