@@ -4,7 +4,7 @@ use std::io::{self, BufWriter, IsTerminal, Write};
 use std::ops::ControlFlow;
 
 use anyhow::{Context, Result, ensure};
-use clap::Args;
+use clap::{ArgAction, Args};
 use mobilenet::labels::Labels;
 use mobilenet::labels::wordnet::{Group, Hierarchy};
 
@@ -88,6 +88,11 @@ pub struct Arguments {
     /// Print nothing, and stop at the first match
     #[arg(short = 'q', long, help_heading = "Output")]
     silent: bool,
+
+    /// Search folders too, print paths, read patterns as extended expressions: all always so,
+    /// and taken from whoever is used to typing it
+    #[arg(short = 'r', short_aliases = ['R', 'l', 'E'], hide = true, action = ArgAction::Count)]
+    habits: u8,
 
     #[command(flatten)]
     pictures: PictureOptions,

@@ -142,8 +142,14 @@ fn decode_other(
 fn describe(error: image::ImageError) -> ImageError {
     use image::ImageError::{Decoding, IoError, Limits, Unsupported};
     match error {
-        Limits(e) => ImageError::new(ImageErrorKind::Limit, e.to_string()),
-        Unsupported(e) => ImageError::decode(e.to_string()),
+        Limits(e) => {
+            let message = format!("its header asks for more than the limits allow ({e})");
+            ImageError::new(ImageErrorKind::Limit, message)
+        }
+        Unsupported(e) => {
+            let format = e.format_hint();
+            ImageError::decode(format!("a {format} of a kind that is unsupported ({e})"))
+        }
         IoError(e) if e.kind() == std::io::ErrorKind::UnexpectedEof => {
             ImageError::decode("the file is truncated")
         }

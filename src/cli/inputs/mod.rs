@@ -11,8 +11,7 @@ use std::fs::File;
 use std::io;
 use std::path::{Path, PathBuf};
 
-use anyhow::Result;
-use clap::error::ErrorKind;
+use anyhow::{Result, ensure};
 use clap::{Arg, ArgAction, ArgMatches, Args, Command, FromArgMatches, value_parser};
 use mobilenet::error::ImageError;
 use mobilenet::pixels::{DecodeOptions, read};
@@ -82,14 +81,7 @@ impl FromArgMatches for Sources {
             all.extend(lists.map(|(i, file)| (i, Source::List(file, end))));
         }
         all.sort_by_key(|(place, _)| *place);
-        let sources = Self(all.into_iter().map(|(_, source)| source).collect());
-        match sources.readers_of_stdin() > 1 {
-            true => Err(clap::Error::raw(
-                ErrorKind::ArgumentConflict,
-                "stdin can be read only once\n",
-            )),
-            false => Ok(sources),
-        }
+        Ok(Self(all.into_iter().map(|(_, source)| source).collect()))
     }
 
     fn update_from_arg_matches(&mut self, matches: &ArgMatches) -> Result<(), clap::Error> {
@@ -138,8 +130,12 @@ impl Sources {
     /// The pictures, found as they are asked for.
     ///
     /// # Errors
-    /// A list that can't be opened.
+    /// A list that can't be opened, or stdin named twice.
     pub fn into_inputs(self) -> Result<Inputs> {
+        ensure!(
+            self.readers_of_stdin() < 2,
+            "stdin (`-`) is named twice, and can be read only once"
+        );
         let mut opened = Vec::with_capacity(self.0.len());
         for source in self.0 {
             opened.push(match source {
