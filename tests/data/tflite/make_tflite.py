@@ -122,7 +122,7 @@ def convert(model, rng=None, scales=False, **settings):
 
 def convolutions(file):
     """Weight and bias of every convolution in order, as numbers, by TFLite's own interpreter."""
-    # Not made to run: constants are there without, and those of the uint8 file could not run: its activations are floats.
+    # Tensors are not allocated: constants are there without, and the uint8 file, whose activations are floats, can't run.
     interpreter = tf.lite.Interpreter(
         model_content=file,
         experimental_op_resolver_type=tf.lite.experimental.OpResolverType.BUILTIN_WITHOUT_DEFAULT_DELEGATES,
