@@ -10,7 +10,7 @@ use super::contents::Contents;
 use super::imported::{Imported, Origin, Source, Tensors, sha256};
 use super::recognise::{Stated, check, recognise};
 use super::safetensors::{Header, SafetensorsFile};
-use super::{beside, hdf5, keras};
+use super::{beside, hdf5, keras, tflite};
 use crate::cpu::Isa;
 use crate::error::{Error, Result};
 use crate::labels::{Class, Labels};
@@ -54,7 +54,8 @@ impl Checkpoint {
     /// Reads a checkpoint of any supported format, recognised from its content: our
     /// safetensors, those of transformers and timm with the `config.json` beside them, Keras's
     /// HDF5 (keras-applications `*_tf.h5`, Keras 3's legacy `.h5`, a whole model's `.h5`,
-    /// `.weights.h5`) and `.keras`. A folder stands for the `model.safetensors` in it.
+    /// `.weights.h5`) and `.keras`, TensorFlow Lite's `.tflite` (quantised weights become the
+    /// floats they stand for). A folder stands for the `model.safetensors` in it.
     ///
     /// # Errors
     /// [`Error::Io`] where the file can't be read, [`Error::Checkpoint`] where it is of no such
@@ -93,6 +94,8 @@ impl Checkpoint {
             keras::read_hdf5(&contents).map_err(error)?
         } else if contents.starts_with(keras::ZIP_SIGNATURE) {
             keras::read_zip(&contents).map_err(error)?
+        } else if tflite::matches_signature(&contents) {
+            tflite::read(&contents).map_err(error)?
         } else {
             let file = SafetensorsFile::new(Arc::clone(&contents)).map_err(error)?;
             if let Some(header) = file.header().map_err(error)? {

@@ -8,7 +8,7 @@ use std::path::Path;
 use memmap2::{Mmap, MmapOptions};
 use tempfile::NamedTempFile;
 
-use super::{hdf5, keras, safetensors};
+use super::{hdf5, keras, safetensors, tflite};
 use crate::error::{Error, Result};
 
 /// The largest checkpoint file read: alpha 16 has 1.1 GB.
@@ -45,13 +45,16 @@ impl Contents {
         let is_safetensors = safetensors::matches_signature(&bytes);
         let known = is_safetensors
             || bytes.starts_with(hdf5::SIGNATURE)
-            || bytes.starts_with(keras::ZIP_SIGNATURE);
+            || bytes.starts_with(keras::ZIP_SIGNATURE)
+            || tflite::matches_signature(&bytes);
         if !known {
             return Err(Error::checkpoint(
                 path,
                 match bytes.is_empty() {
                     true => "the file is empty",
-                    false => "not a checkpoint of a known format (safetensors, HDF5, .keras)",
+                    false => {
+                        "not a checkpoint of a known format (safetensors, HDF5, .keras, TFLite)"
+                    }
                 },
             ));
         }

@@ -3,6 +3,8 @@
 //! - `keras`: every Keras file gives Keras's own answers
 //! - `weights`: safetensors files that others wrote
 //! - `layouts`: checkpoints as transformers and timm write them
+//! - `tflite`: TensorFlow Lite files of every type of weights
+//! - `tflite_damaged`: and what is wrong with others
 //! - `pixels`: every image gives Pillow's own bytes
 //! - `ops`: the operations that devices run, against their plain definition
 //! - `cpu`: the CPU's own kernels, in every instruction set, against those
@@ -34,5 +36,7 @@ mod pixels;
 mod shared;
 mod spark;
 mod support;
+mod tflite;
+mod tflite_damaged;
 mod weights;
 mod wordnet;

@@ -1,0 +1,172 @@
+//! TensorFlow Lite's files (`.tflite`): batch norm is folded into the weights, which may be
+//! quantised; then they are taken for the numbers they stand for.
+//!
+//! Names of tensors depend on what converted a model, so the network is read off its operators
+//! (`walk`), which a graph holds (`graph`) in a FlatBuffer (`flatbuffer`). Generated code for
+//! TFLite's schema would be a hundred tables; a MobileNet needs ten, and every offset in them
+//! checked.
+
+mod flatbuffer;
+mod graph;
+mod labels;
+mod options;
+mod values;
+mod walk;
+
+use flatbuffer::Result;
+use graph::Graph;
+use walk::{Layer, Network};
+
+use super::imported::{Imported, Tensors};
+use crate::model::{Config, MIN_SIZE, Padding, validate_size};
+
+/// Whether the bytes look like TFLite: an offset, then the identifier of its schema.
+pub(super) fn matches_signature(bytes: &[u8]) -> bool {
+    bytes.get(4..8) == Some(b"TFL3")
+}
+
+/// Reads a TFLite file.
+pub(super) fn read(bytes: &[u8]) -> Result<Imported> {
+    let graph = Graph::parse(bytes)?;
+    let Pixels { input, size, range } = Pixels::of(&graph)?;
+    let Network { layers, scaling } = walk::network(&graph, input, bytes.len())?;
+    check_scaling(range, scaling)?;
+
+    let shallow = match layers.len().saturating_sub(1) / 2 {
+        13 => false,
+        8 => true,
+        n => {
+            return Err(format!(
+                "it has {n} depthwise layers, where a MobileNet V1 has 13, or 8 if shallow"
+            ));
+        }
+    };
+    // Only the layers' kinds and order matter here; their widths are checked later on.
+    let config = Config {
+        shallow,
+        classes: layers.len().is_multiple_of(2).then_some(1),
+        ..Config::default()
+    };
+    let activation = layers.first().and_then(|layer| layer.activation);
+    let convolutions = config.convolutions();
+    for (layer, convolution) in layers.iter().zip(&convolutions) {
+        let error = |reason: String| Err(format!("{}: {reason}", layer.name));
+        if layer.stride != convolution.stride {
+            return error(format!(
+                "not a MobileNet V1: its stride is {}, not {}",
+                layer.stride, convolution.stride
+            ));
+        }
+        if layer.activation.is_some() && layer.activation != activation {
+            return error("its activation is not that of the layers before it".into());
+        }
+    }
+    let padding = padding(&config, &layers, size)?;
+    let classes = config.classes.and(layers.last());
+    let labels = classes.and_then(|layer| labels::read(bytes, layer.bias.elem_count()));
+    let tensors = layers.into_iter().zip(convolutions);
+    let tensors = tensors.flat_map(|(layer, convolution)| {
+        let name = convolution.name;
+        [
+            (format!("{name}.weight"), layer.weight),
+            (format!("{name}.bias"), layer.bias),
+        ]
+    });
+    Ok(Imported {
+        size,
+        activation,
+        padding,
+        labels,
+        ..Imported::new(Tensors::Loaded(tensors.collect()))
+    })
+}
+
+/// What a graph takes.
+struct Pixels {
+    /// The tensor.
+    input: usize,
+    /// The side of the picture, where it is not left open.
+    size: Option<usize>,
+    /// What 0 and 255 are, where pixels go in as they are in a picture.
+    range: Option<[f64; 2]>,
+}
+
+impl Pixels {
+    fn of(graph: &Graph) -> Result<Self> {
+        let [Some(input)] = graph.inputs[..] else {
+            let n = graph.inputs.len();
+            return Err(format!("not a MobileNet V1: it has {n} inputs, not one"));
+        };
+        let tensor = graph.tensor(input)?;
+        let error = |reason: String| format!("its input {reason}");
+        let range = values::range(&tensor).map_err(error)?;
+        let size = match (&tensor.shape[..], &tensor.fixed[..]) {
+            ([_, _, _, 3], [_, None, _, _] | [_, _, None, _]) => None,
+            ([_, height, width, 3], _) if height == width => {
+                validate_size(*height).map_err(|e| e.to_string())?;
+                Some(*height)
+            }
+            (shape, _) => {
+                return Err(error(format!(
+                    "is {shape:?}, where pixels of a square picture are [1, side, side, 3]"
+                )));
+            }
+        };
+        Ok(Self { input, size, range })
+    }
+}
+
+/// Refuses pixels that the first layer takes in another range than ours.
+fn check_scaling(range: Option<[f64; 2]>, scaling: Option<[f64; 2]>) -> Result<()> {
+    // Floats that a graph scales are of 0 to 255. Others may be anything, and are taken to be
+    // scaled already.
+    let Some(range) = range.or(scaling.map(|_| [0.0, 255.0])) else {
+        return Ok(());
+    };
+    let [factor, offset] = scaling.unwrap_or([1.0, 0.0]);
+    let [low, high] = range.map(|pixel| pixel * factor + offset);
+    // Calibration on a few pictures makes it a little narrower.
+    let is_ours = (low + 1.0).abs() < 0.1 && (high - 1.0).abs() < 0.1;
+    is_ours.then_some(()).ok_or_else(|| {
+        format!(
+            "its first layer takes pixels from {low:.3} to {high:.3}, where those of a MobileNet \
+             V1 go from -1 to 1"
+        )
+    })
+}
+
+/// Where a network's zeros go. Converters write SAME wherever a layer's own zeros come to the same
+/// at the file's size, so what counts is how many each layer has there.
+fn padding(config: &Config, layers: &[Layer], size: Option<usize>) -> Result<Padding> {
+    let fits = |padding: &Padding, size: usize| {
+        let config = Config {
+            padding: *padding,
+            ..config.clone()
+        };
+        let mut side = size;
+        config
+            .convolutions()
+            .iter()
+            .zip(layers)
+            .all(|(convolution, layer)| {
+                let (kernel, stride) = (convolution.kernel(), convolution.stride);
+                let span = layer.padding.span(side, kernel, stride);
+                let expected = convolution.padding.span(side, kernel, stride);
+                side = expected.output;
+                span == expected
+            })
+    };
+    // Where the size is open, at any: between two multiples of 32 lies everything that can differ.
+    let sizes = match size {
+        Some(size) => size..=size,
+        None => MIN_SIZE..=2 * MIN_SIZE,
+    };
+    [Padding::Same, Padding::Keras, Padding::Symmetric]
+        .into_iter()
+        .find(|padding| sizes.clone().all(|size| fits(padding, size)))
+        .ok_or_else(|| {
+            "its layers put zeros around their input in a way that is not known: neither SAME, nor \
+             as Keras, nor one on every side"
+                .into()
+        })
+}

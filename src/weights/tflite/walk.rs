@@ -1,0 +1,291 @@
+//! The way through a graph's operators, from the pixels to the scores, as a MobileNet V1 goes.
+
+use std::iter::Peekable;
+use std::vec::IntoIter;
+
+use candle_core::{Device, Tensor};
+
+use super::flatbuffer::Result;
+use super::graph::{Code, Graph, Operator};
+use super::options;
+use super::values::{Reader, Values};
+use crate::error::without_backtrace;
+use crate::model::ConvolutionKind;
+use crate::ops::{Activation, Padding};
+
+/// A convolution of the network, in our layout.
+pub(super) struct Layer {
+    /// The operator, for messages.
+    pub name: String,
+    pub weight: Tensor,
+    pub bias: Tensor,
+    pub stride: usize,
+    pub padding: Padding,
+    /// None after the classifier.
+    pub activation: Option<Activation>,
+}
+
+/// What a graph does with pixels.
+pub(super) struct Network {
+    /// In order; the last is the classifier where the number is even.
+    pub layers: Vec<Layer>,
+    /// What the pixels are multiplied by before the first of them, and what is added then.
+    pub scaling: Option<[f64; 2]>,
+}
+
+/// Reads the network that takes its pixels from a tensor, in a file of so many bytes.
+pub(super) fn network(graph: &Graph, input: usize, bytes: usize) -> Result<Network> {
+    let mut walk = Walk {
+        graph,
+        reader: Reader::new(graph, bytes),
+        ahead: chain(graph, input)?.into_iter().peekable(),
+        channels: 3,
+    };
+    let scaling = walk.scaling()?;
+    let mut layers = vec![walk.convolution(ConvolutionKind::Standard)?];
+    while walk.next_is(&[Code::PAD, Code::DEPTHWISE_CONV_2D]) {
+        layers.push(walk.convolution(ConvolutionKind::Depthwise)?);
+        layers.push(walk.convolution(ConvolutionKind::Pointwise)?);
+    }
+    walk.pool()?;
+    let flattens = [Code::RESHAPE, Code::SQUEEZE];
+    while walk.next_is(&flattens) {
+        walk.ahead.next();
+    }
+    if walk.ahead.peek().is_some() {
+        layers.push(walk.convolution(ConvolutionKind::Classifier)?);
+        while walk.next_is(&flattens) {
+            walk.ahead.next();
+        }
+        if walk.ahead.peek().is_some() {
+            walk.softmax()?;
+        }
+    }
+    while walk.next_is(&flattens) {
+        walk.ahead.next();
+    }
+    match walk.ahead.next() {
+        None => Ok(Network { layers, scaling }),
+        Some(operator) => Err(format!(
+            "not a MobileNet V1: {operator} comes after its last layer"
+        )),
+    }
+}
+
+/// The operators that the pixels go through, in order, without those that only change how numbers
+/// are kept.
+fn chain<'g, 'a>(graph: &'g Graph<'a>, input: usize) -> Result<Vec<&'g Operator<'a>>> {
+    let mut chain: Vec<&Operator> = Vec::new();
+    let mut tensor = input;
+    for _ in 0..=graph.operators.len() {
+        let mut takers = graph.operators.iter().filter(|o| o.takes(tensor));
+        let Some(operator) = takers.next() else {
+            let ends = graph.outputs == [Some(tensor)];
+            chain.retain(|o| o.code != Code::QUANTIZE && o.code != Code::DEQUANTIZE);
+            return match ends {
+                true => Ok(chain),
+                false => Err(format!(
+                    "not a MobileNet V1: its input leads to tensor {tensor}, which is not its only \
+                     output"
+                )),
+            };
+        };
+        if let Some(other) = takers.next() {
+            return Err(format!(
+                "not a MobileNet V1: tensor {tensor} goes to both {operator} and {other}"
+            ));
+        }
+        if operator.input(0) != Some(tensor) {
+            return Err(format!(
+                "{operator} takes tensor {tensor} otherwise than as its first input"
+            ));
+        }
+        chain.push(operator);
+        tensor = operator.output()?;
+    }
+    Err("its operators lead in a circle".into())
+}
+
+struct Walk<'g, 'a> {
+    graph: &'g Graph<'a>,
+    reader: Reader<'g, 'a>,
+    ahead: Peekable<IntoIter<&'g Operator<'a>>>,
+    /// What the last layer gave.
+    channels: usize,
+}
+
+impl<'g, 'a> Walk<'g, 'a> {
+    fn next_is(&mut self, codes: &[Code]) -> bool {
+        self.ahead.peek().is_some_and(|o| codes.contains(&o.code))
+    }
+
+    /// The next operator, which has to do one of these.
+    fn expect(&mut self, codes: &[Code]) -> Result<&'g Operator<'a>> {
+        let operator = self.ahead.next_if(|o| codes.contains(&o.code));
+        operator.ok_or_else(|| {
+            let codes: Vec<String> = codes.iter().map(Code::to_string).collect();
+            let codes = codes.join(" or ");
+            match self.ahead.peek() {
+                Some(other) => {
+                    format!("not a MobileNet V1: {other} comes where {codes} is expected")
+                }
+                None => format!("not a MobileNet V1: it ends where {codes} is expected"),
+            }
+        })
+    }
+
+    /// What is done to the pixels one by one.
+    fn scaling(&mut self) -> Result<Option<[f64; 2]>> {
+        let mut scaling = None;
+        while self.next_is(&[Code::ADD, Code::SUB, Code::MUL, Code::DIV]) {
+            let Some(operator) = self.ahead.next() else {
+                break;
+            };
+            let error = |reason: String| format!("{operator}: {reason}");
+            options::check_arithmetic(operator).map_err(error)?;
+            let other = operator.input(1);
+            let other = other.ok_or_else(|| error("it has one input".into()))?;
+            let values = self.reader.read(other).map_err(error)?.values;
+            let (Some(&value), [factor, offset]) = (values.first(), scaling.unwrap_or([1.0, 0.0]))
+            else {
+                return Err(error("it has no number".into()));
+            };
+            if values.iter().any(|other| *other != value) {
+                return Err(error("its numbers are not all the same".into()));
+            }
+            let value = f64::from(value);
+            scaling = Some(match operator.code {
+                Code::ADD => [factor, offset + value],
+                Code::SUB => [factor, offset - value],
+                Code::MUL => [factor * value, offset * value],
+                _ => [factor / value, offset / value],
+            });
+        }
+        Ok(scaling)
+    }
+
+    fn convolution(&mut self, kind: ConvolutionKind) -> Result<Layer> {
+        let zeros = match self.ahead.next_if(|o| o.code == Code::PAD) {
+            Some(operator) => Some(self.zeros(operator)?),
+            None => None,
+        };
+        let codes: &[Code] = match kind {
+            ConvolutionKind::Depthwise => &[Code::DEPTHWISE_CONV_2D],
+            ConvolutionKind::Classifier => &[Code::CONV_2D, Code::FULLY_CONNECTED],
+            _ => &[Code::CONV_2D],
+        };
+        let operator = self.expect(codes)?;
+        let error = |reason: String| format!("{operator}: {reason}");
+        let tensor = |number: usize, what: &str| {
+            let tensor = operator.input(number);
+            tensor.ok_or_else(|| error(format!("it has no {what}")))
+        };
+        let weight = self.reader.read(tensor(1, "weight")?).map_err(error)?;
+        let (weight, outputs) = self.weight(kind, operator, weight).map_err(error)?;
+        let bias = match operator.input(2) {
+            Some(bias) => self.reader.read(bias).map_err(error)?.values,
+            None => vec![0.0; outputs],
+        };
+        if bias.len() != outputs {
+            let n = bias.len();
+            return Err(error(format!("its bias has {n} values, not {outputs}")));
+        }
+        let bias = Tensor::from_vec(bias, outputs, &Device::Cpu);
+        let (stride, padding, fused) = options::settings(operator, kind, zeros).map_err(error)?;
+        let mut activation = options::activation(fused).map_err(error)?;
+        match (kind, activation) {
+            (ConvolutionKind::Classifier, None) => {}
+            (ConvolutionKind::Classifier, Some(activation)) => {
+                return Err(error(format!(
+                    "its classifier has the activation {activation}"
+                )));
+            }
+            (_, None) => {
+                let after = self.expect(&[Code::RELU6, Code::RELU])?;
+                activation = Some(match after.code {
+                    Code::RELU => Activation::Relu,
+                    _ => Activation::Relu6,
+                });
+            }
+            (_, Some(_)) => {}
+        }
+        self.channels = outputs;
+        Ok(Layer {
+            name: operator.to_string(),
+            weight: weight.map_err(|e| error(without_backtrace(e)))?,
+            bias: bias.map_err(|e| error(without_backtrace(e)))?,
+            stride,
+            padding,
+            activation,
+        })
+    }
+
+    /// A convolution's weight from OHWI to OIHW, a depthwise one's from 1HWC to C1HW; and its
+    /// output channels.
+    fn weight(
+        &self,
+        kind: ConvolutionKind,
+        operator: &Operator,
+        Values { mut shape, values }: Values,
+    ) -> Result<(candle_core::Result<Tensor>, usize)> {
+        if operator.code == Code::FULLY_CONNECTED && shape.len() == 2 {
+            shape.splice(1..1, [1, 1]);
+        }
+        let c = self.channels;
+        let (expected, outputs, order) = match (kind, shape.as_slice()) {
+            (ConvolutionKind::Depthwise, _) => (vec![1, 3, 3, c], c, [3, 0, 1, 2]),
+            (ConvolutionKind::Standard, [n, ..]) => (vec![*n, 3, 3, c], *n, [0, 3, 1, 2]),
+            (_, [n, ..]) => (vec![*n, 1, 1, c], *n, [0, 3, 1, 2]),
+            (_, []) => return Err("its weight is a single number".into()),
+        };
+        if shape != expected {
+            return Err(format!(
+                "not a MobileNet V1: its weight is {shape:?}, not {expected:?}"
+            ));
+        }
+        let tensor = Tensor::from_vec(values, shape, &Device::Cpu);
+        let tensor = tensor.and_then(|tensor| tensor.permute(order)?.contiguous());
+        Ok((tensor, outputs))
+    }
+
+    /// What a PAD puts around the pixels, in either direction before and after.
+    fn zeros(&self, operator: &Operator) -> Result<[i64; 2]> {
+        let error = |reason: String| format!("{operator}: {reason}");
+        let zeros = operator.input(1).ok_or_else(|| error("no zeros".into()))?;
+        let zeros = self.graph.integers(zeros).map_err(error)?;
+        match zeros[..] {
+            [0, 0, top, bottom, left, right, 0, 0] if [top, bottom] == [left, right] => {
+                Ok([top, bottom])
+            }
+            _ => Err(error(format!("its zeros {zeros:?} are not supported"))),
+        }
+    }
+
+    /// The global average pool.
+    fn pool(&mut self) -> Result<()> {
+        let depthwise = Code::DEPTHWISE_CONV_2D;
+        let operator = self.expect(&[depthwise, Code::AVERAGE_POOL_2D, Code::MEAN])?;
+        let error = |reason: String| format!("{operator}: {reason}");
+        let input = operator.input(0).ok_or_else(|| error("no input".into()))?;
+        let shape = self.graph.tensor(input).map_err(error)?.shape;
+        let [_, height, width, _] = shape[..] else {
+            return Err(error(format!("its input is {shape:?}")));
+        };
+        if operator.code == Code::MEAN {
+            let axes = operator.input(1).ok_or_else(|| error("no axes".into()))?;
+            let axes = self.graph.integers(axes).map_err(error)?;
+            let mut sides: Vec<i64> = axes.iter().map(|n| n.rem_euclid(4)).collect();
+            sides.sort_unstable();
+            return match sides[..] {
+                [1, 2] => Ok(()),
+                _ => Err(error(format!("its axes are {axes:?}, not [1, 2]"))),
+            };
+        }
+        options::check_pool(operator, [height, width]).map_err(error)
+    }
+
+    fn softmax(&mut self) -> Result<()> {
+        let operator = self.expect(&[Code::SOFTMAX])?;
+        options::check_softmax(operator).map_err(|reason| format!("{operator}: {reason}"))
+    }
+}
