@@ -33,11 +33,12 @@ pub struct ModelOptions {
     #[arg(long, value_name = "NAME")]
     pub activation: Option<ActivationName>,
 
-    /// A local checkpoint: safetensors, Keras's .h5, .weights.h5 or .keras
-    #[arg(long, value_name = "FILE", conflicts_with = "repo")]
+    /// A local checkpoint, or its folder: safetensors (ours, transformers', timm's), Keras's .h5,
+    /// .weights.h5 and .keras, .tflite
+    #[arg(long, value_name = "PATH", conflicts_with = "repo")]
     pub weights: Option<PathBuf>,
 
-    /// A Hugging Face repository with our model.safetensors
+    /// A Hugging Face repository with a model.safetensors
     #[arg(long, value_name = "OWNER/NAME[@REVISION]")]
     pub repo: Option<Repo>,
 
