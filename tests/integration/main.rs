@@ -1,6 +1,7 @@
 //! The integration tests, one binary.
 //!
 //! - `keras`: every Keras file gives Keras's own answers
+//! - `keras_models`: so does every model that people build and train themselves
 //! - `weights`: safetensors files that others wrote
 //! - `pixels`: every image gives Pillow's own bytes
 //! - `ops`: the operations that devices run, against their plain definition
@@ -23,10 +24,11 @@ mod commands;
 mod cpu;
 mod grep;
 mod keras;
+mod keras_models;
 mod network;
 mod ops;
 mod pixels;
 mod shared;
 mod support;
-mod wordnet;
 mod weights;
+mod wordnet;
