@@ -86,6 +86,11 @@ fn add_model<'a>(
     Ok(())
 }
 
+/// A layer, for messages.
+pub(super) fn title(layer: &Described<'_>) -> String {
+    format!("{} {}", layer.class, layer.name)
+}
+
 /// A name in a `.weights.h5`.
 pub(super) fn numbered_name(class: &str, number: usize) -> String {
     match number {
@@ -103,7 +108,8 @@ fn follows(name: &str, inbound: &Value, before: Option<&str>) -> Result<(), Stri
         ([], _) => Ok(()),
         ([source], Some(before)) if *source == before => Ok(()),
         _ => Err(format!(
-            "its layers are no single chain: {name} takes from {}, and {} is before it",
+            "not a MobileNet V1, whose layers are a single chain: {name} takes from {}, and {} is \
+             before it",
             sources.join(", "),
             before.unwrap_or("nothing"),
         )),

@@ -3,11 +3,12 @@
 use serde_json::Value;
 
 use super::describe::{Described, numbered_name};
-use super::layout::{Arithmetic, Kind, Role};
+use super::layout::{Kind, Role};
 use super::names::wrong_depth;
-use super::settings::{self, Activates, Scaling};
 use super::stored::{Layer, Stored};
 use super::translate::Found;
+use super::unit::Unit;
+use super::walk::Walk;
 use crate::model::{Config, Convolution, ConvolutionKind, Padding};
 use crate::ops::{self, Activation};
 use crate::weights::recognise::list;
@@ -21,27 +22,6 @@ pub(super) struct Network<'a> {
     shallow: bool,
     units: Vec<Unit<'a>>,
     classifier: Option<&'a Described<'a>>,
-}
-
-/// A convolution with what comes around it.
-struct Unit<'a> {
-    layer: &'a Described<'a>,
-    kind: Kind,
-    zeros: Option<&'a Value>,
-    batch_norm: Option<&'a Described<'a>>,
-    activation: Option<Activation>,
-}
-
-/// The way through the layers.
-#[derive(Default)]
-struct Walk<'a> {
-    wrong: Vec<String>,
-    size: Option<usize>,
-    scaling: Scaling,
-    zeros: Option<&'a Value>,
-    units: Vec<Unit<'a>>,
-    pooled: bool,
-    classifiers: Vec<&'a Described<'a>>,
 }
 
 impl<'a> Network<'a> {
@@ -75,7 +55,7 @@ impl<'a> Network<'a> {
         for (unit, convolution) in units.iter().zip(&convolutions) {
             unit.check(convolution, &mut walk.wrong);
         }
-        let padding = padding(&units, size, &mut walk.wrong);
+        let padding = padding(&units, &config, size, &mut walk.wrong);
         let activations = units.iter().filter_map(|unit| unit.activation);
         let activation = the_same(activations, "activations", &mut walk.wrong);
         let epsilons = units.iter().filter_map(|unit| unit.batch_norm);
@@ -171,187 +151,13 @@ fn the_same<T: PartialEq + Copy + std::fmt::Debug>(
     Some(first)
 }
 
-impl<'a> Walk<'a> {
-    fn layer(&mut self, layer: &'a Described<'a>) {
-        let at_start = self.units.is_empty() && self.zeros.is_none();
-        let in_head = self.pooled;
-        match layer.role {
-            Some(Role::Input) => self.size = self.size.or(settings::input_side(layer.config)),
-            Some(Role::Resizing) if at_start => {
-                self.size = settings::resized_side(layer.config).or(self.size);
-            }
-            Some(Role::Training) => {}
-            Some(Role::Rescaling) if at_start => match settings::rescaling(layer.config) {
-                Some(scaling) => self.scaling = self.scaling.then(scaling),
-                None => self.refuse(layer, "has a scaling for each channel"),
-            },
-            Some(Role::Arithmetic(arithmetic)) if at_start => match layer.constant {
-                Some(constant) => self.arithmetic(arithmetic, constant),
-                None => self.refuse(layer, "joins two layers"),
-            },
-            Some(Role::ZeroPadding) if !in_head && self.zeros.is_none() => {
-                self.zeros = Some(&layer.config["padding"]);
-            }
-            Some(Role::Weighted(kind @ (Kind::Convolution | Kind::Depthwise))) if !in_head => {
-                let zeros = self.zeros.take();
-                self.units.push(Unit {
-                    layer,
-                    kind,
-                    zeros,
-                    batch_norm: None,
-                    activation: None,
-                });
-            }
-            Some(Role::Weighted(Kind::BatchNorm)) if !in_head => self.batch_norm(layer),
-            Some(Role::Weighted(Kind::Dense | Kind::Convolution)) if in_head => {
-                self.classifiers.push(layer);
-            }
-            Some(Role::Weighted(Kind::Dense)) => {
-                self.refuse(layer, "comes before a global average pool");
-            }
-            Some(Role::Relu | Role::Relu6 | Role::Activation | Role::Softmax) => {
-                self.activation(layer);
-            }
-            Some(Role::Pool) if !in_head => self.pooled = true,
-            Some(Role::WindowPool) if !in_head && self.pools_all(layer) => self.pooled = true,
-            Some(Role::Reshape) if in_head => {}
-            _ => self.refuse(layer, "is not part of one there"),
-        }
-    }
-
-    fn refuse(&mut self, layer: &Described<'_>, why: &str) {
-        self.wrong.push(format!("{} {why}", title(layer)));
-    }
-
-    fn arithmetic(&mut self, arithmetic: Arithmetic, constant: f64) {
-        let (scale, offset) = match arithmetic {
-            Arithmetic::Add => (1.0, constant),
-            Arithmetic::Subtract => (1.0, -constant),
-            Arithmetic::Multiply => (constant, 0.0),
-            Arithmetic::Divide => (1.0 / constant, 0.0),
-        };
-        self.scaling = self.scaling.then(Scaling { scale, offset });
-    }
-
-    fn batch_norm(&mut self, layer: &'a Described<'a>) {
-        match self.units.last_mut() {
-            Some(unit) if unit.batch_norm.is_none() && unit.activation.is_none() => {
-                unit.batch_norm = Some(layer);
-            }
-            _ => self.refuse(layer, "does not come after a convolution"),
-        }
-    }
-
-    fn activation(&mut self, layer: &'a Described<'a>) {
-        let activates = match layer.role {
-            Some(Role::Relu) => Ok(Activates::With(Activation::Relu)),
-            Some(Role::Relu6) => Ok(Activates::With(Activation::Relu6)),
-            Some(Role::Softmax) => Ok(Activates::Softmax),
-            _ => settings::activation(layer.class, layer.config),
-        };
-        match (activates, self.units.last_mut()) {
-            (Ok(Activates::Not), _) => {}
-            (Ok(Activates::Softmax), _) if !self.classifiers.is_empty() => {}
-            (Ok(Activates::With(activation)), Some(unit))
-                if !self.pooled && unit.batch_norm.is_some() && unit.activation.is_none() =>
-            {
-                unit.activation = Some(activation);
-            }
-            (Ok(_), _) => self.refuse(layer, "is not part of one there"),
-            (Err(why), _) => self.refuse(layer, &why),
-        }
-    }
-
-    /// Whether a pool's window is all that is left of the picture.
-    fn pools_all(&self, layer: &Described<'_>) -> bool {
-        let side = self.size.map(|size| size.div_ceil(32));
-        let window = &layer.config["pool_size"];
-        let is_side = |n: &Value| n.as_u64().map(|n| n as usize) == side && side.is_some();
-        is_side(&window[0]) && is_side(&window[1])
-    }
-
-    /// What there is to say of scaling and classifier.
-    fn head(&mut self) {
-        if !self.scaling.is_ours() {
-            let Scaling { scale, offset } = self.scaling;
-            self.wrong.push(format!(
-                "its pixels are scaled by {scale} and moved by {offset}, where a MobileNet takes \
-                 them from -1 to 1: scale=1/127.5, offset=-1"
-            ));
-        }
-        if let [hidden @ .., last] = self.classifiers.as_slice() {
-            for layer in hidden {
-                self.wrong.push(format!(
-                    "{} is a hidden layer before {}, where one layer follows the pool",
-                    title(layer),
-                    title(last)
-                ));
-            }
-            if let Err(why) = settings::classifies(last.config) {
-                self.wrong.push(format!("{} {why}", title(last)));
-            }
-        }
-    }
-}
-
-fn title(layer: &Described<'_>) -> String {
-    format!("{} {}", layer.class, layer.name)
-}
-
-impl Unit<'_> {
-    /// Names what differs from a convolution of ours.
-    fn check(&self, convolution: &Convolution, wrong: &mut Vec<String>) {
-        let title = title(self.layer);
-        let config = self.layer.config;
-        let kind = match convolution.kind {
-            ConvolutionKind::Depthwise => Kind::Depthwise,
-            _ => Kind::Convolution,
-        };
-        if self.kind != kind {
-            wrong.push(format!("{title} is where {} should be", convolution.name));
-            return;
-        }
-        let (kernel, stride) = (convolution.kernel(), convolution.stride);
-        for (setting, ours) in [("kernel_size", kernel), ("strides", stride)] {
-            let stated = &config[setting];
-            if [&stated[0], &stated[1]].map(Value::as_u64) != [Some(ours as u64); 2] {
-                wrong.push(format!(
-                    "{title} has {setting} {stated}, not [{ours},{ours}]"
-                ));
-            }
-        }
-        for why in settings::unusual(config) {
-            wrong.push(format!("{title} has {why}"));
-        }
-        match self.batch_norm {
-            None => wrong.push(format!("{title} has no batch norm after it")),
-            Some(norm) => {
-                let axis = &norm.config["axis"];
-                let axis = if axis.is_array() { &axis[0] } else { axis };
-                if !axis.is_null() && axis != 3 && axis != -1 {
-                    wrong.push(format!("{} is over axis {axis}, not 3", norm.name));
-                }
-            }
-        }
-        if self.activation.is_none() {
-            wrong.push(format!("{title} has no ReLU after its batch norm"));
-        }
-    }
-
-    /// Where its zeros go, or `None` where that is not among what we know.
-    fn padding(&self) -> Option<ops::Padding> {
-        let same = self.layer.config["padding"] == "same";
-        match self.zeros.map(Value::to_string).as_deref() {
-            None if same => Some(ops::Padding::Same),
-            Some("[[0,1],[0,1]]") if !same => Some(ops::Padding::After),
-            Some("[[1,1],[1,1]]") if !same => Some(ops::Padding::Symmetric),
-            _ => None,
-        }
-    }
-}
-
 /// The convention under which all convolutions pad as they do.
-fn padding(units: &[Unit<'_>], size: Option<usize>, wrong: &mut Vec<String>) -> Option<Padding> {
+fn padding(
+    units: &[Unit<'_>],
+    config: &Config,
+    size: Option<usize>,
+    wrong: &mut Vec<String>,
+) -> Option<Padding> {
     let even = size.is_none_or(|size| size % 2 == 0);
     let pads_as = |unit: &Unit<'_>, convolution: &Convolution| {
         use ops::Padding::{After, Same, Symmetric};
@@ -367,10 +173,8 @@ fn padding(units: &[Unit<'_>], size: Option<usize>, wrong: &mut Vec<String>) -> 
     let conventions = [Padding::Keras, Padding::Same, Padding::Symmetric];
     let fits = conventions.into_iter().find(|&padding| {
         let config = Config {
-            shallow: units.len() < 27,
-            classes: None,
             padding,
-            ..Config::default()
+            ..config.clone()
         };
         let convolutions = config.convolutions();
         units.iter().zip(&convolutions).all(|(u, c)| pads_as(u, c))
@@ -380,14 +184,11 @@ fn padding(units: &[Unit<'_>], size: Option<usize>, wrong: &mut Vec<String>) -> 
             .iter()
             .filter(|unit| unit.kind == Kind::Depthwise || unit.zeros.is_some());
         let stated = stated.take(4).map(|unit| {
-            let zeros = unit
-                .zeros
-                .map(|zeros| format!("zeros {zeros} before "))
-                .unwrap_or_default();
-            format!(
-                "{zeros}{} {}",
-                unit.layer.name, unit.layer.config["padding"]
-            )
+            let (name, padding) = (unit.layer.name, &unit.layer.config["padding"]);
+            match unit.zeros {
+                Some(zeros) => format!("zeros {zeros} before {name} {padding}"),
+                None => format!("{name} {padding}"),
+            }
         });
         let stated: Vec<String> = stated.collect();
         wrong.push(format!(

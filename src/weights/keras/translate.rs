@@ -36,6 +36,7 @@ pub(super) fn tensors(
     for found in found {
         let name = &found.name;
         let without = &found.without;
+        let classifies = found.batch_norm.is_none();
         let mut convolution = variables(found.convolution, found.kind, without, &mut rest);
         if let Some(batch_norm) = found.batch_norm {
             let mut parts = variables(batch_norm, Kind::BatchNorm, without, &mut rest);
@@ -60,7 +61,7 @@ pub(super) fn tensors(
         };
         let bias = match (convolution.remove("bias"), &kernel) {
             (Some(data), _) => Some(tensor(data)?),
-            (None, Some(kernel)) if found.kind == Kind::Dense && without.contains(&"bias") => {
+            (None, Some(kernel)) if classifies && without.contains(&"bias") => {
                 Some(constant("bias", &kernel.dims()[..1])?)
             }
             _ => None,
