@@ -33,7 +33,7 @@ pub struct Classifier {
 }
 
 impl Classifier {
-    /// Builds the network of a checkpoint. `labels` of `None` are those that its
+    /// Builds the network of a checkpoint. `labels` of `None` are its own, or those that its
     /// number of classes suggests.
     ///
     /// # Errors
@@ -52,7 +52,9 @@ impl Classifier {
             ));
         };
         crate::device::check_dtype(device, dtype)?;
-        let labels = labels.unwrap_or_else(|| Labels::for_classes(classes));
+        let labels = labels
+            .or_else(|| checkpoint.labels())
+            .unwrap_or_else(|| Labels::for_classes(classes));
         if labels.classes().len() != classes {
             return Err(Error::Config(format!(
                 "{} labels for a network of {classes} classes",

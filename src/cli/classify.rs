@@ -1,6 +1,10 @@
 //! `mobilenet classify`
 
+use std::fs::File;
+use std::io::Write;
 use std::ops::ControlFlow;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use anyhow::{Result, bail};
 use clap::Args;
@@ -10,7 +14,7 @@ use mobilenet::labels::wordnet::Rollup;
 use super::options::{PictureOptions, parse_probability};
 use super::output::{Format, OutputOptions, Row};
 use super::session::Session;
-use super::{Global, Outcome, note};
+use super::{Global, Outcome};
 
 /// Tell what pictures show: the most probable labels of each
 #[derive(Debug, Args)]
@@ -29,6 +33,10 @@ pub struct Arguments {
           value_parser = parse_probability, conflicts_with_all = ["top_k", "threshold"])]
     rollup: Option<f32>,
 
+    /// Say in each JSON row what answered: the weights and their SHA-256, recipe, device, version
+    #[arg(long, help_heading = "Output")]
+    provenance: bool,
+
     #[command(flatten)]
     output: OutputOptions,
 
@@ -36,13 +44,27 @@ pub struct Arguments {
     pictures: PictureOptions,
 }
 
+impl Arguments {
+    /// How many lines of a table a picture has, unless a threshold leaves some out.
+    fn lines_of_a_picture(&self) -> usize {
+        match self.rollup {
+            Some(_) => 1,
+            None => self.top_k,
+        }
+    }
+}
+
 pub fn run(arguments: &Arguments, global: Global) -> Result<Outcome> {
-    let mut session = Session::new(&arguments.pictures, global)?;
+    if arguments.provenance && !matches!(arguments.output.format(), Format::Json | Format::Jsonl) {
+        bail!("--provenance is for --json and --jsonl: other formats have no room for it");
+    }
+    let mut session = Session::new(&arguments.pictures, arguments.provenance, global)?;
     // A structured row carries its error; text has only stderr for it.
     if arguments.output.format() != Format::Text {
         session = session.with_failures_in_output();
     }
-    if arguments.output.is_a_file() {
+    if let Some(path) = arguments.output.file() {
+        arguments.pictures.protect(path)?;
         session = session.with_answers_elsewhere();
     }
     let rollup = arguments
@@ -51,16 +73,29 @@ pub fn run(arguments: &Arguments, global: Global) -> Result<Outcome> {
     if rollup.as_ref().is_some_and(Rollup::is_empty) {
         bail!("--rollup needs ImageNet's classes, and the network has others");
     }
-    let mut output = arguments.output.open()?;
+    let mut output = arguments.output.open(arguments.lines_of_a_picture())?;
     let mut failed_earlier = 0;
+    let mut unsure = None;
     if let Some(mut earlier) = output.earlier.take() {
         failed_earlier = earlier.failed;
-        if global.verbose {
-            note(&format!("{} answered earlier", earlier.len()));
-        }
-        session = session.filter(move |input| !earlier.take(input.name.as_encoded_bytes()));
+        session = session.after(earlier.len(), earlier.failed);
+        unsure = earlier
+            .unsure
+            .take()
+            .map(|unsure| (unsure, Arc::<AtomicBool>::default()));
+        let redone = unsure
+            .as_ref()
+            .map(|(unsure, seen)| (unsure.name.clone(), seen.clone()));
+        session = session.filter(move |input| {
+            let name = input.name.as_encoded_bytes();
+            if let Some((_, seen)) = redone.as_ref().filter(|(redone, _)| redone == name) {
+                seen.store(true, Ordering::Relaxed);
+            }
+            !earlier.take(name)
+        });
     }
     let classifier = session.classifier().clone();
+    let provenance = session.take_provenance();
     let tally = session.run(|answer| {
         let predict = |scores: &Vec<f32>| match (&rollup, arguments.rollup) {
             (Some(rollup), Some(least)) => group(rollup, scores, least),
@@ -70,11 +105,21 @@ pub fn run(arguments: &Arguments, global: Global) -> Result<Outcome> {
         output.rows.row(&Row {
             name: &answer.name,
             answer: predictions.as_deref().map_err(|error| *error),
+            provenance: provenance.as_ref(),
         })?;
         Ok(ControlFlow::Continue(()))
     });
     // An array is closed even where the network gave up in the middle of it.
     output.rows.end()?;
+    if let (Some((unsure, seen)), Some(path)) = (unsure, arguments.output.file())
+        && !seen.load(Ordering::Relaxed)
+    {
+        // It was none of this run's pictures, and so the earlier answer is all there is.
+        File::options()
+            .append(true)
+            .open(path)?
+            .write_all(&unsure.lines)?;
+    }
     Ok(match tally? {
         tally if tally.interrupted => Outcome::Interrupted,
         tally if tally.failed + failed_earlier > 0 => Outcome::Incomplete,

@@ -1,11 +1,14 @@
 //! `mobilenet convert`
 
+use std::collections::BTreeMap;
+use std::fs;
 use std::io::{self, Write};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
-use anyhow::{Result, bail};
-use clap::Args;
-use mobilenet::weights::{Checkpoint, LoadOptions};
+use anyhow::{Context, Result};
+use candle_core::DType;
+use clap::{Args, ValueEnum};
+use mobilenet::weights::{Checkpoint, LoadOptions, SaveOptions};
 
 use super::options::ActivationName;
 use super::{Global, Outcome, note};
@@ -13,13 +16,22 @@ use super::{Global, Outcome, note};
 /// Convert a checkpoint to safetensors that describe themselves
 #[derive(Debug, Args)]
 pub struct Arguments {
-    /// A checkpoint: Keras's .h5, .weights.h5 or .keras, or safetensors
+    /// A checkpoint in any form that `--weights` takes
     #[arg(value_name = "IN")]
     input: PathBuf,
 
-    /// The safetensors file to write; `-` is stdout
+    /// The safetensors file to write; `-` is stdout; a folder, or a name that ends with `/`,
+    /// becomes a repository for the Hugging Face Hub
     #[arg(short, long, value_name = "OUT")]
     output: PathBuf,
+
+    /// The type of the tensors
+    #[arg(long, value_name = "TYPE", default_value = "f32")]
+    dtype: StoredType,
+
+    /// Fold each batch norm into its convolution: a smaller file with the same answers
+    #[arg(long)]
+    fold_batch_norm: bool,
 
     /// Side of the input, where the checkpoint does not state it [default: 224]
     #[arg(long, value_name = "PIXELS")]
@@ -30,19 +42,41 @@ pub struct Arguments {
     activation: Option<ActivationName>,
 }
 
+/// `--dtype` of a file.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum StoredType {
+    F32,
+    F16,
+    Bf16,
+}
+
+impl Arguments {
+    fn options(&self) -> SaveOptions {
+        SaveOptions {
+            dtype: match self.dtype {
+                StoredType::F32 => DType::F32,
+                StoredType::F16 => DType::F16,
+                StoredType::Bf16 => DType::BF16,
+            },
+            fold_batch_norm: self.fold_batch_norm,
+        }
+    }
+}
+
 pub fn run(arguments: &Arguments, global: Global) -> Result<Outcome> {
-    let options = LoadOptions {
+    let loading = LoadOptions {
         size: arguments.size,
         activation: arguments.activation.map(Into::into),
     };
-    let checkpoint = Checkpoint::open(&arguments.input, &options)?;
-    if arguments.output.is_dir() {
-        bail!("{}: is a directory", arguments.output.display());
-    }
-    if arguments.output.as_os_str() == "-" {
-        io::stdout().write_all(&checkpoint.to_safetensors()?)?;
+    let checkpoint = Checkpoint::open(&arguments.input, &loading)?;
+    let (output, options) = (&arguments.output, arguments.options());
+    let names_a_folder = output.as_os_str().as_encoded_bytes().ends_with(b"/");
+    if output.is_dir() || names_a_folder {
+        write_repository(&checkpoint, output, &options)?;
+    } else if output.as_os_str() == "-" {
+        io::stdout().write_all(&checkpoint.to_safetensors(&options)?)?;
     } else {
-        checkpoint.save(&arguments.output)?;
+        checkpoint.save_as(output, &options)?;
     }
     if !checkpoint.assumed().is_empty() && !global.quiet {
         note(&format!(
@@ -56,10 +90,61 @@ pub fn run(arguments: &Arguments, global: Global) -> Result<Outcome> {
         let config = checkpoint.config();
         note(&format!(
             "{}: alpha {:?}, {} pixels",
-            arguments.output.display(),
+            output.display(),
             config.alpha,
             checkpoint.preprocessing().size
         ));
     }
     Ok(Outcome::Complete)
+}
+
+/// Writes a folder as it may be uploaded to the Hub, and as `--weights` reads it.
+fn write_repository(checkpoint: &Checkpoint, folder: &Path, options: &SaveOptions) -> Result<()> {
+    let named = |path: &Path| path.display().to_string();
+    fs::create_dir_all(folder).with_context(|| named(folder))?;
+    checkpoint.save_as(folder.join("model.safetensors"), options)?;
+    let write = |name: &str, text: String| {
+        let path = folder.join(name);
+        fs::write(&path, text).with_context(|| named(&path))
+    };
+    let description = checkpoint.description(options)?;
+    write("config.json", description.clone() + "\n")?;
+    if let Some(labels) = checkpoint.labels() {
+        let labels = labels.classes().iter().map(|class| &class.label);
+        let labels: BTreeMap<usize, &String> = labels.enumerate().collect();
+        write("labels.json", serde_json::to_string_pretty(&labels)? + "\n")?;
+    }
+    write("README.md", read_me(checkpoint, options))
+}
+
+/// The model card: what it is, where it is from, how it is used.
+fn read_me(checkpoint: &Checkpoint, options: &SaveOptions) -> String {
+    let config = checkpoint.config();
+    let size = checkpoint.preprocessing().size;
+    let shallow = if config.shallow { "shallow, " } else { "" };
+    let classes = match config.classes {
+        Some(classes) => format!("{classes} classes"),
+        None => "no classifier".into(),
+    };
+    let norm = match config.batch_norm_folded || options.fold_batch_norm {
+        true => "folded into the convolutions",
+        false => "kept",
+    };
+    let source = match checkpoint.source() {
+        Some(source) => format!("`{}`, SHA-256 `{}`", source.name, source.sha256),
+        None => "not known".into(),
+    };
+    let dtype = options.dtype.as_str();
+    let version = env!("CARGO_PKG_VERSION");
+    format!(
+        "---\nlibrary_name: mobilenet\npipeline_tag: image-classification\ntags:\n- mobilenet_v1\n---\n\n\
+         # MobileNet V1, {shallow}alpha {alpha:?}, {size}x{size}, {classes}\n\n\
+         - Converted from: {source}\n\
+         - Converted by: mobilenet {version}\n\
+         - Tensors: {dtype}, batch norm {norm}\n\
+         - Settings and the recipe for the pixels: `config.json`, and in the metadata of \
+         `model.safetensors`\n\n\
+         ```console\n$ mobilenet classify --weights . photo.jpg\n```\n",
+        alpha = config.alpha,
+    )
 }

@@ -4,7 +4,7 @@ use std::io::{self, BufWriter, IsTerminal, Write};
 use std::ops::ControlFlow;
 
 use anyhow::{Context, Result, ensure};
-use clap::Args;
+use clap::{ArgAction, Args};
 use mobilenet::labels::Labels;
 use mobilenet::labels::wordnet::{Group, Hierarchy};
 
@@ -89,6 +89,11 @@ pub struct Arguments {
     #[arg(short = 'q', long, help_heading = "Output")]
     silent: bool,
 
+    /// Search folders too, print paths, read patterns as extended expressions: all always so,
+    /// and taken from whoever is used to typing it
+    #[arg(short = 'r', short_aliases = ['R', 'l', 'E'], hide = true, action = ArgAction::Count)]
+    habits: u8,
+
     #[command(flatten)]
     pictures: PictureOptions,
 }
@@ -164,7 +169,7 @@ pub fn run(arguments: &Arguments, global: Global) -> Result<Outcome> {
         !pictures.sources.is_empty(),
         "no pictures: mobilenet grep PATTERN PATH..."
     );
-    let session = Session::new(&pictures, global)?;
+    let session = Session::new(&pictures, false, global)?;
     let matcher = arguments.matcher(&wanted, session.classifier().labels())?;
     let mut out = BufWriter::new(io::stdout().lock());
     let end: &[u8] = if arguments.null { b"\0" } else { b"\n" };

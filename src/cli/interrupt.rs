@@ -9,7 +9,7 @@ use crossbeam_channel::{Receiver, bounded};
 pub struct Interrupt(Receiver<Infallible>);
 
 impl Interrupt {
-    /// A channel that is disconnected by the first SIGINT or SIGTERM. The second one ends the
+    /// A channel that is disconnected by the first SIGINT, SIGTERM or SIGHUP. The second one ends the
     /// program as if nothing had been watched for.
     pub fn watch() -> Self {
         let (sender, receiver) = bounded(0);
@@ -43,14 +43,14 @@ pub fn end_by_signal() {
 mod unix {
     use std::sync::atomic::{AtomicI32, Ordering};
 
-    use signal_hook::consts::{SIGINT, SIGTERM};
+    use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
     use signal_hook::iterator::Signals;
     use signal_hook::low_level::emulate_default_handler;
 
     static RECEIVED: AtomicI32 = AtomicI32::new(0);
 
     pub fn on_signal(stop: impl FnOnce() + Send + 'static) {
-        let Ok(mut signals) = Signals::new([SIGINT, SIGTERM]) else {
+        let Ok(mut signals) = Signals::new([SIGHUP, SIGINT, SIGTERM]) else {
             // Then they do what they always do. The channel has to stay open.
             std::mem::forget(stop);
             return;

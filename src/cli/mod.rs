@@ -6,6 +6,7 @@
 
 mod advice;
 mod bench;
+mod bundle;
 mod classify;
 mod convert;
 mod doctor;
@@ -14,10 +15,12 @@ mod grep;
 mod inputs;
 mod interrupt;
 mod matcher;
+mod models;
 mod options;
 mod output;
 mod pipeline;
 mod progress;
+mod pull;
 mod session;
 mod shell;
 mod summary;
@@ -40,7 +43,8 @@ const FAILURE: u8 = 2;
     name = "mobilenet",
     version,
     propagate_version = true,
-    max_term_width = 100
+    max_term_width = 100,
+    args_override_self = true
 )]
 struct Cli {
     #[command(subcommand)]
@@ -67,7 +71,10 @@ enum Command {
     Classify(classify::Arguments),
     Grep(grep::Arguments),
     Summary(summary::Arguments),
+    Pull(pull::Arguments),
+    Models(models::Arguments),
     Convert(convert::Arguments),
+    Bundle(bundle::Arguments),
     Bench(bench::Arguments),
     Doctor(doctor::Arguments),
     Completions(shell::CompletionsArguments),
@@ -120,7 +127,10 @@ fn run(cli: Cli) -> Result<Outcome> {
         Command::Classify(arguments) => classify::run(&arguments, global),
         Command::Grep(arguments) => grep::run(&arguments, global),
         Command::Summary(arguments) => summary::run(&arguments, global),
+        Command::Pull(arguments) => pull::run(&arguments, global),
+        Command::Models(arguments) => models::run(&arguments),
         Command::Convert(arguments) => convert::run(&arguments, global),
+        Command::Bundle(arguments) => bundle::run(&arguments, global),
         Command::Bench(arguments) => bench::run(&arguments, global),
         Command::Doctor(arguments) => doctor::run(&arguments),
         Command::Completions(arguments) => shell::completions(&arguments),

@@ -9,7 +9,7 @@ use crossbeam_channel::bounded;
 
 use super::inputs::{Input, Inputs};
 use super::interrupt::Interrupt;
-use super::options::PictureOptions;
+use super::options::{PictureOptions, Provenance};
 use super::pipeline::{Answer, Pipeline};
 use super::progress::Pictures;
 use super::terminal::printable;
@@ -22,6 +22,7 @@ const NAMES_AHEAD: usize = 1 << 16;
 /// A run over the pictures of a command line.
 pub struct Session {
     pipeline: Pipeline,
+    provenance: Option<Provenance>,
     inputs: Inputs,
     /// One picture, and there can't be more.
     single: bool,
@@ -29,6 +30,8 @@ pub struct Session {
     tell_failures: bool,
     /// The answers share the terminal with the progress.
     on_terminal: bool,
+    /// Answers and failures that an earlier run left, if this one goes on with it.
+    earlier: Option<(u64, u64)>,
     global: Global,
 }
 
@@ -43,14 +46,18 @@ pub struct Tally {
 
 impl Session {
     /// Opens the lists of pictures, finds the network and builds it.
-    pub fn new(options: &PictureOptions, global: Global) -> Result<Self> {
+    pub fn new(options: &PictureOptions, provenance: bool, global: Global) -> Result<Self> {
+        // First, because it is quick to fail.
+        let inputs = options.inputs()?;
+        let (pipeline, provenance) = options.pipeline(provenance, global)?;
         Ok(Self {
-            // First, because it is quick to fail.
-            inputs: options.inputs()?,
-            pipeline: options.pipeline(global)?,
+            inputs,
+            pipeline,
+            provenance,
             single: options.sources.is_single(),
             tell_failures: true,
             on_terminal: std::io::stdout().is_terminal(),
+            earlier: None,
             global,
         })
     }
@@ -67,10 +74,23 @@ impl Session {
         self
     }
 
+    /// It goes on with an earlier run, which left so many rows and failures among them.
+    pub fn after(mut self, rows: u64, failed: u64) -> Self {
+        self.earlier = Some((rows - failed.min(rows), failed));
+        // So that it is summed up, whatever is left to do.
+        self.single = false;
+        self
+    }
+
     /// Leaves out some of the pictures.
     pub fn filter(mut self, wanted: impl FnMut(&Input) -> bool + Send + 'static) -> Self {
         self.inputs = Box::new(self.inputs.filter(wanted));
         self
+    }
+
+    /// What answers, where that was asked for.
+    pub fn take_provenance(&mut self) -> Option<Provenance> {
+        self.provenance.take()
     }
 
     /// The network and its labels.
@@ -122,7 +142,7 @@ impl Session {
         drop(progress);
         tally.interrupted = interrupt.happened();
         if !self.global.quiet {
-            tally.tell(begin, self.global);
+            tally.tell(begin, self.earlier, self.global);
         }
         Ok(tally)
     }
@@ -137,20 +157,28 @@ impl Tally {
     }
 
     /// Sums up on a terminal, and wherever it did not go well.
-    fn tell(self, begin: Instant, global: Global) {
+    fn tell(self, begin: Instant, earlier: Option<(u64, u64)>, global: Global) {
         let Self {
             answered,
             failed,
             interrupted,
         } = self;
-        if answered + failed == 0 && !interrupted {
-            return note("no pictures there");
+        if answered + failed == 0 && !interrupted && earlier.is_none() {
+            return note("no pictures found");
         }
-        if failed > 0 || interrupted || global.verbose || std::io::stderr().is_terminal() {
+        let failed_earlier = earlier.map_or(0, |(_, failed)| failed);
+        if failed + failed_earlier > 0
+            || interrupted
+            || global.verbose
+            || std::io::stderr().is_terminal()
+        {
             let speed = (answered + failed) as f64 / begin.elapsed().as_secs_f64();
             let stopped = if interrupted { "stopped: " } else { "" };
+            let before = earlier.map_or_else(String::new, |(answered, failed)| {
+                format!("; earlier: {answered} answered, {failed} failed")
+            });
             note(&format!(
-                "{stopped}{answered} answered, {failed} failed, {speed:.1} images per second"
+                "{stopped}{answered} answered, {failed} failed, {speed:.1} images per second{before}"
             ));
         }
     }

@@ -47,11 +47,13 @@ impl Terminal {
     }
 }
 
-/// Text without control characters, which a file's name or a label may carry to a terminal.
+/// Text without control characters, and without those that turn its direction, which a file's
+/// name or a label may carry to a terminal.
 pub fn printable(text: &str) -> String {
     let mut safe = String::with_capacity(text.len());
     for c in text.chars() {
-        match c.is_control() {
+        let turns = matches!(c, '\u{200e}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
+        match c.is_control() || turns {
             true => safe.extend(c.escape_default()),
             false => safe.push(c),
         }
@@ -96,5 +98,6 @@ mod tests {
     #[test]
     fn control_characters_are_spelt_out() {
         assert_eq!(printable("a\x1b[31mb\n"), "a\\u{1b}[31mb\\n");
+        assert_eq!(printable("a\u{202e}gpj.b"), "a\\u{202e}gpj.b");
     }
 }

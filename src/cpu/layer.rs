@@ -3,7 +3,7 @@
 
 use std::ops::Range;
 
-use super::kernels::{self, Kernels, Output};
+use super::kernels::{self, Kernels, Offsets, Output};
 use super::team::Member;
 use super::weights::{Block, Packed};
 use super::workspace::{Layout, Scratch, Scratches};
@@ -23,8 +23,11 @@ const THREAD_PIXELS: usize = 42;
 /// fall into the same few sets of the cache.
 const SKEW: usize = 16;
 
-/// Inputs of the stem: three colours under a 3x3 window.
-const STEM_DEPTH: usize = 27;
+/// Lines under a row of the stem's windows: three of three colours.
+const STEM_LINES: usize = 9;
+
+/// Floats of a cache line.
+const LINE: usize = 16;
 
 /// Rows of a tile.
 fn tile_rows(rows: usize, columns: usize) -> usize {
@@ -44,16 +47,23 @@ pub(super) struct Shape<'a> {
 }
 
 impl Shape<'_> {
-    /// Floats from a pixel of a tile to the next.
+    /// Floats from a pixel of a tile to the next, or, for the stem, from a line to the next.
     fn tile_stride(&self) -> usize {
-        let depthwise = self.block.map(|block| block.depthwise.channels);
-        depthwise.unwrap_or(STEM_DEPTH) + SKEW
+        match self.block {
+            Some(block) => block.depthwise.channels + SKEW,
+            // Kernels read whole vectors.
+            None => (self.read.columns.total() + 3 * LINE).next_multiple_of(LINE),
+        }
     }
 
     /// Floats of the largest tile.
     pub fn tile_floats(&self) -> usize {
         let (rows, columns) = (self.written.rows.len, self.written.columns.len);
-        tile_rows(rows, columns) * columns * self.tile_stride()
+        let strides = match self.block {
+            Some(_) => tile_rows(rows, columns) * columns,
+            None => STEM_LINES,
+        };
+        strides * self.tile_stride()
     }
 }
 
@@ -75,25 +85,31 @@ impl Layer<'_> {
         let by_rows = pixels >= THREAD_PIXELS * threads && rows >= threads;
         let panel = self.kernels.panel();
         let panels = dense.channels.div_ceil(panel);
-        let share = |of: usize| {
-            let at = |thread| of * thread / threads;
-            at(member.number)..at(member.number + 1)
-        };
         let (rows, panels) = match by_rows {
-            true => (share(rows), 0..panels),
-            false => (0..rows, share(panels)),
+            true => (member.share(rows), 0..panels),
+            false => (0..rows, member.share(panels)),
         };
         if rows.is_empty() || panels.is_empty() {
             return;
         }
         let channels = panels.start * panel..(panels.end * panel).min(dense.channels);
-        self.rows(rows, channels, &mut scratches.of(member.number));
+        let scratch = &mut scratches.of(member.number);
+        match self.shape.block {
+            Some(block) => self.block(&block.depthwise, rows, channels, scratch),
+            None => self.stem(rows, channels, scratch),
+        }
     }
 
-    /// Some rows and channels of the output, tile by tile.
-    fn rows(&self, rows: Range<usize>, channels: Range<usize>, scratch: &mut Scratch) {
+    /// Some rows and channels of a block's output, tile by tile.
+    fn block(
+        &self,
+        depthwise: &Packed,
+        rows: Range<usize>,
+        channels: Range<usize>,
+        scratch: &mut Scratch,
+    ) {
         for (tile, next) in self.tiles(rows) {
-            self.fill(tile.clone(), scratch.tile.floats_mut());
+            self.depthwise(depthwise, tile.clone(), scratch.tile.floats_mut());
             // While the product keeps the arithmetic busy, the next tile's input comes nearer.
             if self.input.len() > CACHED_FLOATS {
                 kernels::prefetch(self.input_rows(tile.end, next));
@@ -114,25 +130,10 @@ impl Layer<'_> {
         })
     }
 
-    /// The product's input for a tile: the depthwise output, or the pixels under the stem's
-    /// windows.
-    pub fn fill(&self, rows: Range<usize>, tile: &mut [f32]) {
-        match self.shape.block {
-            Some(block) => self.depthwise(&block.depthwise, rows, tile),
-            None => self.windows(rows, tile),
-        }
-    }
-
-    /// The product of a tile that is filled.
+    /// The product of a tile that holds the depthwise output.
     pub fn product(&self, rows: Range<usize>, channels: Range<usize>, scratch: &mut Scratch) {
         let Shape { written, dense, .. } = self.shape;
         let Scratch { tile, offsets } = scratch;
-        offsets.clear();
-        for row in rows {
-            let start = written.offset(row, 0) + channels.start;
-            let columns = 0..written.columns.len;
-            offsets.extend(columns.map(|column| start + column * written.channels));
-        }
         let task = kernels::Pointwise {
             input: tile.floats(),
             input_stride: self.shape.tile_stride(),
@@ -140,7 +141,14 @@ impl Layer<'_> {
             weight: &dense.weight()[channels.start * dense.depth..],
             bias: &dense.bias()[channels.start..],
             channels: channels.len(),
-            offsets,
+            start: written.offset(rows.start, 0) + channels.start,
+            offsets: Offsets::of_rows(
+                offsets,
+                rows.len(),
+                written.columns.len,
+                written.channels,
+                written.row_stride(),
+            ),
             bounds: dense.bounds,
         };
         // SAFETY: threads are given different rows or different channels, and the offsets are
@@ -158,7 +166,8 @@ impl Layer<'_> {
         self.input.get(start..end).unwrap_or_default()
     }
 
-    fn depthwise(&self, weights: &Packed, rows: Range<usize>, output: &mut [f32]) {
+    /// The depthwise output of a tile.
+    pub fn depthwise(&self, weights: &Packed, rows: Range<usize>, output: &mut [f32]) {
         let Shape { read, stride, .. } = self.shape;
         let row_stride = read.row_stride();
         let task = kernels::Depthwise {
@@ -176,23 +185,51 @@ impl Layer<'_> {
         self.kernels.depthwise(&task, output);
     }
 
-    /// `[ky][kx][c]` for each pixel.
-    fn windows(&self, rows: Range<usize>, output: &mut [f32]) {
-        const ROW: usize = 9;
-        let Shape { read, stride, .. } = self.shape;
-        let row_stride = read.row_stride();
-        let columns = self.shape.written.columns.len;
-        let mut pixels = output.chunks_exact_mut(self.shape.tile_stride());
+    /// Some rows and channels of the stem's output. What it reads is the picture as it came, colour
+    /// by colour and without zeros around it.
+    pub fn stem(&self, rows: Range<usize>, channels: Range<usize>, scratch: &mut Scratch) {
+        let Shape { written, dense, .. } = self.shape;
+        let stride = self.shape.tile_stride();
+        // Of line, column and colour of a window; lines are in the order of the weights.
+        let taps = std::array::from_fn(|k| (k / 9 * 3 + k % 3) * stride + k / 3 % 3);
         for row in rows {
-            let top = row * stride * row_stride;
-            for (column, pixel) in pixels.by_ref().take(columns).enumerate() {
-                let left = top + column * stride * 3;
-                let (rows, _) = pixel.as_chunks_mut::<ROW>();
-                for (ky, row) in rows.iter_mut().take(3).enumerate() {
-                    // Of a known length, a copy is two moves and not a call.
-                    if let Some(window) = self.input[left + ky * row_stride..].first_chunk() {
-                        *row = *window;
+            self.lines(row, stride, scratch.tile.floats_mut());
+            let task = kernels::Stem {
+                input: scratch.tile.floats(),
+                taps,
+                weight: &dense.weight()[channels.start * dense.depth..],
+                bias: &dense.bias()[channels.start..],
+                channels: channels.len(),
+                outputs: dense.outputs.min(channels.end) - channels.start,
+                columns: written.columns.len,
+                start: written.offset(row, 0) + channels.start,
+                output_stride: written.channels,
+                bounds: dense.bounds,
+            };
+            // SAFETY: threads are given different rows or different channels.
+            unsafe { self.kernels.stem(&task, self.output) };
+        }
+    }
+
+    /// The lines under the windows of a row, `[ky][colour]`, with zeros around them.
+    fn lines(&self, row: usize, stride: usize, output: &mut [f32]) {
+        let Layout { rows, columns, .. } = self.shape.read;
+        let mut lines = output.chunks_exact_mut(stride);
+        let plane = rows.len * columns.len;
+        for ky in 0..3 {
+            let from = (row * self.shape.stride + ky).checked_sub(rows.before);
+            for colour in 0..3 {
+                let Some(line) = lines.next() else { return };
+                match from.filter(|from| *from < rows.len) {
+                    Some(from) => {
+                        let start = colour * plane + from * columns.len;
+                        let (before, rest) = line.split_at_mut(columns.before);
+                        let (middle, after) = rest.split_at_mut(columns.len);
+                        before.fill(0.0);
+                        middle.copy_from_slice(&self.input[start..start + columns.len]);
+                        after.fill(0.0);
                     }
+                    None => line.fill(0.0),
                 }
             }
         }

@@ -1,9 +1,11 @@
 //! The whole network, layer by layer and tile by tile.
 
+use std::ops::Range;
+
 use rayon::prelude::*;
 
 use super::isa::Isa;
-use super::kernels::{self, Kernels, Output};
+use super::kernels::{self, Kernels, Offsets, Output};
 use super::layer::{Layer, Shape};
 use super::team::{self, Member, Sentinel};
 use super::weights::{Block, Packed, pack};
@@ -70,30 +72,39 @@ impl CpuNetwork {
     }
 
     /// Embeddings `[N, embedding_len]` of images `[N, 3, height, width]`.
-    ///
+    pub fn embed(&self, pixels: &[f32], height: usize, width: usize) -> Vec<f32> {
+        self.run(pixels, (height, width), None)
+    }
+
+    /// Their logits `[N, classes]`; without a classifier, their embeddings.
+    pub fn forward(&self, pixels: &[f32], height: usize, width: usize) -> Vec<f32> {
+        self.run(pixels, (height, width), self.classifier.as_ref())
+    }
+
     /// A batch of at least as many images as there are threads runs an image a thread; fewer
     /// images run one after the other on all threads. What comes out is the same.
-    pub fn embed(&self, pixels: &[f32], height: usize, width: usize) -> Vec<f32> {
-        let image_len = 3 * height * width;
+    fn run(&self, pixels: &[f32], size: (usize, usize), head: Option<&Packed>) -> Vec<f32> {
+        let image_len = 3 * size.0 * size.1;
         let images = pixels.len() / image_len;
-        let mut embeddings = vec![0.0; images * self.embedding_len()];
+        let len = head.map_or(self.embedding_len(), |head| head.outputs);
+        let mut outputs = vec![0.0; images * len];
         let threads = rayon::current_num_threads();
         let one = |image: &[f32], output: &mut [f32], threads| {
             self.pool
-                .lend(|w| self.embed_one(image, (height, width), output, w, threads));
+                .lend(|w| self.run_one(image, size, head, output, w, threads));
         };
         if threads > 1 && images >= threads {
             pixels
                 .par_chunks_exact(image_len)
-                .zip(embeddings.par_chunks_exact_mut(self.embedding_len()))
+                .zip(outputs.par_chunks_exact_mut(len))
                 .for_each(|(image, output)| one(image, output, 1));
         } else {
-            let outputs = embeddings.chunks_exact_mut(self.embedding_len());
+            let outputs = outputs.chunks_exact_mut(len);
             for (image, output) in pixels.chunks_exact(image_len).zip(outputs) {
                 one(image, output, threads);
             }
         }
-        embeddings
+        outputs
     }
 
     /// Logits `[N, classes]` of embeddings `[N, embedding_len]`.
@@ -104,18 +115,9 @@ impl CpuNetwork {
         let images = embeddings.len() / self.embedding_len();
         let mut logits = vec![0.0; images * self.classes()];
         let one = |padded: &mut Vec<f32>, embedding: &[f32], logits: &mut [f32]| {
-            let task = kernels::Pointwise {
-                input: embedding,
-                input_stride: self.embedding_len(),
-                depth: classifier.depth,
-                weight: classifier.weight(),
-                bias: classifier.bias(),
-                channels: classifier.channels,
-                offsets: &[0],
-                bounds: classifier.bounds,
-            };
+            let channels = 0..classifier.channels;
             // SAFETY: `padded` is this thread's own.
-            unsafe { self.kernels().pointwise(&task, Output::new(padded)) };
+            unsafe { self.classify_one(classifier, embedding, Output::new(padded), channels) };
             logits.copy_from_slice(&padded[..self.classes()]);
         };
         let padded = || vec![0.0; classifier.channels];
@@ -137,12 +139,39 @@ impl CpuNetwork {
         self.isa.kernels()
     }
 
+    /// Some of an embedding's logits.
+    ///
+    /// # Safety
+    /// Nobody else touches these logits meanwhile.
+    unsafe fn classify_one(
+        &self,
+        classifier: &Packed,
+        embedding: &[f32],
+        logits: Output,
+        channels: Range<usize>,
+    ) {
+        let task = kernels::Pointwise {
+            input: embedding,
+            input_stride: classifier.depth,
+            depth: classifier.depth,
+            weight: &classifier.weight()[channels.start * classifier.depth..],
+            bias: &classifier.bias()[channels.start..],
+            channels: channels.len(),
+            start: channels.start,
+            offsets: Offsets::ONE,
+            bounds: classifier.bounds,
+        };
+        // SAFETY: the caller's promise.
+        unsafe { self.kernels().pointwise(&task, logits) };
+    }
+
     /// One image on `threads` threads.
-    fn embed_one(
+    fn run_one(
         &self,
         pixels: &[f32],
         size: (usize, usize),
-        embedding: &mut [f32],
+        head: Option<&Packed>,
+        result: &mut [f32],
         workspace: &mut Workspace,
         threads: usize,
     ) {
@@ -153,12 +182,55 @@ impl CpuNetwork {
         team::run(threads, |member| {
             let _sentinel = Sentinel::new(member);
             self.pass(pixels, size, images, scratches, member);
+            self.end(size, images, head, member);
         });
-        let last = &workspace.images[(self.blocks.len() + 1) % 2];
+        let [embedding, logits] = self.ends(workspace.images.each_ref());
+        let found = if head.is_some() { logits } else { embedding };
+        result.copy_from_slice(&found.floats()[..result.len()]);
+    }
+
+    /// Of the two images, the one that the last layer read, in whose place the embedding goes, and
+    /// the one that it wrote, in whose place the logits go.
+    fn ends<T>(&self, [even, odd]: [T; 2]) -> [T; 2] {
+        match self.blocks.len() % 2 {
+            0 => [even, odd],
+            _ => [odd, even],
+        }
+    }
+
+    /// One thread's part of the average over the last image, and of its logits.
+    fn end(
+        &self,
+        size: (usize, usize),
+        images: [Output; 2],
+        head: Option<&Packed>,
+        member: Member,
+    ) {
+        let [embedding, last] = self.ends(images);
         let Some(Shape { written, .. }) = self.shapes(size).last() else {
             return;
         };
-        average(&last.floats()[..written.len()], written.channels, embedding);
+        let lanes = self.kernels().lanes;
+        let share = member.share(written.channels / lanes);
+        let channels = share.start * lanes..share.end * lanes;
+        // SAFETY: nobody writes to this image before the barrier below.
+        let pixels = &unsafe { last.floats() }[..written.len()];
+        // SAFETY: nobody reads the other image before the barrier, and each thread writes to
+        // channels of its own.
+        let averages = unsafe { embedding.part_mut(channels.clone()) };
+        average(pixels, written.channels, channels.start, averages);
+        let Some(head) = head else { return };
+        member.wait();
+        // SAFETY: from here on it is only read.
+        let embedding = &unsafe { embedding.floats() }[..head.depth];
+        let panel = self.kernels().panel();
+        let share = member.share(head.channels.div_ceil(panel));
+        let channels = share.start * panel..(share.end * panel).min(head.channels);
+        if !channels.is_empty() {
+            // SAFETY: nobody reads the last image any more, and each thread writes to channels of
+            // its own.
+            unsafe { self.classify_one(head, embedding, last, channels) };
+        }
     }
 
     /// One thread's part of all layers. Image `i` of the two is read by layers whose number is
@@ -171,12 +243,6 @@ impl CpuNetwork {
         scratches: Scratches,
         member: Member,
     ) {
-        if member.number == 0 {
-            let layout = padded(size, 3, self.stem.params);
-            // SAFETY: the others wait until this is done.
-            interleave(pixels, layout, unsafe { images[0].floats_mut() });
-        }
-        member.wait();
         for (number, shape) in self.shapes(size).enumerate() {
             let output = images[(number + 1) % 2];
             if member.number == 0 {
@@ -187,8 +253,14 @@ impl CpuNetwork {
             }
             Layer {
                 kernels: self.kernels(),
-                // SAFETY: nobody writes to this image before the barrier below.
-                input: &unsafe { images[number % 2].floats() }[..shape.read.len()],
+                input: match number {
+                    0 => pixels,
+                    _ => {
+                        // SAFETY: nobody writes to this image before the barrier below.
+                        let image = unsafe { images[number % 2].floats() };
+                        &image[..shape.read.len()]
+                    }
+                },
                 output,
                 shape,
             }
@@ -222,11 +294,15 @@ impl CpuNetwork {
         })
     }
 
-    /// Floats of the largest image and of the largest tile for an input size.
+    /// Floats of the largest image, or of what takes its place in the end, and of the largest tile
+    /// for an input size.
     fn sizes(&self, size: (usize, usize)) -> (usize, usize) {
-        self.shapes(size).fold((0, 0), |(image, tile), shape| {
-            let larger = shape.read.len().max(shape.written.len());
-            (image.max(larger), tile.max(shape.tile_floats()))
+        let logits = self.classifier.as_ref().map_or(0, |head| head.channels);
+        self.shapes(size).fold((logits, 0), |(image, tile), shape| {
+            (
+                image.max(shape.written.len()),
+                tile.max(shape.tile_floats()),
+            )
         })
     }
 }
@@ -247,34 +323,16 @@ fn padded((height, width): (usize, usize), channels: usize, params: ConvParams) 
     }
 }
 
-/// `[3][row][column]` to `[row][column][3]` with its border.
-fn interleave(pixels: &[f32], layout: Layout, output: &mut [f32]) {
-    layout.border(|range| output[range].fill(0.0));
-    let (height, width) = (layout.rows.len, layout.columns.len);
-    let (red, rest) = pixels.split_at(height * width);
-    let (green, blue) = rest.split_at(height * width);
-    for row in 0..height {
-        let part = row * width..(row + 1) * width;
-        let colours = red[part.clone()].iter();
-        let colours = colours.zip(&green[part.clone()]).zip(&blue[part]);
-        let start = layout.offset(row, 0);
-        let line = output[start..start + 3 * width].chunks_exact_mut(3);
-        for (pixel, ((r, g), b)) in line.zip(colours) {
-            pixel.copy_from_slice(&[*r, *g, *b]);
-        }
-    }
-}
-
-/// The global average pool of `[pixel][channels]`.
-fn average(pixels: &[f32], channels: usize, embedding: &mut [f32]) {
-    embedding.fill(0.0);
+/// The global average pool of some channels, from the `first` on, of `[pixel][channels]`.
+fn average(pixels: &[f32], channels: usize, first: usize, averages: &mut [f32]) {
+    averages.fill(0.0);
     let count = pixels.len() / channels;
     for pixel in pixels.chunks_exact(channels) {
-        for (sum, value) in embedding.iter_mut().zip(pixel) {
+        for (sum, value) in averages.iter_mut().zip(&pixel[first..]) {
             *sum += value;
         }
     }
-    for sum in embedding {
+    for sum in averages {
         *sum /= count as f32;
     }
 }

@@ -2,7 +2,7 @@
 
 use super::buffer::Buffer;
 use super::isa::Isa;
-use super::kernels::Output;
+use super::kernels::{OffsetList, Output};
 use super::layer::{Layer, Shape};
 use super::network::CpuNetwork;
 use super::workspace::Scratch;
@@ -26,7 +26,6 @@ enum Part {
     Depthwise,
     /// Reading what a tile holds.
     Pointwise,
-    /// Both, of the stem.
     Stem,
 }
 
@@ -71,7 +70,7 @@ impl CpuNetwork {
         let mut output = Buffer::zeros(written.len());
         let mut scratch = Scratch {
             tile: ones(shape.tile_floats()),
-            offsets: Vec::new(),
+            offsets: OffsetList::default(),
         };
         let run = move || {
             let layer = Layer {
@@ -80,13 +79,19 @@ impl CpuNetwork {
                 input: &input.floats()[..read.len()],
                 output: Output::new(output.floats_mut()),
             };
-            for (rows, _) in layer.tiles(0..written.rows.len) {
-                if part != Part::Pointwise {
-                    layer.fill(rows.clone(), scratch.tile.floats_mut());
+            let (all, channels) = (0..written.rows.len, 0..shape.dense.channels);
+            match (part, shape.block) {
+                (Part::Depthwise, Some(block)) => {
+                    for (rows, _) in layer.tiles(all) {
+                        layer.depthwise(&block.depthwise, rows, scratch.tile.floats_mut());
+                    }
                 }
-                if part != Part::Depthwise {
-                    layer.product(rows, 0..shape.dense.channels, &mut scratch);
+                (Part::Pointwise, _) => {
+                    for (rows, _) in layer.tiles(all) {
+                        layer.product(rows, channels.clone(), &mut scratch);
+                    }
                 }
+                _ => layer.stem(all, channels, &mut scratch),
             }
         };
         Piece {

@@ -1,6 +1,7 @@
 //! Threads that go through a pass together.
 
 use std::hint::spin_loop;
+use std::ops::Range;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::thread;
@@ -52,6 +53,12 @@ impl Member<'_> {
     /// How many threads there are.
     pub fn threads(self) -> usize {
         self.barrier.threads
+    }
+
+    /// This thread's share of so many things.
+    pub fn share(self, of: usize) -> Range<usize> {
+        let at = |number| of * number / self.threads();
+        at(self.number)..at(self.number + 1)
     }
 
     /// Waits until every thread is here.

@@ -3,6 +3,7 @@
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use super::buffer::Buffer;
+use super::kernels::OffsetList;
 use crate::ops::Span;
 
 /// An image in memory: `[row][column][channel]` with the zeros around it that the convolution
@@ -31,7 +32,8 @@ impl Rows {
         }
     }
 
-    fn total(self) -> usize {
+    /// With the zeros.
+    pub fn total(self) -> usize {
         self.before + self.len + self.after
     }
 }
@@ -84,10 +86,10 @@ impl Layout {
 /// A thread's own memory.
 #[derive(Debug, Default)]
 pub(super) struct Scratch {
-    /// The depthwise output of a tile, or the pixels under the stem's windows.
+    /// The depthwise output of a tile, or the lines under the stem's windows.
     pub tile: Buffer,
     /// Where each pixel of a tile lies in the output image.
-    pub offsets: Vec<usize>,
+    pub offsets: OffsetList,
 }
 
 /// The memory of one pass.

@@ -39,7 +39,7 @@ pub enum ConvolutionKind {
     Depthwise,
     /// 1x1 over all channels.
     Pointwise,
-    /// 1x1 with a bias and no batch norm, on the global average pool.
+    /// 1x1 with a bias and neither batch norm nor activation, on the global average pool.
     Classifier,
 }
 
@@ -61,6 +61,8 @@ pub struct Convolution {
     pub stride: usize,
     /// Where its zeros go.
     pub padding: ops::Padding,
+    /// Batch norm follows; else it has a bias.
+    pub batch_norm: bool,
 }
 
 impl Convolution {
@@ -81,19 +83,14 @@ impl Convolution {
         }
     }
 
-    /// Every convolution but the classifier is followed by batch norm and the activation.
-    pub fn has_batch_norm(&self) -> bool {
-        self.kind != ConvolutionKind::Classifier
-    }
-
     /// The tensors of this convolution in our safetensors naming, with their shapes.
     ///
     /// `NAME.weight`, then `NAME_bn.{weight,bias,running_mean,running_var}` (gamma, beta,
-    /// moving mean and variance), or `NAME.bias` for the classifier.
+    /// moving mean and variance), or `NAME.bias` where there is no batch norm.
     pub fn tensors(&self) -> Vec<(String, Vec<usize>)> {
         let name = &self.name;
         let mut tensors = vec![(format!("{name}.weight"), self.weight_shape().to_vec())];
-        if self.has_batch_norm() {
+        if self.batch_norm {
             for part in BATCH_NORM_PARTS {
                 tensors.push((format!("{name}_bn.{part}"), vec![self.out_channels]));
             }
@@ -116,6 +113,7 @@ impl Config {
             Padding::Same => (ops::Padding::Same, ops::Padding::Same),
             Padding::Symmetric => (ops::Padding::Symmetric, ops::Padding::Symmetric),
         };
+        let batch_norm = !self.batch_norm_folded;
         let mut channels = self.channels(STEM_CHANNELS);
         let mut layers = vec![Convolution {
             name: "conv1".into(),
@@ -124,6 +122,7 @@ impl Config {
             out_channels: channels,
             stride: 2,
             padding,
+            batch_norm,
         }];
         for (number, (stride, base)) in (1..).zip(BLOCKS) {
             if self.shallow && LEFT_OUT_IN_SHALLOW.contains(&number) {
@@ -140,6 +139,7 @@ impl Config {
                     1 => padding,
                     _ => strided_depthwise_padding,
                 },
+                batch_norm,
             });
             layers.push(Convolution {
                 name: format!("conv_pw_{number}"),
@@ -148,6 +148,7 @@ impl Config {
                 out_channels,
                 stride: 1,
                 padding,
+                batch_norm,
             });
             channels = out_channels;
         }
@@ -159,6 +160,7 @@ impl Config {
                 out_channels: classes,
                 stride: 1,
                 padding,
+                batch_norm: false,
             });
         }
         layers

@@ -49,6 +49,10 @@ pub struct Config {
     pub padding: Padding,
     /// Keras and TF-Slim use 1e-3, timm 1e-5.
     pub batch_norm_epsilon: f64,
+    /// The checkpoint has each batch norm folded into its convolution already, which has a bias
+    /// then.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub batch_norm_folded: bool,
 }
 
 impl Default for Config {
@@ -61,6 +65,7 @@ impl Default for Config {
             activation: Activation::Relu6,
             padding: Padding::Keras,
             batch_norm_epsilon: 1e-3,
+            batch_norm_folded: false,
         }
     }
 }

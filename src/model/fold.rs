@@ -52,7 +52,7 @@ impl<'a> Folded<'a> {
         };
         let (name, channels) = (&convolution.name, convolution.out_channels);
         let weight = read(format!("{name}.weight"), &convolution.weight_shape())?;
-        let (scale, bias): (Vec<f64>, Vec<f64>) = if convolution.has_batch_norm() {
+        let (scale, bias): (Vec<f64>, Vec<f64>) = if convolution.batch_norm {
             let part = |part: &str| read(format!("{name}_bn.{part}"), &[channels]);
             let (gamma, beta) = (part("weight")?, part("bias")?);
             let (mean, variance) = (part("running_mean")?, part("running_var")?);

@@ -140,30 +140,16 @@ impl MobileNet {
     /// # Errors
     /// A shape that doesn't fit, or a failure of the device.
     pub fn embed(&self, pixels: &Tensor) -> Result<Tensor> {
-        let (n, channels, height, width) = pixels.dims4()?;
-        if channels != 3 || height.min(width) < MIN_SIZE {
-            return Err(Error::Config(format!(
-                "pixels of {channels} channels, {height}x{width}: they have to be [N, 3, H, W] of \
-                 at least {MIN_SIZE}x{MIN_SIZE}"
-            )));
-        }
-        let mut x = pixels.to_device(&self.device)?.to_dtype(self.dtype)?;
+        let (height, width) = image_size(pixels)?;
         let layers = match &self.engine {
             Engine::Cpu(network) => {
-                x = x.contiguous()?;
-                let (storage, layout) = x.storage_and_layout();
-                let Storage::Cpu(storage) = &*storage else {
-                    return Err(Error::Config("pixels that are not on the CPU".into()));
-                };
-                let start = layout.start_offset();
-                let pixels =
-                    &storage.as_slice::<f32>()?[start..start + layout.shape().elem_count()];
-                let embeddings = network.embed(pixels, height, width);
-                let shape = (n, network.embedding_len());
-                return Ok(Tensor::from_vec(embeddings, shape, &self.device)?);
+                return on_pixels(pixels, network.embedding_len(), |p| {
+                    network.embed(p, height, width)
+                });
             }
             Engine::Tensors(layers) => layers,
         };
+        let mut x = pixels.to_device(&self.device)?.to_dtype(self.dtype)?;
         for layer in layers.iter().filter(|layer| !layer.is_classifier()) {
             x = layer.forward(&x)?;
         }
@@ -209,8 +195,47 @@ impl MobileNet {
     /// # Errors
     /// A shape that doesn't fit, or a failure of the device.
     pub fn forward(&self, pixels: &Tensor) -> Result<Tensor> {
-        self.classify_embedding(&self.embed(pixels)?)
+        match &self.engine {
+            // At once, so that threads share the classifier too.
+            Engine::Cpu(network) if network.classes() > 0 => {
+                let (height, width) = image_size(pixels)?;
+                on_pixels(pixels, network.classes(), |p| {
+                    network.forward(p, height, width)
+                })
+            }
+            _ => self.classify_embedding(&self.embed(pixels)?),
+        }
     }
+}
+
+/// Height and width of `[N, 3, H, W]` pixels.
+fn image_size(pixels: &Tensor) -> Result<(usize, usize)> {
+    let (_, channels, height, width) = pixels.dims4()?;
+    if channels != 3 || height.min(width) < MIN_SIZE {
+        return Err(Error::Config(format!(
+            "pixels of {channels} channels, {height}x{width}: they have to be [N, 3, H, W] of at \
+             least {MIN_SIZE}x{MIN_SIZE}"
+        )));
+    }
+    Ok((height, width))
+}
+
+/// `[N, len]` of what comes of pixels on the CPU, wherever they are.
+fn on_pixels(pixels: &Tensor, len: usize, run: impl Fn(&[f32]) -> Vec<f32>) -> Result<Tensor> {
+    let pixels = pixels.to_device(&Device::Cpu)?.to_dtype(DType::F32)?;
+    let pixels = pixels.contiguous()?;
+    let (storage, layout) = pixels.storage_and_layout();
+    let Storage::Cpu(storage) = &*storage else {
+        return Err(Error::Config("pixels that are not on the CPU".into()));
+    };
+    let start = layout.start_offset();
+    let values = &storage.as_slice::<f32>()?[start..start + layout.shape().elem_count()];
+    let results = run(values);
+    Ok(Tensor::from_vec(
+        results,
+        (pixels.dim(0)?, len),
+        &Device::Cpu,
+    )?)
 }
 
 /// The network's convolutions in order, batch norm folded in, in the type and on the device of the

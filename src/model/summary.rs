@@ -125,11 +125,7 @@ fn push_convolution(
     let channels = convolution.out_channels as u64;
     let weights = convolution.weight_shape().map(|n| n as u64);
     let weights = weights.iter().product::<u64>();
-    let bias = if convolution.has_batch_norm() {
-        0
-    } else {
-        channels
-    };
+    let bias = if convolution.batch_norm { 0 } else { channels };
     let output_shape = match convolution.kind {
         ConvolutionKind::Classifier => vec![convolution.out_channels],
         _ => vec![side, side, convolution.out_channels],
@@ -146,19 +142,21 @@ fn push_convolution(
         multiply_adds: weights * (side * side) as u64,
         standard_multiply_adds,
     });
-    if !convolution.has_batch_norm() {
+    if convolution.kind == ConvolutionKind::Classifier {
         return;
     }
     let name = &convolution.name;
-    layers.push(LayerSummary {
-        parameters: 4 * channels,
-        trainable_parameters: 2 * channels,
-        ..plain(
-            &format!("{name}_bn"),
-            "BatchNormalization",
-            output_shape.clone(),
-        )
-    });
+    if convolution.batch_norm {
+        layers.push(LayerSummary {
+            parameters: 4 * channels,
+            trainable_parameters: 2 * channels,
+            ..plain(
+                &format!("{name}_bn"),
+                "BatchNormalization",
+                output_shape.clone(),
+            )
+        });
+    }
     let activation = match config.activation {
         Activation::Relu => "ReLU",
         Activation::Relu6 => "ReLU6",

@@ -7,6 +7,7 @@ use std::path::Path;
 use image::metadata::Orientation;
 use image::{DynamicImage, ImageDecoder, ImageFormat, ImageReader, RgbImage};
 
+use super::jpeg::Needs;
 use super::limits::{DecodeOptions, check_size};
 use super::picture::Picture;
 use super::{gif, jpeg};
@@ -20,7 +21,21 @@ pub const SUPPORTED_FORMATS: &str = "JPEG, PNG, WebP, GIF, BMP, TIFF, PNM";
 
 /// Whether bytes begin as the files of a format do that [`decode`] knows; 32 are enough.
 pub fn looks_like_image(start: &[u8]) -> bool {
-    image::guess_format(start).is_ok_and(|format| format.reading_enabled())
+    // JPEG is read by a decoder of its own.
+    let known = |format: ImageFormat| format == ImageFormat::Jpeg || format.reading_enabled();
+    image::guess_format(start).is_ok_and(known)
+}
+
+/// Width and height that an image's header states, before EXIF turns it; `None` where it can't
+/// be told.
+pub fn dimensions(bytes: &[u8]) -> Option<(u32, u32)> {
+    match image::guess_format(bytes).ok()? {
+        ImageFormat::Jpeg => jpeg::dimensions(bytes),
+        format => {
+            let reader = ImageReader::with_format(Cursor::new(bytes), format);
+            reader.into_dimensions().ok()
+        }
+    }
 }
 
 /// Reads and decodes an image file.
@@ -58,15 +73,15 @@ pub fn read(source: impl Read, options: &DecodeOptions) -> Result<Vec<u8>, Image
 /// Bytes that are empty, of no known format or damaged ([`ImageErrorKind::Decode`]), or an
 /// image larger than the limits ([`ImageErrorKind::Limit`]).
 pub fn decode(bytes: &[u8], options: &DecodeOptions) -> Result<RgbImage, ImageError> {
-    decode_at_least(bytes, options, &|_, _| (usize::MAX, usize::MAX)).map(|picture| picture.pixels)
+    decode_for(bytes, options, &|_, _| Needs::everything()).map(|picture| picture.pixels)
 }
 
-/// [`decode`] at a reduced scale, where the format can do so and the picture still has as many
-/// columns and rows as `enough` says for its width and height.
-pub(super) fn decode_at_least(
+/// [`decode`] of no more than `needs` says for the stored width and height, where the format can
+/// do with less.
+pub(super) fn decode_for(
     bytes: &[u8],
     options: &DecodeOptions,
-    enough: &dyn Fn(usize, usize) -> (usize, usize),
+    needs: &dyn Fn(usize, usize) -> Needs,
 ) -> Result<Picture, ImageError> {
     if bytes.is_empty() {
         return Err(ImageError::decode("the file is empty"));
@@ -77,7 +92,7 @@ pub(super) fn decode_at_least(
         )));
     };
     let (picture, orientation) = match format {
-        ImageFormat::Jpeg => jpeg::decode(bytes, options, enough)?,
+        ImageFormat::Jpeg => jpeg::decode(bytes, options, needs)?,
         ImageFormat::Gif => {
             let image = gif::decode(bytes, options)?;
             (image.into(), Orientation::NoTransforms)
@@ -127,8 +142,14 @@ fn decode_other(
 fn describe(error: image::ImageError) -> ImageError {
     use image::ImageError::{Decoding, IoError, Limits, Unsupported};
     match error {
-        Limits(e) => ImageError::new(ImageErrorKind::Limit, e.to_string()),
-        Unsupported(e) => ImageError::decode(e.to_string()),
+        Limits(e) => {
+            let message = format!("its header asks for more than the limits allow ({e})");
+            ImageError::new(ImageErrorKind::Limit, message)
+        }
+        Unsupported(e) => {
+            let format = e.format_hint();
+            ImageError::decode(format!("a {format} of a kind that is unsupported ({e})"))
+        }
         IoError(e) if e.kind() == std::io::ErrorKind::UnexpectedEof => {
             ImageError::decode("the file is truncated")
         }

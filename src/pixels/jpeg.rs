@@ -17,6 +17,24 @@ use crate::error::{ImageError, ImageErrorKind};
 #[cfg(panic = "abort")]
 compile_error!("a damaged JPEG is reported by unwinding: build with panic = \"unwind\"");
 
+/// What of a picture is needed.
+pub(super) struct Needs {
+    /// Width and height that it may be reduced to.
+    pub size: (usize, usize),
+    /// Rows from the top, before it is reduced.
+    pub rows: usize,
+}
+
+impl Needs {
+    /// Every pixel.
+    pub fn everything() -> Self {
+        Self {
+            size: (usize::MAX, usize::MAX),
+            rows: usize::MAX,
+        }
+    }
+}
+
 /// libjpeg's number for a picture's own size.
 const FULL_SCALE: u8 = 8;
 const EXIF_HEADER: &[u8] = b"Exif\0\0";
@@ -28,18 +46,16 @@ const MAX_SCANNED_PIXELS: usize = 4_000_000_000;
 /// libjpeg's words for [`Source`] having come to its end.
 const READ_ERROR: &str = "Input file read error";
 
-/// Decodes a JPEG, reduced as far as leaves the width and height that `enough` says for its
-/// own, and reads its EXIF orientation.
+/// Decodes as much of a JPEG as `needs` says for its width and height, and reads its EXIF
+/// orientation. What is not needed is black.
 pub(super) fn decode(
     bytes: &[u8],
     options: &DecodeOptions,
-    enough: &dyn Fn(usize, usize) -> (usize, usize),
+    needs: &dyn Fn(usize, usize) -> Needs,
 ) -> Result<(Picture, Orientation), ImageError> {
     // libjpeg reports an error by not returning. The crate unwinds with `resume_unwind`,
     // which prints nothing, and the decoder is dropped on the way.
-    let decoded = catch_unwind(AssertUnwindSafe(|| {
-        decode_unwinding(bytes, options, enough)
-    }));
+    let decoded = catch_unwind(AssertUnwindSafe(|| decode_unwinding(bytes, options, needs)));
     decoded.unwrap_or_else(|panic| {
         let reason = panic.downcast_ref::<String>().map(String::as_str);
         let reason = reason.unwrap_or("libjpeg gave up");
@@ -47,10 +63,20 @@ pub(super) fn decode(
     })
 }
 
+/// Width and height that the header states.
+pub(super) fn dimensions(bytes: &[u8]) -> Option<(u32, u32)> {
+    let read = || {
+        let decoder = Decompress::builder().from_reader(Source(bytes)).ok()?;
+        Some((decoder.width() as u32, decoder.height() as u32))
+    };
+    // See `decode`.
+    catch_unwind(AssertUnwindSafe(read)).unwrap_or(None)
+}
+
 fn decode_unwinding(
     bytes: &[u8],
     options: &DecodeOptions,
-    enough: &dyn Fn(usize, usize) -> (usize, usize),
+    needs: &dyn Fn(usize, usize) -> Needs,
 ) -> Result<(Picture, Orientation), ImageError> {
     let mut decoder = Decompress::with_markers(&[Marker::APP(1)])
         .from_reader(Source(bytes))
@@ -69,12 +95,21 @@ fn decode_unwinding(
             return Err(ImageError::decode(message));
         }
     };
-    let divisor = divisor(size, enough(width, height));
+    let needs = needs(width, height);
+    let divisor = divisor(size, needs.size);
     decoder.scale(FULL_SCALE / divisor);
     let mut rows = decoder.to_colorspace(colours).map_err(damaged)?;
     let (width, height) = (rows.width() as u32, rows.height() as u32);
-    let samples: Vec<u8> = rows.read_scanlines().map_err(damaged)?;
-    rows.finish().map_err(damaged)?;
+    let line = width as usize * channels;
+    let mut samples = vec![0u8; line * height as usize];
+    let needed = needs.rows.div_ceil(divisor.into()).min(height as usize);
+    rows.read_scanlines_into(&mut samples[..line * needed])
+        .map_err(damaged)?;
+    if needed == height as usize {
+        rows.finish().map_err(damaged)?;
+    } else if !is_ended(bytes) {
+        return Err(ImageError::decode(TRUNCATED));
+    }
     let pixels = match channels {
         1 => samples.iter().flat_map(|&grey| [grey; 3]).collect(),
         3 => samples,
@@ -87,6 +122,27 @@ fn decode_unwinding(
         }
         None => Err(ImageError::decode(TRUNCATED)),
     }
+}
+
+/// Whether the end of the picture is there, where its last rows are not looked at.
+fn is_ended(bytes: &[u8]) -> bool {
+    const END_OF_IMAGE: &[u8] = &[0xff, 0xd9];
+    const START_OF_SCAN: u8 = 0xda;
+    // A thumbnail before the first scan has an end of its own.
+    let mut rest = bytes.get(2..).unwrap_or_default();
+    while let [0xff, marker, high, low, ..] = *rest {
+        if marker == START_OF_SCAN {
+            return memchr::memmem::rfind(rest, END_OF_IMAGE).is_some();
+        }
+        // Any number of 0xff may stand before a marker.
+        let length = match marker {
+            0xff => 1,
+            _ => 2 + usize::from(u16::from_be_bytes([high, low])),
+        };
+        rest = rest.get(length..).unwrap_or_default();
+    }
+    // Not as simple as that: then libjpeg is believed.
+    true
 }
 
 /// What both sides can be divided by and still be long enough.
@@ -109,7 +165,8 @@ fn check_scans(bytes: &[u8], pixels: usize) -> Result<(), ImageError> {
     // Within a scan 0xff is always followed by another byte than this.
     let scans = memchr::memmem::find_iter(bytes, START_OF_SCAN).count();
     if scans > MAX_SCANS && scans.saturating_mul(pixels) > MAX_SCANNED_PIXELS {
-        let message = format!("a JPEG of {scans} scans over {pixels} pixels");
+        let message =
+            format!("{scans} scans over {pixels} pixels would take minutes; JPEGs have about ten");
         return Err(ImageError::new(ImageErrorKind::Limit, message));
     }
     Ok(())

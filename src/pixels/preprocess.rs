@@ -4,9 +4,9 @@ use candle_core::{Device, Tensor};
 use image::RgbImage;
 use serde::{Deserialize, Serialize};
 
-use super::decode::decode_at_least;
+use super::decode::decode_for;
+use super::jpeg::Needs;
 use super::limits::DecodeOptions;
-use super::picture::Picture;
 use super::resize::{Filter, Frame, Window, resize_frame};
 use crate::error::{ImageError, Result};
 use crate::model::validate_size;
@@ -20,6 +20,8 @@ pub const CENTER_CROP: f64 = 0.875;
 /// What is left to the resampler then hides most of what the reduced decoding does otherwise.
 /// Pillow's `thumbnail` leaves as much.
 const REDUCED_AT_LEAST: usize = 2;
+/// What a JPEG's sides are divided by at most.
+const MOST_REDUCED: usize = 8;
 
 /// How a picture of any shape becomes a square.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
@@ -30,6 +32,31 @@ pub enum Crop {
     /// Both sides are resized to `size`, whatever becomes of the proportions, as Keras
     /// tutorials do with `load_img(target_size=...)`.
     Squash,
+}
+
+/// Where the centre of a picture lies that can't be in its middle.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Centring {
+    /// Half a pixel up and to the left, as with integers: `(n - size) / 2`.
+    #[default]
+    Down,
+    /// To the even offset, as torchvision's `round`, and so timm.
+    HalfToEven,
+}
+
+impl Centring {
+    fn is_down(&self) -> bool {
+        *self == Self::Down
+    }
+
+    /// What to leave out before the centre, of `spare` pixels that are too many.
+    fn offset(self, spare: usize) -> usize {
+        match self {
+            Self::Down => spare / 2,
+            Self::HalfToEven => spare / 2 + usize::from(spare % 4 == 3),
+        }
+    }
 }
 
 /// A recipe from a decoded picture to the network's input.
@@ -43,6 +70,9 @@ pub struct Preprocessing {
     pub crop: Crop,
     /// How it is resampled.
     pub filter: Filter,
+    /// Which pixels are the centre.
+    #[serde(default, skip_serializing_if = "Centring::is_down")]
+    pub centring: Centring,
 }
 
 /// A picture as the network takes it.
@@ -62,6 +92,15 @@ impl Preprocessing {
             size,
             crop: Crop::Center(CENTER_CROP),
             filter: Filter::Bilinear,
+            centring: Centring::Down,
+        }
+    }
+
+    /// The same for another size of input, if one is given.
+    pub fn at(self, size: Option<usize>) -> Self {
+        Self {
+            size: size.unwrap_or(self.size),
+            ..self
         }
     }
 
@@ -93,18 +132,31 @@ impl Preprocessing {
         bytes: &[u8],
         options: &DecodeOptions,
     ) -> std::result::Result<Prepared, ImageError> {
-        let enough = |width, height| {
-            let (width, height) = self.resized((width, height));
-            (REDUCED_AT_LEAST * width, REDUCED_AT_LEAST * height)
-        };
-        let picture = match options.reduced {
-            true => decode_at_least(bytes, options, &enough)?,
-            false => Picture::from(super::decode(bytes, options)?),
-        };
+        let needs = |width, height| self.needs((width, height), options.reduced);
+        let picture = decode_for(bytes, options, &needs)?;
         Ok(Prepared {
             pixels: self.cut(&picture.pixels, picture.frame, picture.size),
             reduced: picture.is_reduced(),
         })
+    }
+
+    /// What of a picture of this width and height has to be decoded. What it is turned to by
+    /// EXIF does not matter: the recipe is the same for both directions and both ends.
+    fn needs(&self, size: (usize, usize), reduced: bool) -> Needs {
+        let (width, height) = self.resized(size);
+        // The centre, half a pixel of rounding, and what the kernel reaches beyond.
+        let scale = size.1 as f64 / height as f64;
+        let reach = self.size as f64 / 2.0 + 1.0 + self.filter.support() * scale.recip().max(1.0);
+        let rows = size.1 as f64 / 2.0 + reach * scale;
+        // And the pixels that a reduced one stands for.
+        let rows = rows.ceil() as usize + MOST_REDUCED;
+        Needs {
+            size: match reduced {
+                true => (REDUCED_AT_LEAST * width, REDUCED_AT_LEAST * height),
+                false => (usize::MAX, usize::MAX),
+            },
+            rows,
+        }
     }
 
     /// Brings a picture to `size` by `size` pixels, to the bytes that Pillow makes.
@@ -117,8 +169,8 @@ impl Preprocessing {
     fn cut(&self, image: &RgbImage, frame: Frame, original: (usize, usize)) -> RgbImage {
         let resized = self.resized(original);
         let window = Window {
-            left: (resized.0 - self.size) / 2,
-            top: (resized.1 - self.size) / 2,
+            left: self.centring.offset(resized.0 - self.size),
+            top: self.centring.offset(resized.1 - self.size),
             width: self.size,
             height: self.size,
         };

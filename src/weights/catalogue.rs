@@ -17,6 +17,21 @@ pub struct Catalogue {
     pub release_url: String,
     /// All combinations of width and size that were released.
     pub variants: Vec<Variant>,
+    /// Repositories of other trainings, for `--repo`.
+    pub other_trainings: Vec<OtherTraining>,
+}
+
+/// A training that is not Keras's, which is only ever used where it is asked for.
+#[derive(Debug, Clone, PartialEq, Deserialize)]
+pub struct OtherTraining {
+    /// `OWNER/NAME[@REVISION]`.
+    pub repo: String,
+    /// Width multiplier.
+    pub alpha: f64,
+    /// Input side in pixels.
+    pub size: usize,
+    /// Published top-1 accuracy on ImageNet in percent, where it is known.
+    pub top1: Option<f64>,
 }
 
 /// One published checkpoint.
@@ -26,6 +41,8 @@ pub struct Variant {
     pub alpha: f64,
     /// Input side in pixels.
     pub size: usize,
+    /// Top-1 accuracy on ImageNet in percent, as TF-Slim's table has it for these networks.
+    pub top1: f64,
     /// Keras's HDF5 file, below [`Catalogue::release_url`].
     pub release_file: String,
     /// Our conversion of it, in [`Catalogue::hub_repo`] and in the cache.
@@ -93,6 +110,16 @@ mod tests {
                 let file = format!("mobilenet_{width}_{size}_tf.h5");
                 assert_eq!(variant.release_file, file);
             }
+        }
+    }
+
+    #[test]
+    fn other_trainings_are_named_as_repositories_are() {
+        for other in &catalogue().other_trainings {
+            assert!(
+                other.repo.parse::<crate::weights::Repo>().is_ok(),
+                "{other:?}"
+            );
         }
     }
 }

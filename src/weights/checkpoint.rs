@@ -6,16 +6,20 @@ use std::sync::Arc;
 use candle_core::{DType, Device};
 use candle_nn::VarBuilder;
 
-use super::contents::{Contents, write_whole};
-use super::imported::{Imported, Origin, Source, Tensors};
+use super::contents::Contents;
+use super::imported::{Imported, Origin, Source, Tensors, sha256};
 use super::recognise::{Stated, check, recognise};
-use super::safetensors::{self, Header, SafetensorsFile};
-use super::{hdf5, keras};
+use super::safetensors::{Header, SafetensorsFile};
+use super::{beside, hdf5, keras};
 use crate::cpu::Isa;
 use crate::error::{Error, Result};
-use crate::model::{Config, MobileNet, Padding};
+use crate::labels::{Class, Labels};
+use crate::model::{Config, MobileNet};
 use crate::ops::Activation;
 use crate::pixels::Preprocessing;
+
+/// The checkpoint in a folder.
+const FILE_IN_FOLDER: &str = "model.safetensors";
 
 /// Input side where neither the checkpoint nor the caller states one.
 const DEFAULT_SIZE: usize = 224;
@@ -36,18 +40,21 @@ pub struct LoadOptions {
 /// Every tensor that the settings call for is there in its shape, and none besides.
 #[derive(Debug, Clone)]
 pub struct Checkpoint {
-    path: PathBuf,
-    config: Config,
-    preprocessing: Preprocessing,
+    pub(super) path: PathBuf,
+    pub(super) config: Config,
+    pub(super) preprocessing: Preprocessing,
+    pub(super) labels: Option<Vec<String>>,
     origin: Origin,
     assumed: Vec<&'static str>,
-    tensors: Tensors,
+    pub(super) tensors: Tensors,
+    contents: Arc<Contents>,
 }
 
 impl Checkpoint {
     /// Reads a checkpoint of any supported format, recognised from its content: our
-    /// safetensors, Keras's HDF5 (keras-applications `*_tf.h5`, Keras 3's legacy `.h5`, a whole
-    /// model's `.h5`, `.weights.h5`) and `.keras`.
+    /// safetensors, those of transformers and timm with the `config.json` beside them, Keras's
+    /// HDF5 (keras-applications `*_tf.h5`, Keras 3's legacy `.h5`, a whole model's `.h5`,
+    /// `.weights.h5`) and `.keras`. A folder stands for the `model.safetensors` in it.
     ///
     /// # Errors
     /// [`Error::Io`] where the file can't be read, [`Error::Checkpoint`] where it is of no such
@@ -55,6 +62,15 @@ impl Checkpoint {
     /// of the wrong shape is named.
     pub fn open(path: impl AsRef<Path>, options: &LoadOptions) -> Result<Self> {
         let path = path.as_ref();
+        let inside = path.join(FILE_IN_FOLDER);
+        let path = match path.is_dir() {
+            true if !inside.exists() => {
+                let reason = format!("the folder has no {FILE_IN_FOLDER}");
+                return Err(Error::checkpoint(path, reason));
+            }
+            true => &inside,
+            false => path,
+        };
         Self::from_contents(Contents::open(path)?, path, options)
     }
 
@@ -66,7 +82,11 @@ impl Checkpoint {
         Self::from_contents(Contents::Read(bytes), path, options)
     }
 
-    fn from_contents(contents: Contents, path: &Path, options: &LoadOptions) -> Result<Self> {
+    pub(super) fn from_contents(
+        contents: Contents,
+        path: &Path,
+        options: &LoadOptions,
+    ) -> Result<Self> {
         let error = |reason: String| Error::checkpoint(path, reason);
         let contents = Arc::new(contents);
         let imported = if contents.starts_with(hdf5::SIGNATURE) {
@@ -78,15 +98,7 @@ impl Checkpoint {
             if let Some(header) = file.header().map_err(error)? {
                 return Self::ours(file, header, path, options);
             }
-            // Named as ours but written by somebody else: what the tensors don't tell is as in
-            // the published checkpoints.
-            Imported {
-                tensors: Tensors::File(file),
-                size: None,
-                activation: None,
-                padding: Padding::Keras,
-                batch_norm_epsilon: 1e-3,
-            }
+            foreign(file, path).map_err(error)?
         };
         Self::from_imported(imported, contents, path, options)
     }
@@ -102,19 +114,19 @@ impl Checkpoint {
         if options.activation.is_some_and(|asked| asked != stated) {
             return Err(contradiction(path, stated));
         }
-        let preprocessing = Preprocessing {
-            size: options.size.unwrap_or(header.preprocessing.size),
-            ..header.preprocessing
-        };
+        let preprocessing = header.preprocessing.at(options.size);
+        let contents = Arc::clone(file.contents());
         let tensors = Tensors::File(file);
         let stated = tensors.stated();
         Self {
             path: path.into(),
             config: header.config,
             preprocessing,
+            labels: header.labels,
             origin: Origin::Stated(header.source),
             assumed: Vec::new(),
             tensors,
+            contents,
         }
         .checked(&stated)
     }
@@ -131,7 +143,10 @@ impl Checkpoint {
             return Err(contradiction(path, stated));
         }
         let activation = imported.activation.or(options.activation);
-        let size = options.size.or(imported.size);
+        let recipe = imported.recipe;
+        let size = recipe.as_ref().map(|recipe| recipe.size).or(imported.size);
+        let size = options.size.or(size);
+        let usual = || Preprocessing::center(DEFAULT_SIZE);
         let assumed = [
             ("size", size.is_none()),
             ("activation", activation.is_none()),
@@ -150,10 +165,15 @@ impl Checkpoint {
                 batch_norm_epsilon: imported.batch_norm_epsilon,
                 ..recognised
             },
-            preprocessing: Preprocessing::center(size.unwrap_or(DEFAULT_SIZE)),
+            preprocessing: recipe.unwrap_or_else(usual).at(size),
+            labels: imported.labels.filter(|labels| !are_imagenets(labels)),
             assumed,
-            origin: Origin::file(file_name.to_string_lossy().into_owned(), contents),
+            origin: Origin::file(
+                file_name.to_string_lossy().into_owned(),
+                Arc::clone(&contents),
+            ),
             tensors: imported.tensors,
+            contents,
         }
         .checked(&stated)
     }
@@ -165,8 +185,15 @@ impl Checkpoint {
         self.preprocessing
             .validate()
             .map_err(|e| error(e.to_string()))?;
-        check(&self.config, stated).map_err(error)?;
-        Ok(self)
+        let name = |ours: &str| self.tensors.name(ours).to_owned();
+        check(&self.config, stated, &name).map_err(error)?;
+        match (&self.labels, self.config.classes) {
+            (Some(labels), Some(classes)) if labels.len() != classes => Err(error(format!(
+                "it has {} labels for {classes} classes",
+                labels.len()
+            ))),
+            _ => Ok(self),
+        }
     }
 
     /// The file that was read.
@@ -184,6 +211,32 @@ impl Checkpoint {
         &self.preprocessing
     }
 
+    /// The classes' names: the checkpoint's own, else those that their number suggests; none
+    /// without a classifier.
+    pub fn labels(&self) -> Option<Labels> {
+        let classes = self.config.classes?;
+        Some(match &self.labels {
+            Some(names) => Labels::named(names.iter().cloned()),
+            None => Labels::for_classes(classes),
+        })
+    }
+
+    /// The same with other names for its classes.
+    ///
+    /// # Errors
+    /// Not as many as there are classes.
+    pub fn with_labels(mut self, labels: &Labels) -> Result<Self> {
+        let classes = self.config.classes.unwrap_or(0);
+        if labels.classes().len() != classes {
+            let found = labels.classes().len();
+            let reason = format!("{found} labels for {classes} classes");
+            return Err(Error::checkpoint(&self.path, reason));
+        }
+        let names = labels.classes().iter().map(|class| class.label.clone());
+        self.labels = Some(names.collect());
+        Ok(self)
+    }
+
     /// The settings that neither the file nor the caller stated: `size`, `activation`.
     pub fn assumed(&self) -> &[&'static str] {
         &self.assumed
@@ -192,6 +245,11 @@ impl Checkpoint {
     /// The file that this checkpoint was converted from, or is; then its digest is taken now.
     pub fn source(&self) -> Option<&Source> {
         self.origin.source()
+    }
+
+    /// Sha256 of the file that was read, in hexadecimal, taken now.
+    pub fn sha256(&self) -> String {
+        sha256(&self.contents)
     }
 
     /// The same with another name for its source, such as the address it came from.
@@ -223,47 +281,38 @@ impl Checkpoint {
     /// A failure to read them.
     pub fn weights(&self, device: &Device, dtype: DType) -> Result<VarBuilder<'_>> {
         Ok(match &self.tensors {
-            Tensors::File(file) => {
+            Tensors::File(file) if file.is_ours() => {
                 VarBuilder::from_slice_safetensors(file.contents(), dtype, device)?
             }
-            Tensors::Loaded(tensors) => VarBuilder::from_tensors(tensors.clone(), dtype, device),
+            _ => VarBuilder::from_tensors(self.copies()?, dtype, device),
         })
     }
+}
 
-    /// The checkpoint as our safetensors: f32, with the settings in the metadata. The same
-    /// checkpoint always gives the same bytes.
-    ///
-    /// # Errors
-    /// A tensor that can't be converted.
-    pub fn to_safetensors(&self) -> Result<Vec<u8>> {
-        let error = |e: String| Error::checkpoint(&self.path, e);
-        let mut tensors = match &self.tensors {
-            Tensors::File(file) => file.tensors().map_err(error)?,
-            Tensors::Loaded(tensors) => tensors.clone(),
-        };
-        for tensor in tensors.values_mut() {
-            *tensor = tensor.to_dtype(DType::F32)?;
-        }
-        let header = safetensors::Header {
-            version: safetensors::VERSION,
-            config: self.config.clone(),
-            preprocessing: self.preprocessing.clone(),
-            source: self.source().cloned(),
-        };
-        safetensors::encode(&tensors, &header).map_err(error)
-    }
+/// Safetensors that do not describe themselves: in somebody else's naming, with what the files
+/// beside them say, or in ours without a word.
+fn foreign(file: SafetensorsFile, path: &Path) -> Result<Imported, String> {
+    let (file, layout) = file.translated();
+    let imported = Imported::new(Tensors::File(file));
+    let Some(layout) = layout else {
+        return Ok(imported);
+    };
+    let mut imported = Imported {
+        padding: layout.padding,
+        batch_norm_epsilon: layout.batch_norm_epsilon,
+        ..imported
+    };
+    beside::read(path, &mut imported)?;
+    // Neither tool has the network with another one unless its file says so.
+    imported.activation = imported.activation.or(Some(Activation::Relu6));
+    Ok(imported)
+}
 
-    /// Writes [`to_safetensors`](Self::to_safetensors) to a file, which appears whole or not at
-    /// all. What a symbolic link points to is replaced, not the link; a device or a pipe is
-    /// written to as it is.
-    ///
-    /// # Errors
-    /// [`Error::Io`] where it can't be written.
-    pub fn save(&self, path: impl AsRef<Path>) -> Result<()> {
-        let path = path.as_ref();
-        let bytes = self.to_safetensors()?;
-        write_whole(path, &bytes).map_err(Error::io(path))
-    }
+/// Whether labels are ImageNet's, which come with their WordNet ids.
+fn are_imagenets(labels: &[String]) -> bool {
+    let known = Labels::for_classes(labels.len());
+    let same = |(label, class): (&String, &Class)| *label == class.label;
+    labels.iter().zip(known.classes()).take(3).all(same)
 }
 
 fn contradiction(path: &Path, stated: Activation) -> Error {

@@ -1,11 +1,11 @@
 //! A checkpoint's file: mapped or read, and written whole.
 
 use std::fs::File;
-use std::io::{self, Read, Write};
+use std::io::{self, Read, Seek, SeekFrom, Write};
 use std::ops::Deref;
 use std::path::Path;
 
-use memmap2::Mmap;
+use memmap2::{Mmap, MmapOptions};
 
 use super::{hdf5, keras, safetensors};
 use crate::error::{Error, Result};
@@ -60,7 +60,7 @@ impl Contents {
         if length >= MAX_FILE_BYTES {
             return Err(too_large());
         }
-        if is_safetensors && let Some(map) = map(&file) {
+        if is_safetensors && let Some(map) = map(&file, None) {
             return Ok(Self::Mapped(map));
         }
         // At once what the file will need, where it tells; growing means copying.
@@ -74,11 +74,32 @@ impl Contents {
     }
 }
 
-/// Maps a file, where the system and the file can be mapped. Not on Windows, which lets nobody
+impl Contents {
+    /// A part of a file, mapped where that can be.
+    pub fn part(file: &File, start: u64, length: u64) -> io::Result<Self> {
+        if length >= MAX_FILE_BYTES {
+            return Err(io::Error::other("larger than any MobileNet V1"));
+        }
+        if let Some(map) = map(file, Some((start, length))) {
+            return Ok(Self::Mapped(map));
+        }
+        let mut file = file.try_clone()?;
+        let mut bytes = Vec::with_capacity(length as usize);
+        file.seek(SeekFrom::Start(start))?;
+        file.take(length).read_to_end(&mut bytes)?;
+        Ok(Self::Read(bytes))
+    }
+}
+
+/// Maps a file or a part of it, where the system and the file can be mapped. Not on Windows, which lets nobody
 /// replace a file that is mapped: one could not be converted in place.
-fn map(file: &File) -> Option<Mmap> {
+fn map(file: &File, part: Option<(u64, u64)>) -> Option<Mmap> {
     if !cfg!(unix) || !file.metadata().is_ok_and(|metadata| metadata.is_file()) {
         return None;
+    }
+    let mut options = MmapOptions::new();
+    if let Some((start, length)) = part {
+        options.offset(start).len(length as usize);
     }
     // SAFETY: what is mapped must not change. Whatever this program writes, its caches included,
     // takes a file's place by a rename, which leaves a mapped file as it was. Against another
@@ -86,12 +107,25 @@ fn map(file: &File) -> Option<Mmap> {
     // wrong bytes classified, or, having cut the file short, this process ended by SIGBUS. Every
     // bit pattern is a float, and what the header states is checked and kept when it is read, so
     // bytes that change lead to no access outside of the map.
-    unsafe { Mmap::map(file) }.ok()
+    unsafe { options.map(file) }.ok()
 }
 
 /// Writes a file, which appears whole or not at all. What a symbolic link points to is replaced,
 /// not the link; a device or a pipe is written to as it is.
 pub(super) fn write_whole(path: &Path, bytes: &[u8]) -> io::Result<()> {
+    write_with(path, bytes, 0o666)
+}
+
+/// The same for a program, which may be executed.
+pub(super) fn write_program(path: &Path, bytes: &[u8]) -> io::Result<()> {
+    write_with(path, bytes, 0o777)
+}
+
+#[cfg_attr(
+    not(unix),
+    expect(unused_variables, reason = "there are no such modes")
+)]
+fn write_with(path: &Path, bytes: &[u8], mode: u32) -> io::Result<()> {
     if path.exists() && !path.is_file() {
         return std::fs::write(path, bytes);
     }
@@ -105,7 +139,7 @@ pub(super) fn write_whole(path: &Path, bytes: &[u8]) -> io::Result<()> {
     #[cfg(unix)]
     {
         use std::os::unix::fs::PermissionsExt;
-        builder.permissions(std::fs::Permissions::from_mode(0o666));
+        builder.permissions(std::fs::Permissions::from_mode(mode));
     }
     // Without the temporary name that the crate puts into its errors.
     let mut file = builder.tempfile_in(folder).map_err(|e| e.kind())?;

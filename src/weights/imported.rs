@@ -12,6 +12,7 @@ use super::recognise::Stated;
 use super::safetensors::SafetensorsFile;
 use crate::model::Padding;
 use crate::ops::Activation;
+use crate::pixels::Preprocessing;
 
 /// Where a checkpoint was converted from.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -39,6 +40,14 @@ pub(super) enum Tensors {
 }
 
 impl Tensors {
+    /// The file's name for a tensor of ours.
+    pub fn name<'a>(&'a self, ours: &'a str) -> &'a str {
+        match self {
+            Self::File(file) => file.name(ours),
+            Self::Loaded(_) => ours,
+        }
+    }
+
     /// Names, shapes and types.
     pub fn stated(&self) -> Vec<Stated> {
         match self {
@@ -112,4 +121,23 @@ pub(super) struct Imported {
     pub activation: Option<Activation>,
     pub padding: Padding,
     pub batch_norm_epsilon: f64,
+    /// What files beside it say of the pixels; its size is theirs.
+    pub recipe: Option<Preprocessing>,
+    /// The classes' names.
+    pub labels: Option<Vec<String>>,
+}
+
+impl Imported {
+    /// Tensors that come without a word, taken to be as in the published checkpoints of Keras.
+    pub fn new(tensors: Tensors) -> Self {
+        Self {
+            tensors,
+            size: None,
+            activation: None,
+            padding: Padding::Keras,
+            batch_norm_epsilon: 1e-3,
+            recipe: None,
+            labels: None,
+        }
+    }
 }

@@ -6,6 +6,8 @@
 //! published variants and a [`Store`] brings one here: from a cache, the Hugging Face Hub, or
 //! Keras's release.
 
+mod beside;
+mod bundle;
 mod catalogue;
 mod checkpoint;
 mod contents;
@@ -14,14 +16,18 @@ mod hdf5;
 mod hub;
 mod imported;
 mod keras;
+mod layout;
 mod recognise;
 mod release;
 mod safetensors;
+mod save;
 mod store;
 
-pub use catalogue::{Catalogue, Variant, catalogue};
+pub use bundle::{open_bundle, write_bundle};
+pub use catalogue::{Catalogue, OtherTraining, Variant, catalogue};
 pub use checkpoint::{Checkpoint, LoadOptions};
 pub use download::{NoProgress, Progress, without_credentials};
 pub use hub::{DEFAULT_ENDPOINT, Hub, Repo};
 pub use imported::Source;
+pub use save::SaveOptions;
 pub use store::Store;

@@ -51,7 +51,9 @@ pub(super) fn recognise(tensors: &[Stated]) -> Result<Config, String> {
             found.join(", ")
         ));
     };
+    let has = |name: &str| tensors.iter().any(|tensor| tensor.name == name);
     Ok(Config {
+        batch_norm_folded: has("conv1.bias") && !has("conv1_bn.weight"),
         classes: channels("conv_preds"),
         shallow: channels("conv_dw_7").is_none(),
         ..Config::with_alpha(alpha)
@@ -59,12 +61,18 @@ pub(super) fn recognise(tensors: &[Stated]) -> Result<Config, String> {
 }
 
 /// Names, all at once, what the settings call for and the file doesn't have, and what it has
-/// besides.
-pub(super) fn check(config: &Config, tensors: &[Stated]) -> Result<(), String> {
+/// besides. `name` gives the file's name for a tensor of ours.
+pub(super) fn check(
+    config: &Config,
+    tensors: &[Stated],
+    name: &dyn Fn(&str) -> String,
+) -> Result<(), String> {
     let mut found: BTreeMap<&str, &Stated> = tensors.iter().map(|s| (s.name.as_str(), s)).collect();
     let mut wrong = Vec::new();
-    for (name, shape) in config.tensors() {
-        match found.remove(name.as_str()) {
+    for (ours, shape) in config.tensors() {
+        let found = found.remove(ours.as_str());
+        let name = name(&ours);
+        match found {
             None => wrong.push(format!("{name} is missing")),
             Some(tensor) if tensor.shape != shape => {
                 wrong.push(format!("{name} is {:?}, not {shape:?}", tensor.shape));

@@ -1,10 +1,10 @@
-//! Our own format: safetensors whose metadata describes the network.
+//! Safetensors: our own, whose metadata describes the network, and those of others.
 
 use std::borrow::Cow;
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use ::safetensors::tensor::{Metadata, TensorView};
+use ::safetensors::tensor::{Metadata, TensorInfo, TensorView};
 use ::safetensors::{Dtype, SafeTensors};
 use candle_core::safetensors::Load;
 use candle_core::{DType, Device, Tensor};
@@ -12,6 +12,7 @@ use serde::{Deserialize, Serialize};
 
 use super::contents::Contents;
 use super::imported::Source;
+use super::layout::Layout;
 use super::recognise::Stated;
 use crate::error::{Error, Result, without_backtrace};
 use crate::model::{Config, TensorSource};
@@ -19,6 +20,8 @@ use crate::pixels::Preprocessing;
 
 /// The key of the file's metadata under which [`Header`] stands as JSON.
 const METADATA_KEY: &str = "mobilenet_v1";
+
+const CLASSIFIER_WEIGHT: &str = "conv_preds.weight";
 
 /// The version of [`Header`] that is written and read.
 pub(super) const VERSION: u32 = 1;
@@ -31,6 +34,9 @@ pub(super) struct Header {
     #[serde(flatten)]
     pub config: Config,
     pub preprocessing: Preprocessing,
+    /// The classes' names, where they are not ImageNet's.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub labels: Option<Vec<String>>,
     /// The file that this one was converted from.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub source: Option<Source>,
@@ -48,6 +54,9 @@ pub(super) struct SafetensorsFile {
     /// Where the tensors begin.
     start: usize,
     metadata: Arc<Metadata>,
+    /// Our names, each with the file's own, where it has others.
+    names: Arc<HashMap<String, String>>,
+    layout: Option<&'static Layout>,
 }
 
 impl SafetensorsFile {
@@ -58,7 +67,33 @@ impl SafetensorsFile {
             contents,
             start: length + size_of::<u64>(),
             metadata: Arc::new(metadata),
+            names: Arc::default(),
+            layout: None,
         })
+    }
+
+    /// The same with our names for the tensors of somebody else's layout, if it is in one.
+    pub fn translated(self) -> (Self, Option<&'static Layout>) {
+        let tensors = self.metadata.tensors();
+        let names: Vec<&str> = tensors.keys().map(String::as_str).collect();
+        let layout = Layout::of(&names);
+        let names = layout.map(|layout| layout.names().into_iter().collect());
+        let translated = Self {
+            names: Arc::new(names.unwrap_or_default()),
+            layout,
+            ..self
+        };
+        (translated, layout)
+    }
+
+    /// The file's name for a tensor of ours.
+    pub fn name<'a>(&'a self, ours: &'a str) -> &'a str {
+        self.names.get(ours).map_or(ours, String::as_str)
+    }
+
+    /// Whether the tensors have our names and shapes in the file itself.
+    pub fn is_ours(&self) -> bool {
+        self.layout.is_none()
     }
 
     /// What it says of the network, where it is one of ours.
@@ -77,16 +112,31 @@ impl SafetensorsFile {
         }
     }
 
-    /// Names, shapes and types of its tensors.
+    /// Names, shapes and types of its tensors, in our terms.
     pub fn stated(&self) -> Vec<Stated> {
+        let ours = self.names.iter().map(|(ours, theirs)| (theirs, ours));
+        let ours: HashMap<&String, &String> = ours.collect();
+        let matters = |name: &String| {
+            let ignored = self.layout.map(|layout| layout.ignored);
+            ignored.is_none_or(|ignored| !name.ends_with(ignored))
+        };
         let tensors = self.metadata.tensors().into_iter();
-        let stated = tensors.map(|(name, tensor)| Stated {
-            name,
-            shape: tensor.shape.clone(),
-            is_float: matches!(
-                tensor.dtype,
-                Dtype::F16 | Dtype::BF16 | Dtype::F32 | Dtype::F64
-            ),
+        let tensors = tensors.filter(|(name, _)| matters(name));
+        let stated = tensors.map(|(name, tensor)| {
+            let name = ours.get(&name).map_or(name.clone(), |ours| (*ours).clone());
+            let mut shape = tensor.shape.clone();
+            // A classifier is a 1x1 convolution to us.
+            if self.layout.is_some() && name == CLASSIFIER_WEIGHT && shape.len() == 2 {
+                shape.extend([1, 1]);
+            }
+            Stated {
+                name,
+                shape,
+                is_float: matches!(
+                    tensor.dtype,
+                    Dtype::F16 | Dtype::BF16 | Dtype::F32 | Dtype::F64
+                ),
+            }
         });
         stated.collect()
     }
@@ -96,17 +146,33 @@ impl SafetensorsFile {
         &self.contents
     }
 
-    /// Copies all tensors.
+    /// Copies all tensors, under our names and in our shapes.
     pub fn tensors(&self) -> Result<HashMap<String, Tensor>, String> {
-        candle_core::safetensors::load_buffer(&self.contents, &Device::Cpu)
-            .map_err(|e| damaged(without_backtrace(e)))
+        let failed = |e| damaged(without_backtrace(e));
+        let loaded = candle_core::safetensors::load_buffer(&self.contents, &Device::Cpu);
+        let mut loaded = loaded.map_err(failed)?;
+        if self.is_ours() {
+            return Ok(loaded);
+        }
+        let mut tensors = HashMap::new();
+        for Stated { name, shape, .. } in self.stated() {
+            if let Some(tensor) = loaded.remove(self.name(&name)) {
+                tensors.insert(name, tensor.reshape(shape).map_err(failed)?);
+            }
+        }
+        Ok(tensors)
     }
 }
 
 impl TensorSource for SafetensorsFile {
     fn values(&self, name: &str, shape: &[usize]) -> Result<Cow<'_, [f32]>> {
+        let name = self.name(name);
         let error = |reason: &str| Error::Config(format!("{name} {reason}"));
-        let info = self.metadata.info(name).filter(|info| info.shape == shape);
+        // The same numbers in the same order, whatever the shape; that was checked before.
+        let fits = |info: &&TensorInfo| {
+            info.shape.iter().product::<usize>() == shape.iter().product::<usize>()
+        };
+        let info = self.metadata.info(name).filter(fits);
         let info = info.ok_or_else(|| error(&format!("of shape {shape:?} is missing")))?;
         let (start, end) = info.data_offsets;
         let bytes = self.contents.get(self.start + start..self.start + end);

@@ -171,6 +171,8 @@ fn in_a_folder_only_pictures_count() {
     program.file("album/notes.txt", "no picture");
     program.file("album/empty", "");
     program.file("album/no-extension", picture(1));
+    let cat = std::fs::read(repository("samples/cat.jpg")).expect("a sample");
+    program.file("album/jpeg", cat);
     program.file("album/UPPER.PNG", picture(2));
     program.file("album/broken.jpeg", "no picture");
     program.file("album/phone.heic", "a format that is not read");
@@ -179,13 +181,14 @@ fn in_a_folder_only_pictures_count() {
     let expected = [
         "UPPER.PNG",
         "broken.jpeg",
+        "jpeg",
         "no-extension",
         "phone.heic",
         "notes.txt",
     ];
     assert_eq!(paths(&rows), expected.map(|name| format!("album/{name}")));
     let failed: Vec<bool> = rows.iter().map(|row| !row["error"].is_null()).collect();
-    assert_eq!(failed, [false, true, false, true, true]);
+    assert_eq!(failed, [false, true, false, false, true, true]);
     assert_eq!(ran.code, Some(2));
 }
 
@@ -388,17 +391,117 @@ fn only_what_a_run_of_ours_wrote_is_resumed() {
         ("notes.csv", "path,label\ncat.png,cat\n"),
         ("notes.tsv", "my notes\n"),
         ("rows.jsonl", "{\"path\": \"x\", \"predictions\": []}\n{}\n"),
+        ("one.jsonl", "{\"my\": \"notes\"}"),
     ] {
         let path = program.file(name, content);
         run(&program, &["-o", name, "--resume", arg(&cat)]).refused(&[name, "line"]);
         assert_eq!(std::fs::read_to_string(path).expect("kept"), content);
     }
-    program.file("rows.json", "[");
+    std::fs::create_dir(program.path("folder.csv")).expect("a folder");
+    run(&program, &["-o", "folder.csv", "--resume", arg(&cat)]).refused(&["regular file"]);
     run(&program, &["-o", "rows.json", "--resume", arg(&cat)]).refused(&["jsonl, csv and tsv"]);
     run(&program, &["--resume", arg(&cat)]).refused(&["--output"]);
     // Nothing to go on with is a beginning.
     let ran = run(&program, &["-o", "new.jsonl", "--resume", arg(&cat)]);
     assert_eq!(ran.code, Some(0));
+}
+
+/// What was answered stays, whichever pictures the next run is about.
+#[test]
+fn resuming_with_other_pictures_keeps_what_is_there() {
+    let program = Program::new();
+    for number in 0..3 {
+        program.file(&format!("{number}.png"), picture(number));
+    }
+    program.file("broken.png", broken(1));
+    for format in ["jsonl", "csv", "tsv"] {
+        let name = format!("labels.{format}");
+        let go = |more: &[&str]| run(&program, &[&["-o", &name, "--resume"], more].concat());
+        let names = || {
+            let text = std::fs::read_to_string(program.path(&name)).expect("written");
+            let mut names: Vec<String> = ["0.png", "1.png", "2.png", "broken.png"]
+                .iter()
+                .filter(|name| text.contains(**name))
+                .map(|name| (*name).to_owned())
+                .collect();
+            names.sort();
+            names
+        };
+        assert_eq!(go(&["0.png", "1.png"]).code, Some(0));
+        assert_eq!(go(&["0.png", "2.png"]).code, Some(0));
+        assert_eq!(names(), ["0.png", "1.png", "2.png"]);
+        assert_eq!(go(&["broken.png"]).code, Some(2));
+        let again = go(&["1.png"]);
+        assert_eq!(again.code, Some(2), "an earlier failure is still there");
+        assert!(
+            again.stderr.contains("earlier: 3 answered, 1 failed"),
+            "{}",
+            again.stderr
+        );
+        // Fewer lines than asked for may be all there are, or not.
+        std::fs::remove_file(program.path(&name)).expect("removed");
+        assert_eq!(go(&["-k", "2", "0.png"]).code, Some(0));
+        let before = std::fs::read(program.path(&name)).expect("written");
+        assert_eq!(go(&["1.png"]).code, Some(0));
+        assert_eq!(names(), ["0.png", "1.png"]);
+        let after = std::fs::read(program.path(&name)).expect("written");
+        let lines = |bytes: &[u8]| bytes.iter().filter(|b| **b == b'\n').count();
+        let more = if format == "jsonl" { 1 } else { 5 };
+        assert_eq!(lines(&after), lines(&before) + more);
+    }
+}
+
+#[test]
+fn a_table_with_other_line_ends_is_resumed() {
+    let program = Program::new();
+    for number in 0..3 {
+        program.file(&format!("{number}.png"), picture(number));
+    }
+    run(&program, &["-o", "labels.csv", "0.png", "1.png"]);
+    let text = std::fs::read_to_string(program.path("labels.csv")).expect("written");
+    program.file("labels.csv", text.replace('\n', "\r\n"));
+    let ran = run(
+        &program,
+        &["-o", "labels.csv", "--resume", "0.png", "1.png", "2.png"],
+    );
+    assert_eq!(ran.code, Some(0));
+    let text = std::fs::read_to_string(program.path("labels.csv")).expect("written");
+    let paths: Vec<&str> = text.lines().filter_map(|l| l.split(',').next()).collect();
+    let expected = [
+        vec!["path"],
+        vec!["0.png"; 5],
+        vec!["1.png"; 5],
+        vec!["2.png"; 5],
+    ];
+    assert_eq!(paths, expected.concat());
+}
+
+/// `mobilenet classify -o *.jpg` has a picture where the output should be.
+#[test]
+fn what_is_read_is_never_written_over() {
+    let program = Program::new();
+    let cat = program.file("cat.png", picture(3));
+    let list = program.file("list", "cat.png\n");
+    let weights = program.file("w.keras", std::fs::read(data(TINY)).expect("a fixture"));
+    let labels = program.file("labels", "a\nb\n");
+    let bytes = |path: &Path| std::fs::read(path).expect("still there");
+    let (cat_bytes, list_bytes) = (bytes(&cat), bytes(&list));
+    run(&program, &["-o", "cat.png", "list"]).refused(&["cat.png", "picture"]);
+    run(&program, &["-o", "cat.png", "--files-from", "list"]).refused(&["picture"]);
+    run(&program, &["-o", "list", "--files-from", "list"]).refused(&["list", "read"]);
+    let labelled = ["-o", "labels", "--labels", arg(&labels), "cat.png"];
+    run(&program, &labelled).refused(&["labels"]);
+    let own = [
+        "classify",
+        "-o",
+        "w.keras",
+        "--weights",
+        arg(&weights),
+        "cat.png",
+    ];
+    program.run(&own).refused(&["w.keras", "read"]);
+    assert_eq!((bytes(&cat), bytes(&list)), (cat_bytes, list_bytes));
+    assert_eq!(bytes(&weights), bytes(&data(TINY)));
 }
 
 /// A list that never ends keeps the program waiting while signals come.

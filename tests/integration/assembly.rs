@@ -16,7 +16,7 @@ struct Kernel {
     spills: usize,
 }
 
-const KERNELS: [Kernel; 4] = [
+const KERNELS: [Kernel; 6] = [
     // 14 pixels by 2 vectors.
     Kernel {
         symbol: "7kernels6avx5129pointwise",
@@ -44,6 +44,19 @@ const KERNELS: [Kernel; 4] = [
         products: 63,
         loops: 2,
         spills: 4,
+    },
+    // As the pointwise product.
+    Kernel {
+        symbol: "7kernels6avx5124stem",
+        products: 28,
+        loops: 1,
+        spills: 0,
+    },
+    Kernel {
+        symbol: "7kernels4avx24stem",
+        products: 12,
+        loops: 1,
+        spills: 0,
     },
 ];
 

@@ -140,7 +140,7 @@ fn bad_checkpoints_are_errors_that_name_the_reason() {
         ("truncated.safetensors", "truncated or damaged safetensors"),
         ("other.safetensors", "encoder.weight"),
         ("holiday.zip", "not one of Keras"),
-        ("folder", "is a directory"),
+        ("folder", "has no model.safetensors"),
         ("missing.h5", "no such file"),
         ("/dev/zero", "not a checkpoint"),
     ] {

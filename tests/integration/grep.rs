@@ -153,6 +153,7 @@ fn output_and_exit_codes_are_greps() {
     // An input that failed never matches.
     let ran = grep(&program, &["-v", "cat", "album"]);
     assert_eq!((ran.code, ran.text()), (Some(2), ""));
+    assert_eq!(grep(&program, &["-rl", "cat", "album"]).text(), BOTH);
     let ran = grep(&program, &["-0", "cat", "album"]);
     assert_eq!(ran.text(), "album/a b.jpg\0album/c.jpg\0");
     let ran = grep(&program, &["-c", "cat", "album"]);

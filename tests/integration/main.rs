@@ -3,16 +3,19 @@
 //! - `keras`: every Keras file gives Keras's own answers
 //! - `keras_models`: so does every model that people build and train themselves
 //! - `weights`: safetensors files that others wrote
+//! - `layouts`: checkpoints as transformers and timm write them
 //! - `pixels`: every image gives Pillow's own bytes
 //! - `ops`: the operations that devices run, against their plain definition
 //! - `cpu`: the CPU's own kernels, in every instruction set, against those
 //! - `assembly`: the kernels' machine code
 //! - `shared`: real pretrained weights and photographs, skipped where they are absent
+//! - `convert`: what it writes answers as what it read
 //! - `classify`, `commands`: the program, as a shell uses it
 //! - `album`: folders, lists and streams of pictures, and runs that were stopped
 //! - `grep`: pictures by what they show
 //! - `bad_input`: damaged, hostile and absent files
 //! - `wordnet`: every group has the classes that WordNet's own program gives it
+//! - `spark`: the program inside Apache Spark (`examples/spark`), skipped without pyspark
 //! - `network`: downloads, against a server on loopback that can misbehave
 
 mod album;
@@ -21,14 +24,17 @@ mod assembly;
 mod bad_input;
 mod classify;
 mod commands;
+mod convert;
 mod cpu;
 mod grep;
 mod keras;
 mod keras_models;
+mod layouts;
 mod network;
 mod ops;
 mod pixels;
 mod shared;
+mod spark;
 mod support;
 mod weights;
 mod wordnet;

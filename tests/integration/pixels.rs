@@ -2,7 +2,7 @@
 
 use mobilenet::error::ImageErrorKind;
 use mobilenet::pixels::{
-    CENTER_CROP, Crop, DecodeOptions, Filter, Preprocessing, Window, decode, open, resize,
+    CENTER_CROP, Centring, Crop, DecodeOptions, Filter, Preprocessing, Window, decode, open, resize,
 };
 use serde::Deserialize;
 
@@ -98,6 +98,7 @@ fn resizing_gives_pillows_bytes() {
                 _ => Crop::Center(CENTER_CROP),
             },
             filter: case.filter,
+            centring: Centring::Down,
         };
         assert!(recipe.apply(&source) == want, "{} differs", case.name);
     }
@@ -160,6 +161,7 @@ fn decoding_at_a_reduced_scale_gives_pillows_bytes() {
                 _ => Crop::Center(CENTER_CROP),
             },
             filter: Filter::Bilinear,
+            centring: Centring::Down,
         };
         let got = recipe.read(&jpeg, &options).expect("a picture");
         assert!(got.pixels == image(want), "{key} differs");
@@ -172,6 +174,57 @@ fn decoding_at_a_reduced_scale_gives_pillows_bytes() {
         assert_eq!(full.pixels, recipe.apply(&whole));
     }
     assert!(golden.len() > 30 && reduced > 25, "{reduced}");
+}
+
+/// Only the rows that the centre is made of are decoded; it has to be as if all were.
+#[test]
+fn what_is_not_decoded_is_not_missed() {
+    let mut files: Vec<_> = std::fs::read_dir(data("pixels/decode"))
+        .expect("a folder")
+        .map(|entry| entry.expect("an entry").path())
+        .filter(|path| path.extension().is_some_and(|e| e == "jpg"))
+        .collect();
+    files.extend(["cat.jpg", "coffee.jpg", "rocket.jpg"].map(|n| repository("samples").join(n)));
+    assert!(files.len() > 15);
+    for path in files {
+        let jpeg = std::fs::read(&path).expect("a file");
+        for orientation in [1, 3, 6, 8] {
+            let jpeg = with_orientation(&jpeg, orientation);
+            let whole = decode(&jpeg, &DecodeOptions::default()).expect("a picture");
+            for (size, fraction, filter) in [
+                (32, 1.0, Filter::Bilinear),
+                (32, 0.3, Filter::Bicubic),
+                (224, 0.875, Filter::Bilinear),
+                (301, 0.5, Filter::Bicubic),
+            ] {
+                let recipe = Preprocessing {
+                    size,
+                    crop: Crop::Center(fraction),
+                    filter,
+                    centring: Centring::HalfToEven,
+                };
+                let got = recipe
+                    .read(&jpeg, &DecodeOptions::default())
+                    .expect("a picture");
+                assert!(
+                    got.pixels == recipe.apply(&whole),
+                    "{} {size}",
+                    path.display()
+                );
+            }
+        }
+        // However little is cut off, the end is gone.
+        if jpeg.ends_with(&[0xff, 0xd9]) {
+            let recipe = Preprocessing::center(32);
+            let cut = recipe.read(&jpeg[..jpeg.len() - 1], &DecodeOptions::default());
+            let error = cut.expect_err("truncated");
+            assert!(
+                error.message.contains("truncated"),
+                "{}: {error}",
+                path.display()
+            );
+        }
+    }
 }
 
 #[test]

@@ -11,8 +11,7 @@ use std::fs::File;
 use std::io;
 use std::path::{Path, PathBuf};
 
-use anyhow::Result;
-use clap::error::ErrorKind;
+use anyhow::{Result, ensure};
 use clap::{Arg, ArgAction, ArgMatches, Args, Command, FromArgMatches, value_parser};
 use mobilenet::error::ImageError;
 use mobilenet::pixels::{DecodeOptions, read};
@@ -45,6 +44,7 @@ impl Args for Sources {
             Arg::new(id)
                 .long(id)
                 .value_name("FILE")
+                .help_heading("Pictures")
                 .value_parser(value_parser!(OsString))
                 .action(ArgAction::Append)
         };
@@ -81,14 +81,7 @@ impl FromArgMatches for Sources {
             all.extend(lists.map(|(i, file)| (i, Source::List(file, end))));
         }
         all.sort_by_key(|(place, _)| *place);
-        let sources = Self(all.into_iter().map(|(_, source)| source).collect());
-        match sources.readers_of_stdin() > 1 {
-            true => Err(clap::Error::raw(
-                ErrorKind::ArgumentConflict,
-                "stdin can be read only once\n",
-            )),
-            false => Ok(sources),
-        }
+        Ok(Self(all.into_iter().map(|(_, source)| source).collect()))
     }
 
     fn update_from_arg_matches(&mut self, matches: &ArgMatches) -> Result<(), clap::Error> {
@@ -114,6 +107,13 @@ impl Sources {
         }
     }
 
+    /// The files that are named, lists among them.
+    pub fn files(&self) -> impl Iterator<Item = &Path> {
+        self.0.iter().map(|source| match source {
+            Source::Path(name) | Source::List(name, _) => Path::new(name),
+        })
+    }
+
     /// Whether anything is named.
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()
@@ -130,8 +130,12 @@ impl Sources {
     /// The pictures, found as they are asked for.
     ///
     /// # Errors
-    /// A list that can't be opened.
+    /// A list that can't be opened, or stdin named twice.
     pub fn into_inputs(self) -> Result<Inputs> {
+        ensure!(
+            self.readers_of_stdin() < 2,
+            "stdin (`-`) is named twice, and can be read only once"
+        );
         let mut opened = Vec::with_capacity(self.0.len());
         for source in self.0 {
             opened.push(match source {

@@ -6,6 +6,6 @@ mod report;
 mod run;
 
 pub use model::{ActivationName, ModelOptions};
-pub use pictures::{PictureOptions, parse_probability};
+pub use pictures::{PictureOptions, Provenance, parse_probability};
 pub use report::ReportOptions;
 pub use run::{RunOptions, Running, default_threads};

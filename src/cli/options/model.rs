@@ -6,7 +6,7 @@ use anyhow::{Result, anyhow, bail};
 use clap::{Args, ValueEnum};
 use mobilenet::model::{Config, PUBLISHED_ALPHAS, PUBLISHED_SIZES, validate_size};
 use mobilenet::ops::Activation;
-use mobilenet::weights::{Checkpoint, LoadOptions, Repo, Variant, catalogue};
+use mobilenet::weights::{Checkpoint, LoadOptions, Repo, Variant, catalogue, open_bundle};
 
 use crate::cli::environment;
 use crate::cli::progress::Download;
@@ -96,13 +96,28 @@ impl ModelOptions {
                 let store = environment::store(self.offline)?;
                 self.open(&store.fetch_repo(repo, &Download::new(global))?)?
             }
-            (None, None) => self.open_published(global)?,
+            (None, None) => match self.open_bundled()? {
+                Some(checkpoint) => checkpoint,
+                None => self.open_published(global)?,
+            },
         };
         self.check(&checkpoint)?;
         if global.verbose {
             note(&format!("weights {}", checkpoint.path().display()));
         }
         Ok(checkpoint)
+    }
+
+    /// Reads the weights inside of this program, if it is a bundle.
+    fn open_bundled(&self) -> Result<Option<Checkpoint>> {
+        let Ok(program) = std::env::current_exe() else {
+            return Ok(None);
+        };
+        let options = LoadOptions {
+            size: self.size,
+            ..LoadOptions::default()
+        };
+        Ok(open_bundle(&program, &options)?)
     }
 
     /// Reads a checkpoint that may leave it to the options to state its size and activation.

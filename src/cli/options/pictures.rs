@@ -1,14 +1,14 @@
 //! Which pictures, and how they are seen.
 
-use std::path::PathBuf;
-use std::sync::Arc;
+use std::path::{Path, PathBuf};
 
-use anyhow::Result;
+use anyhow::{Result, ensure};
 use clap::{Args, ValueEnum};
 use mobilenet::Classifier;
 use mobilenet::labels::Labels;
 use mobilenet::pixels::{CENTER_CROP, Crop, DecodeOptions, Preprocessing};
-use mobilenet::weights::Checkpoint;
+use mobilenet::weights::{Checkpoint, Source};
+use serde::Serialize;
 
 use super::{ModelOptions, RunOptions, Running};
 use crate::cli::Global;
@@ -66,21 +66,27 @@ enum CropName {
 }
 
 impl PictureOptions {
-    /// Finds the network and builds it, ready for pictures.
-    pub fn pipeline(&self, global: Global) -> Result<Pipeline> {
+    /// Finds the network and builds it, ready for pictures; and says what it is, if that is
+    /// wanted, for which all of the weights are read once more.
+    pub fn pipeline(
+        &self,
+        provenance: bool,
+        global: Global,
+    ) -> Result<(Pipeline, Option<Provenance>)> {
         let running = self.run.start(global)?;
         let checkpoint = self.model.load(global)?;
-        Ok(Pipeline {
-            classifier: Arc::new(self.classifier(&checkpoint, &running)?),
-            decode: DecodeOptions {
-                exif_orientation: !self.no_exif,
-                reduced: !self.full_decode,
-                max_pixels: self.max_pixels,
-                max_bytes: self.max_file_size,
-            },
-            threads: running.threads,
-            batch_size: running.batch_size,
-        })
+        let decode = DecodeOptions {
+            exif_orientation: !self.no_exif,
+            reduced: !self.full_decode,
+            max_pixels: self.max_pixels,
+            max_bytes: self.max_file_size,
+        };
+        let classifier = self.classifier(&checkpoint, &running)?;
+        let provenance =
+            provenance.then(|| Provenance::new(&checkpoint, &classifier, &decode, &running));
+        let (threads, batch_size) = (running.threads, running.batch_size);
+        let pipeline = Pipeline::new(classifier, decode, threads, batch_size);
+        Ok((pipeline, provenance))
     }
 
     fn classifier(&self, checkpoint: &Checkpoint, running: &Running) -> Result<Classifier> {
@@ -104,6 +110,24 @@ impl PictureOptions {
         Preprocessing { crop, ..recipe }
     }
 
+    /// Refuses an output that would replace what is read.
+    ///
+    /// # Errors
+    /// It is one of the files that are named.
+    pub fn protect(&self, output: &Path) -> Result<()> {
+        let model = [&self.labels, &self.model.weights];
+        let model = model.into_iter().flatten().map(PathBuf::as_path);
+        for named in self.sources.files().chain(model) {
+            let same = same_file::is_same_file(named, output).unwrap_or(false);
+            let (named, output) = (named.display(), output.display());
+            ensure!(
+                !same,
+                "{output}: the answers would replace {named}, which is read"
+            );
+        }
+        Ok(())
+    }
+
     /// The pictures.
     ///
     /// # Errors
@@ -114,6 +138,46 @@ impl PictureOptions {
             Some(shard) => Box::new(inputs.filter(move |input| shard.takes(&input.name))),
             None => inputs,
         })
+    }
+}
+
+/// What answered, as `--provenance` says it.
+#[derive(Debug, Serialize)]
+pub struct Provenance {
+    /// The file of the weights, without its folders.
+    name: String,
+    sha256: String,
+    /// What the weights were converted from, if that is known.
+    source: Option<Source>,
+    alpha: f64,
+    preprocessing: Preprocessing,
+    /// Large JPEGs are decoded at a reduced scale.
+    reduced_decoding: bool,
+    device: String,
+    dtype: &'static str,
+    version: &'static str,
+}
+
+impl Provenance {
+    fn new(
+        checkpoint: &Checkpoint,
+        classifier: &Classifier,
+        decode: &DecodeOptions,
+        running: &Running,
+    ) -> Self {
+        let path = checkpoint.path();
+        let name = path.file_name().unwrap_or(path.as_os_str());
+        Self {
+            name: name.to_string_lossy().into_owned(),
+            sha256: checkpoint.sha256(),
+            source: checkpoint.source().cloned(),
+            alpha: checkpoint.config().alpha,
+            preprocessing: classifier.preprocessing().clone(),
+            reduced_decoding: decode.reduced,
+            device: running.device.name.to_string(),
+            dtype: running.dtype.as_str(),
+            version: env!("CARGO_PKG_VERSION"),
+        }
     }
 }
 

@@ -9,6 +9,7 @@ use mobilenet::Prediction;
 use serde::Serialize;
 
 use super::{Row, RowWriter, kind_name};
+use crate::cli::options::Provenance;
 
 pub struct Json<W> {
     out: W,
@@ -41,6 +42,8 @@ struct Object<'a> {
     path_base64: Option<String>,
     predictions: &'a [Prediction],
     error: Option<ErrorObject<'a>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    model: Option<&'a Provenance>,
 }
 
 #[derive(Serialize)]
@@ -69,6 +72,7 @@ impl<W: Write> RowWriter for Json<W> {
                 kind: kind_name(error),
                 message: &error.message,
             }),
+            model: row.provenance,
         };
         if self.array {
             let separator = if self.rows == 0 { "\n" } else { ",\n" };

@@ -14,6 +14,7 @@ use clap::ValueEnum;
 use mobilenet::Prediction;
 use mobilenet::error::ImageError;
 
+use super::options::Provenance;
 use super::terminal::Terminal;
 pub use options::OutputOptions;
 
@@ -30,7 +31,7 @@ pub enum Format {
 impl Format {
     /// What the extension of a file's name says.
     fn of_name(path: &Path) -> Option<Self> {
-        match path.extension()?.to_str()? {
+        match path.extension()?.to_ascii_lowercase().to_str()? {
             "txt" => Some(Self::Text),
             "json" => Some(Self::Json),
             "jsonl" | "ndjson" => Some(Self::Jsonl),
@@ -47,6 +48,8 @@ pub struct Row<'a> {
     pub name: &'a OsStr,
     /// Its most probable classes, or why it has none.
     pub answer: Result<&'a [Prediction], &'a ImageError>,
+    /// What answered, where that was asked for; for JSON.
+    pub provenance: Option<&'a Provenance>,
 }
 
 /// Writes rows as they come.

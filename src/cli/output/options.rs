@@ -1,11 +1,12 @@
 //! How and where the answers of `classify` are written.
 
 use std::fs::File;
-use std::io::{self, BufWriter, Seek, SeekFrom};
+use std::io::{self, BufWriter, Read, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result, ensure};
 use clap::Args;
+use mobilenet::pixels::looks_like_image;
 
 use super::resume::Earlier;
 use super::{Format, RowWriter, writer};
@@ -27,12 +28,12 @@ pub struct OutputOptions {
     #[arg(long, group = "form")]
     jsonl: bool,
 
-    /// Write the answers to a file in place of stdout
+    /// Write the answers to a file in place of stdout (`-`)
     #[arg(short, long, value_name = "FILE")]
     output: Option<PathBuf>,
 
-    /// Go on where an earlier run with the same --output stopped: pictures that it has are left
-    /// out (jsonl, csv and tsv)
+    /// Go on where an earlier run with the same options stopped: pictures that --output has
+    /// already, answered or failed, are left out (jsonl, csv and tsv)
     #[arg(long, requires = "output")]
     resume: bool,
 }
@@ -57,56 +58,75 @@ impl OutputOptions {
         }
     }
 
-    /// Whether the answers go to a file.
-    pub fn is_a_file(&self) -> bool {
-        self.output.is_some()
-    }
-
     /// Opens the output, and reads what an earlier run left of it.
     ///
     /// # Errors
     /// A file that can't be written to, or is not the output of an earlier run.
-    pub fn open(&self) -> Result<Output> {
+    pub fn open(&self, top_k: usize) -> Result<Output> {
         let format = self.format();
-        let Some(path) = &self.output else {
-            let rows = writer(format, BufWriter::new(io::stdout()), Terminal::of_stdout());
+        let Some(path) = self.file() else {
+            let rows = writer(format, buffered(io::stdout()), Terminal::of_stdout());
             return Ok(begun(rows)?);
         };
         let file = |e| format!("{}: {e}", path.display());
-        if self.resume && path.exists() {
-            return self
-                .reopen(path, format)
-                .with_context(|| file("can't resume"));
+        if self.resume {
+            let resumable = matches!(format, Format::Jsonl | Format::Csv | Format::Tsv);
+            ensure!(resumable, "only --format jsonl, csv and tsv can be resumed");
+            if path.exists() {
+                return reopen(path, format, top_k).with_context(|| file("can't resume"));
+            }
         }
+        ensure!(
+            !is_picture(path),
+            file("is a picture, which the answers would replace")
+        );
         let out = File::create(path).with_context(|| file("can't be written"))?;
-        let terminal = Terminal::none();
-        Ok(begun(writer(format, BufWriter::new(out), terminal))?)
+        Ok(begun(writer(format, buffered(out), Terminal::none()))?)
     }
 
-    fn reopen(&self, path: &Path, format: Format) -> Result<Output> {
-        let earlier = match format {
-            Format::Jsonl => Earlier::of_json_lines(path)?,
-            Format::Csv => Earlier::of_table(path, b',')?,
-            Format::Tsv => Earlier::of_table(path, b'\t')?,
-            Format::Text | Format::Json => {
-                bail!("only --format jsonl, csv and tsv can be resumed")
-            }
-        };
-        let mut out = File::options().read(true).write(true).open(path)?;
-        // What the earlier run was in the middle of is done again.
-        out.set_len(earlier.kept_bytes)?;
-        out.seek(SeekFrom::End(0))?;
-        let rows = writer(format, BufWriter::new(out), Terminal::none());
-        let mut output = match earlier.kept_bytes {
-            0 => begun(rows)?,
-            _ => Output {
-                rows,
-                earlier: None,
-            },
-        };
-        output.earlier = Some(earlier);
-        Ok(output)
+    /// The file that the answers go to; `-` is stdout.
+    pub fn file(&self) -> Option<&Path> {
+        let path = self.output.as_deref();
+        path.filter(|path| path.as_os_str() != "-")
     }
+}
+
+fn reopen(path: &Path, format: Format, top_k: usize) -> Result<Output> {
+    ensure!(path.is_file(), "it is not a regular file");
+    let earlier = match format {
+        Format::Csv => Earlier::of_table(path, b',', top_k)?,
+        Format::Tsv => Earlier::of_table(path, b'\t', top_k)?,
+        _ => Earlier::of_json_lines(path)?,
+    };
+    let mut out = File::options().read(true).write(true).open(path)?;
+    // What the earlier run was in the middle of is done again.
+    out.set_len(earlier.kept_bytes)?;
+    out.seek(SeekFrom::End(0))?;
+    let rows = writer(format, buffered(out), Terminal::none());
+    let mut output = match earlier.kept_bytes {
+        0 => begun(rows)?,
+        _ => Output {
+            rows,
+            earlier: None,
+        },
+    };
+    output.earlier = Some(earlier);
+    Ok(output)
+}
+
+/// A buffer that holds any row, so that a row is written at once: several processes may share a
+/// pipe.
+fn buffered<W: Write>(out: W) -> BufWriter<W> {
+    BufWriter::with_capacity(1 << 18, out)
+}
+
+fn is_picture(path: &Path) -> bool {
+    let mut start = Vec::new();
+    // Opening a pipe waits for its other end.
+    path.is_file()
+        && File::open(path)
+            .and_then(|file| file.take(32).read_to_end(&mut start))
+            .is_ok_and(|_| looks_like_image(&start))
 }
 
 fn begun(mut rows: Box<dyn RowWriter>) -> io::Result<Output> {

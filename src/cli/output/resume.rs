@@ -22,7 +22,20 @@ pub struct Earlier {
     pub failed: u64,
     /// Length of the part of the file that is whole.
     pub kept_bytes: u64,
+    /// The last picture of a table, where some of its lines may be missing.
+    pub unsure: Option<Unsure>,
 }
+
+/// A picture that is answered again, if it is among this run's.
+#[derive(Debug)]
+pub struct Unsure {
+    pub name: Vec<u8>,
+    /// Its lines, to be put back if it is not.
+    pub lines: Vec<u8>,
+}
+
+/// What every line of ours begins with.
+const JSON_START: &[u8] = b"{\"path\":";
 
 #[derive(Deserialize)]
 struct JsonRow {
@@ -57,6 +70,9 @@ impl Earlier {
     }
 
     /// Reads JSON Lines; a last line that is not whole does not count.
+    ///
+    /// # Errors
+    /// A file that no run of ours wrote.
     pub fn of_json_lines(path: &Path) -> Result<Self> {
         let mut earlier = Self::default();
         let mut file = BufReader::new(File::open(path)?);
@@ -65,6 +81,8 @@ impl Earlier {
             line.clear();
             let read = file.read_until(b'\n', &mut line)? as u64;
             if line.last() != Some(&b'\n') {
+                let shared = line.len().min(JSON_START.len());
+                ensure!(line[..shared] == JSON_START[..shared], not_ours(number));
                 break;
             }
             let (name, failed) = json_row(&line).with_context(|| not_ours(number))?;
@@ -74,51 +92,87 @@ impl Earlier {
         Ok(earlier)
     }
 
-    /// Reads CSV or TSV. A row is several lines, and only the next row shows that it was
-    /// whole, so the last one does not count.
-    pub fn of_table(path: &Path, delimiter: u8) -> Result<Self> {
-        let mut earlier = Self::default();
+    /// Reads CSV or TSV. A picture has up to `top_k` lines, and only as many, or the next
+    /// picture, show that none is missing.
+    ///
+    /// # Errors
+    /// A file that no run of ours wrote.
+    pub fn of_table(path: &Path, delimiter: u8, top_k: usize) -> Result<Self> {
+        let content = std::fs::read(path)?;
+        let header = HEADER.join(str::from_utf8(&[delimiter])?);
+        if header.as_bytes().starts_with(&content) {
+            // Stopped within the header, or never began.
+            return Ok(Self::default());
+        }
         let mut file = csv::ReaderBuilder::new()
             .delimiter(delimiter)
             .has_headers(false)
             .flexible(true)
-            .from_path(path)?;
+            .from_reader(content.as_slice());
         let mut record = csv::ByteRecord::new();
         file.read_byte_record(&mut record)?;
-        if record.iter().ne(HEADER.map(str::as_bytes)) {
-            // Stopped within the header, or never began.
-            let header = HEADER.join(str::from_utf8(&[delimiter])?);
-            ensure!(
-                header.as_bytes().starts_with(&std::fs::read(path)?),
-                not_ours(1)
-            );
-            return Ok(earlier);
-        }
-        earlier.kept_bytes = file.position().byte();
-        let mut last: Option<(Vec<u8>, bool)> = None;
+        ensure!(record.iter().eq(HEADER.map(str::as_bytes)), not_ours(1));
+        // The reader leaves the second half of a CRLF to the next record.
+        let after_line = |at: u64| at + u64::from(content.get(at as usize) == Some(&b'\n'));
+        let mut earlier = Self {
+            kept_bytes: after_line(file.position().byte()),
+            ..Self::default()
+        };
+        let mut last: Option<Rows> = None;
         loop {
             let start = file.position().clone();
-            if !file.read_byte_record(&mut record)? {
+            let at_end = !file.read_byte_record(&mut record)?;
+            let whole = record.len() == HEADER.len();
+            if at_end
+                || !whole
+                || file.position().byte() == content.len() as u64 && !content.ends_with(b"\n")
+            {
+                // Only the end of the file may be like this.
+                ensure!(
+                    at_end || !file.read_byte_record(&mut record)?,
+                    not_ours(start.line())
+                );
+                let end = after_line(start.byte());
+                earlier.end_with(last, &content[..end as usize], top_k);
                 return Ok(earlier);
             }
-            let whole = record.len() == HEADER.len();
-            let first = whole && matches!(&record[1], b"" | b"1");
-            if first {
-                if let Some((name, failed)) = last.take() {
-                    earlier.add(name, failed);
-                    earlier.kept_bytes = start.byte();
+            if matches!(&record[1], b"" | b"1") {
+                if let Some(rows) = last.take() {
+                    earlier.add(rows.name, rows.failed);
+                    earlier.kept_bytes = after_line(start.byte());
                 }
-                last = Some((record[0].to_vec(), !record[6].is_empty()));
-            } else if !whole {
-                // Only the end of the file may be like this.
-                ensure!(!file.read_byte_record(&mut record)?, not_ours(start.line()));
-                return Ok(earlier);
+                last = Some(Rows {
+                    name: record[0].to_vec(),
+                    failed: !record[6].is_empty(),
+                    predictions: usize::from(!record[1].is_empty()),
+                });
             } else {
-                let same = last.as_ref().is_some_and(|(name, _)| *name == record[0]);
-                ensure!(same, not_ours(start.line()));
+                let rows = last.as_mut().filter(|rows| rows.name == record[0]);
+                rows.with_context(|| not_ours(start.line()))?.predictions += 1;
             }
         }
     }
+
+    /// Takes the last picture of a table whose whole lines are `content`.
+    fn end_with(&mut self, last: Option<Rows>, content: &[u8], top_k: usize) {
+        let Some(rows) = last else { return };
+        if rows.predictions == 0 || rows.predictions == top_k {
+            self.add(rows.name, rows.failed);
+            self.kept_bytes = content.len() as u64;
+        } else {
+            self.unsure = Some(Unsure {
+                name: rows.name,
+                lines: content[self.kept_bytes as usize..].to_vec(),
+            });
+        }
+    }
+}
+
+/// A picture's lines in a table.
+struct Rows {
+    name: Vec<u8>,
+    failed: bool,
+    predictions: usize,
 }
 
 fn json_row(line: &[u8]) -> Result<(Vec<u8>, bool)> {

@@ -1,5 +1,6 @@
 //! From named pictures to answers, in order, on all threads, in bounded memory.
 
+mod budget;
 mod ordered;
 
 use std::ffi::OsString;
@@ -10,9 +11,10 @@ use std::thread;
 use anyhow::{Context, Result};
 use crossbeam_channel::{Receiver, bounded};
 use mobilenet::error::ImageError;
-use mobilenet::pixels::{DecodeOptions, Prepared};
+use mobilenet::pixels::{DecodeOptions, Prepared, dimensions};
 use mobilenet::{Classifier, top_outputs};
 
+use self::budget::Budget;
 use self::ordered::{Ordered, ordered};
 use super::inputs::{Input, Inputs};
 use super::interrupt::Interrupt;
@@ -24,8 +26,11 @@ const GPU_BATCH: usize = 32;
 /// enough that their memory does not show.
 const AHEAD: usize = 4;
 
+/// Pixels of a large photograph, for as many of which as there are threads there is always room.
+const PHOTOGRAPH: u64 = 24_000_000;
+
 /// Share of the first score from which on a second one is near.
-const NEAR_TIE: f32 = 0.8;
+const NEAR_TIE: f32 = 0.9;
 
 /// What turns pictures into answers.
 pub struct Pipeline {
@@ -35,6 +40,7 @@ pub struct Pipeline {
     pub threads: usize,
     /// Pictures that go through the network together, if it was asked for.
     pub batch_size: Option<usize>,
+    budget: Budget,
 }
 
 /// What came of one picture.
@@ -49,6 +55,23 @@ pub struct Answer {
 pub type Answers = Box<dyn Iterator<Item = Result<Answer>>>;
 
 impl Pipeline {
+    /// A pipeline of these parts.
+    pub fn new(
+        classifier: Classifier,
+        decode: DecodeOptions,
+        threads: usize,
+        batch_size: Option<usize>,
+    ) -> Self {
+        let budget = (threads as u64 * PHOTOGRAPH).max(decode.max_pixels);
+        Self {
+            classifier: Arc::new(classifier),
+            decode,
+            threads,
+            batch_size,
+            budget: Budget::new(budget),
+        }
+    }
+
     /// Answers a single picture, with all threads for the network.
     pub fn one(self, mut inputs: Inputs) -> Answers {
         Box::new(std::iter::from_fn(move || {
@@ -94,6 +117,7 @@ impl Pipeline {
     fn prepare(&self, input: &Input, options: &DecodeOptions) -> Result<Prepared, ImageError> {
         let bytes = input.read(options)?;
         let recipe = self.classifier.preprocessing();
+        let _share = self.budget.take(pixels_of(&bytes));
         // A defect of a decoder costs its picture, and no other.
         catch_unwind(AssertUnwindSafe(|| recipe.read(&bytes, options)))
             .unwrap_or_else(|_| Err(ImageError::decoder_failed()))
@@ -173,6 +197,12 @@ impl Pipeline {
             Err(error) => Err(error),
         })
     }
+}
+
+/// Width times height, as far as the header tells.
+fn pixels_of(bytes: &[u8]) -> u64 {
+    let (width, height) = dimensions(bytes).unwrap_or((0, 0));
+    u64::from(width) * u64::from(height)
 }
 
 /// Whether decoding at a reduced scale may have changed which class comes first.

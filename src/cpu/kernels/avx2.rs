@@ -3,13 +3,14 @@
 use std::arch::x86_64::*;
 
 use super::generic::{self, Vector};
-use super::{Depthwise, Kernels, Output, Pointwise, peak};
+use super::{Depthwise, Kernels, Output, Pointwise, Stem, peak, stem};
 
 pub(crate) static KERNELS: Kernels = Kernels {
     lanes: 8,
     panel_vectors: VECTORS,
     depthwise,
     pointwise,
+    stem,
     peak,
 };
 
@@ -69,6 +70,12 @@ fn depthwise(task: &Depthwise, output: &mut [f32]) {
 unsafe fn pointwise(task: &Pointwise, output: Output) {
     // SAFETY: as above, behind `Kernels::pointwise`.
     unsafe { generic::pointwise::<F32x8, ROWS, VECTORS>(task, output) }
+}
+
+#[target_feature(enable = "avx2,fma")]
+unsafe fn stem(task: &Stem, output: Output) {
+    // SAFETY: as above, behind `Kernels::stem`.
+    unsafe { stem::stem::<F32x8, ROWS, VECTORS>(task, output) }
 }
 
 #[target_feature(enable = "avx2,fma")]

@@ -143,7 +143,7 @@ pub(super) unsafe fn pointwise<V: Vector, const ROWS: usize, const VECTORS: usiz
     let panel = V::LANES * VECTORS;
     let mut channel = 0;
     // A single pixel has too few sums in one panel to keep the multipliers busy.
-    while task.offsets.len() == 1 && channel + SINGLE_PANELS * panel <= task.channels {
+    while task.offsets.0.len() == 1 && channel + SINGLE_PANELS * panel <= task.channels {
         // SAFETY: these panels lie within `channels`; the rest is the caller's promise.
         unsafe { pointwise_single::<V, VECTORS>(task, channel, output) };
         channel += SINGLE_PANELS * panel;
@@ -189,7 +189,8 @@ unsafe fn pointwise_single<V: Vector, const VECTORS: usize>(
             }
         }
         let (low, high) = (V::splat(task.bounds.0), V::splat(task.bounds.1));
-        let to = output.start.add(*task.offsets.get_unchecked(0) + channel);
+        let offset = task.offsets.0.get_unchecked(0);
+        let to = output.start.add(task.start + offset + channel);
         for (i, sum) in sums.as_flattened().iter().enumerate() {
             sum.max(low).min(high).store(to.add(i * V::LANES));
         }
@@ -203,7 +204,7 @@ unsafe fn pointwise_panel<V: Vector, const ROWS: usize, const VECTORS: usize>(
     channel: usize,
     output: Output,
 ) {
-    let pixels = task.offsets.len();
+    let pixels = task.offsets.0.len();
     let mut pixel = 0;
     while pixel < pixels {
         let rows = pixels - pixel;
@@ -266,10 +267,9 @@ unsafe fn pointwise_tile<V: Vector, const ROWS: usize, const VECTORS: usize>(
         }
         let low = V::splat(task.bounds.0);
         let high = V::splat(task.bounds.1);
+        let start = output.start.add(task.start + channel);
         for (r, row) in sums.iter().enumerate() {
-            let to = output
-                .start
-                .add(*task.offsets.get_unchecked(pixel + r) + channel);
+            let to = start.add(*task.offsets.0.get_unchecked(pixel + r));
             for (v, sum) in row.iter().enumerate() {
                 sum.max(low).min(high).store(to.add(v * V::LANES));
             }

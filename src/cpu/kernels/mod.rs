@@ -9,9 +9,12 @@
 pub(super) mod avx2;
 #[cfg(target_arch = "x86_64")]
 pub(super) mod avx512;
+#[cfg(target_arch = "x86_64")]
+mod avx512_stem;
 mod generic;
 mod peak;
 pub(super) mod portable;
+pub(super) mod stem;
 
 /// The kernels of an instruction set.
 pub(super) struct Kernels {
@@ -21,6 +24,7 @@ pub(super) struct Kernels {
     pub panel_vectors: usize,
     depthwise: unsafe fn(&Depthwise, &mut [f32]),
     pointwise: unsafe fn(&Pointwise, Output),
+    stem: unsafe fn(&Stem, Output),
     peak: unsafe fn(usize) -> usize,
 }
 
@@ -47,6 +51,16 @@ impl Kernels {
         task.check(self.lanes, output.len);
         // SAFETY: as above; what the caller promises besides is passed on.
         unsafe { (self.pointwise)(task, output) }
+    }
+
+    /// Runs the stem for a row of its output.
+    ///
+    /// # Safety
+    /// As [`pointwise`](Self::pointwise).
+    pub unsafe fn stem(&self, task: &Stem, output: Output) {
+        task.check(self.lanes, output.len);
+        // SAFETY: as above; what the caller promises besides is passed on.
+        unsafe { (self.stem)(task, output) }
     }
 
     /// Multiplies and adds in registers for some steps; returns how many operations that was.
@@ -135,20 +149,100 @@ pub(super) struct Pointwise<'a> {
     pub bias: &'a [f32],
     /// Output channels, a multiple of the vector.
     pub channels: usize,
-    /// Where the first of these channels of each pixel lies in the output.
-    pub offsets: &'a [usize],
+    /// Where the first of these channels of the first pixel lies in the output.
+    pub start: usize,
+    /// Where each pixel lies from there.
+    pub offsets: Offsets<'a>,
     /// The activation's bounds.
     pub bounds: (f32, f32),
 }
 
 impl Pointwise<'_> {
     fn check(&self, lanes: usize, output: usize) {
-        let pixels = self.offsets.len();
+        let pixels = self.offsets.0.len();
         assert!(self.channels.is_multiple_of(lanes) && self.bias.len() >= self.channels);
         assert!(self.weight.len() >= self.depth * self.channels && self.depth > 0);
         assert!(self.input_stride >= self.depth);
         assert!(pixels == 0 || self.input.len() >= (pixels - 1) * self.input_stride + self.depth);
-        let last = self.offsets.iter().max().copied().unwrap_or(0);
+        let last = self.offsets.0.last().copied().unwrap_or(0);
+        assert!(self.start + last + self.channels <= output);
+    }
+}
+
+/// Where pixels lie in an image, ascending: the last is the largest.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Offsets<'a>(&'a [usize]);
+
+impl<'a> Offsets<'a> {
+    /// A single pixel.
+    pub const ONE: Offsets<'static> = Offsets(&[0]);
+
+    /// The first `pixels` of some rows, from the first one on: `columns` pixels of `channels`
+    /// floats each, and `row_stride` from a row to the next. `list` holds what was asked for
+    /// last, and is only written where this is something else.
+    pub fn of_rows(
+        list: &'a mut OffsetList,
+        rows: usize,
+        columns: usize,
+        channels: usize,
+        row_stride: usize,
+    ) -> Self {
+        assert!(channels * columns <= row_stride);
+        let shape = (columns, channels, row_stride);
+        if list.shape != shape {
+            list.offsets.clear();
+            list.shape = shape;
+        }
+        for row in list.offsets.len() / columns..rows {
+            let start = row * row_stride;
+            let pixels = (0..columns).map(|column| start + column * channels);
+            list.offsets.extend(pixels);
+        }
+        Self(&list.offsets[..rows * columns])
+    }
+}
+
+/// The memory of [`Offsets`].
+#[derive(Debug, Default)]
+pub(super) struct OffsetList {
+    shape: (usize, usize, usize),
+    offsets: Vec<usize>,
+}
+
+/// A row of the stem's output.
+pub(super) struct Stem<'a> {
+    /// The lines under the windows, with zeros around them.
+    pub input: &'a [f32],
+    /// Where the values under the first window lie, in the order of the weights.
+    pub taps: [usize; stem::DEPTH],
+    /// Panels of weights `[row][column][colour][panel]`; the last one may be narrower.
+    pub weight: &'a [f32],
+    /// `[output channel]`, padded as the weights are.
+    pub bias: &'a [f32],
+    /// Output channels, a multiple of the vector.
+    pub channels: usize,
+    /// Output channels that are not padding. What is written to the others doesn't matter.
+    pub outputs: usize,
+    /// Output pixels.
+    pub columns: usize,
+    /// Where the first of these channels of the first pixel lies in the output.
+    pub start: usize,
+    /// Floats from a pixel of the output to the next.
+    pub output_stride: usize,
+    /// The activation's bounds.
+    pub bounds: (f32, f32),
+}
+
+impl Stem<'_> {
+    fn check(&self, lanes: usize, output: usize) {
+        assert!(self.channels.is_multiple_of(lanes) && self.bias.len() >= self.channels);
+        assert!(self.weight.len() >= stem::DEPTH * self.channels && self.columns > 0);
+        let last_tap = self.taps.iter().max().copied().unwrap_or(0);
+        let columns = self.columns.next_multiple_of(lanes);
+        assert!(self.input.len() >= columns * stem::STRIDE + last_tap);
+        assert!(self.output_stride >= self.channels);
+        assert!(self.outputs <= self.channels);
+        let last = self.start + (self.columns - 1) * self.output_stride;
         assert!(last + self.channels <= output);
     }
 }
@@ -184,14 +278,15 @@ impl Output {
         unsafe { std::slice::from_raw_parts(self.start, self.len) }
     }
 
-    /// All of it, to write.
+    /// A part of it, to write.
     ///
     /// # Safety
-    /// What it was made of is still there, and nobody else touches it for as long as this is
-    /// used.
-    pub unsafe fn floats_mut<'a>(self) -> &'a mut [f32] {
-        // SAFETY: as above.
-        unsafe { std::slice::from_raw_parts_mut(self.start, self.len) }
+    /// What it was made of is still there, and nobody else touches this part for as long as this
+    /// is used.
+    pub unsafe fn part_mut<'a>(self, part: std::ops::Range<usize>) -> &'a mut [f32] {
+        assert!(part.start <= part.end && part.end <= self.len);
+        // SAFETY: the part is within; the rest is the caller's promise.
+        unsafe { std::slice::from_raw_parts_mut(self.start.add(part.start), part.len()) }
     }
 
     /// Fills a part with zeros.

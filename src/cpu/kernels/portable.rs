@@ -1,13 +1,14 @@
 //! Plain Rust that compilers vectorise for whatever they build for.
 
 use super::generic::{self, Vector};
-use super::{Depthwise, Kernels, Output, Pointwise, peak};
+use super::{Depthwise, Kernels, Output, Pointwise, Stem, peak, stem};
 
 pub(crate) static KERNELS: Kernels = Kernels {
     lanes: LANES,
     panel_vectors: VECTORS,
     depthwise,
     pointwise,
+    stem,
     peak,
 };
 
@@ -79,6 +80,11 @@ fn depthwise(task: &Depthwise, output: &mut [f32]) {
 unsafe fn pointwise(task: &Pointwise, output: Output) {
     // SAFETY: no special instructions; behind `Kernels::pointwise`.
     unsafe { generic::pointwise::<Array, ROWS, VECTORS>(task, output) }
+}
+
+unsafe fn stem(task: &Stem, output: Output) {
+    // SAFETY: no special instructions; behind `Kernels::stem`.
+    unsafe { stem::stem::<Array, ROWS, VECTORS>(task, output) }
 }
 
 fn peak(steps: usize) -> usize {

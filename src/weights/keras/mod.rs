@@ -34,7 +34,6 @@ use serde_json::Value;
 
 use super::hdf5::File;
 use super::imported::{Imported, Tensors};
-use crate::model::Config;
 use network::Network;
 use stored::Stored;
 use translate::Found;
@@ -95,21 +94,18 @@ fn import(file: &File, description: Option<&[u8]>) -> Result<Imported, String> {
     if layers.is_empty() {
         let (found, padding) = names::identify(&mut stored)?;
         return Ok(Imported {
-            tensors: tensors(found, stored)?,
-            size: None,
-            activation: None,
             padding,
-            batch_norm_epsilon: Config::default().batch_norm_epsilon,
+            ..Imported::new(tensors(found, stored)?)
         });
     }
     let network = Network::of(&layers)?;
     let found = network.find(&mut stored);
     Ok(Imported {
-        tensors: tensors(found, stored)?,
         size: network.size,
         activation: Some(network.activation),
         padding: network.padding,
         batch_norm_epsilon: network.batch_norm_epsilon,
+        ..Imported::new(tensors(found, stored)?)
     })
 }
 

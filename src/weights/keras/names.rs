@@ -84,7 +84,7 @@ fn found(
         _ => Kind::Convolution,
     };
     Found {
-        batch_norm: convolution.has_batch_norm().then(batch_norm),
+        batch_norm: convolution.batch_norm.then(batch_norm),
         name: convolution.name,
         kind,
         convolution: layer,
@@ -240,7 +240,7 @@ fn by_order(stored: &mut Stored) -> Result<Vec<Found>, String> {
                 ConvolutionKind::Classifier => classifies,
                 _ => Some(Kind::Convolution),
             };
-            let batch_norm = convolution.has_batch_norm().then_some(Kind::BatchNorm);
+            let batch_norm = convolution.batch_norm.then_some(Kind::BatchNorm);
             kind.into_iter().chain(batch_norm)
         });
         if stored.ordered && expected.eq(kinds.iter().copied()) {

@@ -1,0 +1,59 @@
+//! `mobilenet pull`
+
+use std::io::{self, Write};
+
+use anyhow::{Result, bail};
+use clap::Args;
+use mobilenet::weights::{Variant, catalogue};
+
+use super::options::ModelOptions;
+use super::progress::Download;
+use super::{Global, Outcome, environment, note};
+
+/// Fetch and verify weights now, so that later runs need no network
+///
+/// Prints the path of each.
+#[derive(Debug, Args)]
+pub struct Arguments {
+    /// All 16 published networks, 140 MB
+    #[arg(long, conflicts_with_all = ["alpha", "size", "weights", "repo"])]
+    all: bool,
+
+    #[command(flatten)]
+    model: ModelOptions,
+}
+
+pub fn run(arguments: &Arguments, global: Global) -> Result<Outcome> {
+    let mut out = io::stdout().lock();
+    if !arguments.all {
+        if arguments.model.weights.is_some() {
+            bail!("--weights names a file that is here already; nothing is to be fetched for it");
+        }
+        let checkpoint = arguments.model.load(global)?;
+        writeln!(out, "{}", checkpoint.path().display())?;
+        return Ok(Outcome::Complete);
+    }
+    let mut outcome = Outcome::Complete;
+    for variant in &catalogue().variants {
+        match fetch(variant, arguments, global) {
+            Ok(path) => writeln!(out, "{path}")?,
+            Err(error) => {
+                outcome = Outcome::Incomplete;
+                note(&format!("{error:#}"));
+            }
+        }
+    }
+    Ok(outcome)
+}
+
+/// Fetches a variant and reads it, as whoever uses it will.
+fn fetch(variant: &Variant, arguments: &Arguments, global: Global) -> Result<String> {
+    let store = environment::store(arguments.model.offline)?;
+    let path = store.fetch(variant, &Download::new(global))?;
+    let checkpoint = mobilenet::weights::Checkpoint::open(&path, &Default::default())?;
+    let path = path.display();
+    match variant.check(&checkpoint) {
+        Ok(()) => Ok(path.to_string()),
+        Err(reason) => bail!("{path}: {reason}"),
+    }
+}

@@ -1,0 +1,123 @@
+//! A checkpoint as a file of ours.
+
+use std::collections::HashMap;
+use std::path::Path;
+
+use candle_core::{DType, Device, Tensor};
+
+use super::checkpoint::Checkpoint;
+use super::contents::write_whole;
+use super::imported::Tensors;
+use super::safetensors::{self, Header};
+use crate::error::{Error, Result};
+use crate::model::{Config, Folded};
+
+/// How a checkpoint is written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct SaveOptions {
+    /// The type of the tensors: f32, f16 or bf16.
+    pub dtype: DType,
+    /// Fold each batch norm into its convolution.
+    pub fold_batch_norm: bool,
+}
+
+impl Default for SaveOptions {
+    /// f32, batch norm as it is: nothing is lost.
+    fn default() -> Self {
+        Self {
+            dtype: DType::F32,
+            fold_batch_norm: false,
+        }
+    }
+}
+
+impl Checkpoint {
+    /// The checkpoint as our safetensors, with the settings in the metadata. The same checkpoint
+    /// always gives the same bytes.
+    ///
+    /// # Errors
+    /// A tensor that can't be converted.
+    pub fn to_safetensors(&self, options: &SaveOptions) -> Result<Vec<u8>> {
+        let error = |e: String| Error::checkpoint(&self.path, e);
+        let (mut tensors, config) = match options.fold_batch_norm && !self.config.batch_norm_folded
+        {
+            true => self.folded()?,
+            false => (self.copies()?, self.config.clone()),
+        };
+        for tensor in tensors.values_mut() {
+            *tensor = tensor.to_dtype(options.dtype)?;
+        }
+        safetensors::encode(&tensors, &self.header(config)).map_err(error)
+    }
+
+    /// What our safetensors state besides the tensors, as JSON: the settings, the recipe for the
+    /// pixels, the labels where they are not ImageNet's, and the source.
+    ///
+    /// # Errors
+    /// Settings that JSON has no form for.
+    pub fn description(&self, options: &SaveOptions) -> Result<String> {
+        let config = Config {
+            batch_norm_folded: self.config.batch_norm_folded || options.fold_batch_norm,
+            ..self.config.clone()
+        };
+        let json = serde_json::to_string_pretty(&self.header(config));
+        json.map_err(|e| Error::checkpoint(&self.path, e.to_string()))
+    }
+
+    /// Writes the checkpoint as our safetensors to a file, which appears whole or not at
+    /// all. What a symbolic link points to is replaced, not the link; a device or a pipe is
+    /// written to as it is.
+    ///
+    /// # Errors
+    /// [`Error::Io`] where it can't be written.
+    pub fn save(&self, path: impl AsRef<Path>) -> Result<()> {
+        self.save_as(path, &SaveOptions::default())
+    }
+
+    /// The same in another form.
+    ///
+    /// # Errors
+    /// As [`save`](Self::save).
+    pub fn save_as(&self, path: impl AsRef<Path>, options: &SaveOptions) -> Result<()> {
+        let path = path.as_ref();
+        let bytes = self.to_safetensors(options)?;
+        write_whole(path, &bytes).map_err(Error::io(path))
+    }
+
+    fn header(&self, config: Config) -> Header {
+        Header {
+            version: safetensors::VERSION,
+            config,
+            preprocessing: self.preprocessing.clone(),
+            labels: self.labels.clone(),
+            source: self.source().cloned(),
+        }
+    }
+
+    /// All tensors, under our names.
+    pub(super) fn copies(&self) -> Result<HashMap<String, Tensor>> {
+        match &self.tensors {
+            Tensors::File(file) => file.tensors().map_err(|e| Error::checkpoint(&self.path, e)),
+            Tensors::Loaded(tensors) => Ok(tensors.clone()),
+        }
+    }
+
+    /// The tensors with each batch norm folded into its convolution, rounded to f32 once, as when
+    /// the network is built; and the settings that say so.
+    fn folded(&self) -> Result<(HashMap<String, Tensor>, Config)> {
+        let weights = self.weights(&Device::Cpu, DType::F32)?;
+        let mut tensors = HashMap::new();
+        for convolution in self.config.convolutions() {
+            let folded = Folded::read(&self.config, &convolution, &weights)?;
+            let shape = convolution.weight_shape();
+            let (weight, bias) = folded.tensors(&shape, |value| value as f32)?;
+            tensors.insert(format!("{}.weight", convolution.name), weight);
+            tensors.insert(format!("{}.bias", convolution.name), bias);
+        }
+        let config = Config {
+            batch_norm_folded: true,
+            ..self.config.clone()
+        };
+        Ok((tensors, config))
+    }
+}
