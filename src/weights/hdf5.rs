@@ -5,7 +5,7 @@
 //! but never written allocates whatever size it states.
 
 use half::f16;
-use hdf5_reader::{Datatype, Hdf5File, OpenOptions, group::Group};
+use hdf5_reader::{Datatype, Hdf5File, OpenOptions, StringSize, group::Group};
 
 /// The first bytes of every HDF5 file that h5py writes.
 pub(super) const SIGNATURE: &[u8] = b"\x89HDF\r\n\x1a\n";
@@ -15,6 +15,8 @@ const MAX_BYTES: usize = 512 << 20;
 /// A MobileNet checkpoint has a few hundred groups and datasets.
 const MAX_OBJECTS: usize = 20_000;
 const MAX_DEPTH: usize = 16;
+/// Parts of a list that is spread over several attributes.
+const MAX_PARTS: usize = 100;
 
 /// A dataset of floats.
 pub(super) struct Dataset {
@@ -39,24 +41,43 @@ impl File {
             .map_err(damaged)
     }
 
-    /// A text attribute of the root group, or `None` where there is none.
-    pub fn attribute(&self, name: &str) -> Result<Option<String>, String> {
-        let attributes = self.0.root_group().map_err(damaged)?;
-        let attributes = attributes.attributes().map_err(damaged)?;
-        let Some(attribute) = attributes.iter().find(|a| a.name == name) else {
-            return Ok(None);
-        };
-        let texts = attribute.read_strings().map_err(damaged)?;
-        Ok(texts.into_iter().next())
+    /// The text attribute of the root group, or `None` where there is none.
+    pub fn text(&self, name: &str) -> Result<Option<String>, String> {
+        let texts = texts(&self.0.root_group().map_err(damaged)?, name)?;
+        Ok(texts.and_then(|texts| texts.into_iter().next()))
+    }
+
+    /// A list of texts that is an attribute of the group at a path, or of the root for an empty
+    /// one. h5py's users spread long lists over `NAME0`, `NAME1` and so on. Empty where there
+    /// is no such group or attribute.
+    pub fn texts(&self, path: &str, name: &str) -> Result<Vec<String>, String> {
+        let mut group = self.0.root_group().map_err(damaged)?;
+        for part in path.split('/').filter(|part| !part.is_empty()) {
+            match group.group(part) {
+                Ok(inner) => group = inner,
+                Err(_) => return Ok(Vec::new()),
+            }
+        }
+        if let Some(whole) = texts(&group, name)? {
+            return Ok(whole);
+        }
+        let mut all = Vec::new();
+        for number in 0..MAX_PARTS {
+            match texts(&group, &format!("{name}{number}"))? {
+                Some(part) => all.extend(part),
+                None => break,
+            }
+        }
+        Ok(all)
     }
 
     /// Every dataset of 16, 32 or 64-bit floats, as f32. Others are passed over: a training
-    /// checkpoint also holds counters.
-    pub fn datasets(&self) -> Result<Vec<Dataset>, String> {
+    /// checkpoint also holds counters. And the paths of all groups.
+    pub fn contents(&self) -> Result<Listing, String> {
         let mut walk = Walk {
             objects_left: MAX_OBJECTS,
             bytes_left: MAX_BYTES,
-            found: Vec::new(),
+            found: Listing::default(),
         };
         let root = self.0.root_group().map_err(damaged)?;
         walk.group(&root, "", 0)?;
@@ -64,10 +85,53 @@ impl File {
     }
 }
 
+/// What is in a file.
+#[derive(Default)]
+pub(super) struct Listing {
+    pub datasets: Vec<Dataset>,
+    pub groups: Vec<String>,
+}
+
+/// The texts of a group's attribute. The crate's own way decodes all attributes, and each text
+/// may be as long as the file.
+fn texts(group: &Group, name: &str) -> Result<Option<Vec<String>>, String> {
+    let attributes = group.raw_attributes().map_err(damaged)?;
+    let Some(attribute) = attributes.iter().find(|a| a.name() == name) else {
+        return Ok(None);
+    };
+    let message = attribute.message();
+    let data = &message.raw_data;
+    let count = message.dataspace.num_elements().map_err(damaged)?;
+    let width = match usize::try_from(count) {
+        Ok(count @ 1..) if !data.is_empty() => data.len().div_ceil(count),
+        _ => return Ok(Some(Vec::new())),
+    };
+    let variable = match &message.datatype {
+        Datatype::String { size, .. } => *size == StringSize::Variable,
+        Datatype::VarLen { .. } => true,
+        _ => return Ok(Some(Vec::new())),
+    };
+    let mut bytes_left = MAX_BYTES;
+    let mut texts = Vec::new();
+    for stored in data.chunks_exact(width) {
+        let referred = match variable {
+            true => group.resolve_vlen_reference_bytes(stored, 1),
+            false => Ok(stored.to_vec()),
+        };
+        let bytes = referred.map_err(damaged)?;
+        bytes_left = bytes_left
+            .checked_sub(bytes.len())
+            .ok_or_else(|| format!("its {name} are longer than any MobileNet's"))?;
+        let text = String::from_utf8(bytes).map_err(damaged)?;
+        texts.push(text.trim_end_matches('\0').to_owned());
+    }
+    Ok(Some(texts))
+}
+
 struct Walk {
     objects_left: usize,
     bytes_left: usize,
-    found: Vec<Dataset>,
+    found: Listing,
 }
 
 impl Walk {
@@ -84,7 +148,9 @@ impl Walk {
             self.dataset(&dataset, prefix)?;
         }
         for inner in groups {
-            self.group(&inner, &format!("{prefix}{}/", inner.name()), depth + 1)?;
+            let path = format!("{prefix}{}", inner.name());
+            self.group(&inner, &format!("{path}/"), depth + 1)?;
+            self.found.groups.push(path);
         }
         Ok(())
     }
@@ -115,7 +181,7 @@ impl Walk {
         if rest != 0 || stated != Some(whole) {
             return Err(format!("{path} is damaged: its data is not of its shape"));
         }
-        self.found.push(Dataset {
+        self.found.datasets.push(Dataset {
             path,
             shape,
             values,

@@ -104,7 +104,7 @@ fn describe(config: &Config) -> String {
 }
 
 /// The first lines of a list that may be long.
-fn list(lines: &[impl AsRef<str>]) -> String {
+pub(super) fn list(lines: &[impl AsRef<str>]) -> String {
     const SHOWN: usize = 12;
     let shown = lines.iter().take(SHOWN);
     let mut text: String = shown.map(|line| format!("\n  {}", line.as_ref())).collect();

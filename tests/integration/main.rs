@@ -1,6 +1,7 @@
 //! The integration tests, one binary.
 //!
 //! - `keras`: every Keras file gives Keras's own answers
+//! - `keras_models`: so does every model that people build and train themselves
 //! - `weights`: safetensors files that others wrote
 //! - `layouts`: checkpoints as transformers and timm write them
 //! - `tflite`: TensorFlow Lite files of every type of weights
@@ -29,6 +30,7 @@ mod convert;
 mod cpu;
 mod grep;
 mod keras;
+mod keras_models;
 mod layouts;
 mod network;
 mod ops;

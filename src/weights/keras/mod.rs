@@ -1,0 +1,115 @@
+//! What Keras writes, translated into our names and layouts.
+//!
+//! Every file of Keras is a list of variables, and some describe their model too:
+//!
+//! | file | its variables are named | description |
+//! | --- | --- | --- |
+//! | weights `.h5` of Keras 2 and keras-applications | `conv_dw_1/conv_dw_1/depthwise_kernel:0` | none |
+//! | whole model `.h5` | the same under `model_weights/`; Keras 3 without `:0` | an attribute |
+//! | `.weights.h5` | `layers/depthwise_conv2d_3/vars/0` | none |
+//! | `.keras`, a zip | that in `model.weights.h5` | `config.json` |
+//!
+//! The variables of a model that is a layer of another one lie in the outer layer's group:
+//! `mobilenet_1.00_224/conv1/kernel`, `layers/functional/layers/conv2d/vars/0`.
+//!
+//! `layout` says how Keras names and orders what its layers have, as data. `stored` gathers a
+//! file's variables by layer. Which layer of ours each is, the model's description tells
+//! (`describe` lists its layers, `walk` goes through them, `network` and `unit` hold them
+//! against the architecture, `settings` says what a layer's settings mean), or else names, numbers or order (`names`). `translate` makes tensors
+//! of them.
+
+mod describe;
+mod layout;
+mod names;
+mod network;
+mod settings;
+mod stored;
+mod translate;
+mod unit;
+mod walk;
+
+use std::io::{Cursor, Read};
+
+use serde_json::Value;
+
+use super::hdf5::File;
+use super::imported::{Imported, Tensors};
+use network::Network;
+use stored::Stored;
+use translate::Found;
+
+/// The first bytes of a zip, which `.keras` is.
+pub(super) const ZIP_SIGNATURE: &[u8] = b"PK\x03\x04";
+
+/// More than any MobileNet's weights, so that a zip bomb ends early.
+const MAX_WEIGHTS_BYTES: u64 = 512 << 20;
+
+/// More than any model's description.
+const MAX_CONFIG_BYTES: u64 = 64 << 20;
+
+/// Reads an HDF5 file of weights or of a whole model.
+pub(super) fn read_hdf5(bytes: &[u8]) -> Result<Imported, String> {
+    let file = File::parse(bytes)?;
+    let description = file.text("model_config")?;
+    import(&file, description.as_deref().map(str::as_bytes))
+}
+
+/// Reads a `.keras` file.
+pub(super) fn read_zip(bytes: &[u8]) -> Result<Imported, String> {
+    let mut archive = zip::ZipArchive::new(Cursor::new(bytes))
+        .map_err(|e| format!("truncated or damaged zip ({e})"))?;
+    let description = member(&mut archive, "config.json", MAX_CONFIG_BYTES)?;
+    let weights = member(&mut archive, "model.weights.h5", MAX_WEIGHTS_BYTES)?;
+    import(&File::parse(&weights)?, Some(&description))
+}
+
+fn member(
+    archive: &mut zip::ZipArchive<Cursor<&[u8]>>,
+    name: &str,
+    most: u64,
+) -> Result<Vec<u8>, String> {
+    let member = archive
+        .by_name(name)
+        .map_err(|e| format!("a zip, but not one of Keras: {name}: {e}"))?;
+    let mut bytes = Vec::new();
+    member
+        .take(most + 1)
+        .read_to_end(&mut bytes)
+        .map_err(|e| format!("{name} in it is damaged: {e}"))?;
+    if bytes.len() as u64 > most {
+        return Err(format!("{name} in it is larger than any MobileNet"));
+    }
+    Ok(bytes)
+}
+
+fn import(file: &File, description: Option<&[u8]>) -> Result<Imported, String> {
+    let mut stored = Stored::read(file)?;
+    let description: Value = match description {
+        Some(json) => serde_json::from_slice(json)
+            .map_err(|e| format!("the model's description in it is damaged: {e}"))?,
+        None => Value::Null,
+    };
+    let layers = describe::layers(&description)?;
+    // A model that is a class of its own is described by nothing but its name.
+    if layers.is_empty() {
+        let (found, padding) = names::identify(&mut stored)?;
+        return Ok(Imported {
+            padding,
+            ..Imported::new(tensors(found, stored)?)
+        });
+    }
+    let network = Network::of(&layers)?;
+    let found = network.find(&mut stored);
+    Ok(Imported {
+        size: network.size,
+        activation: Some(network.activation),
+        padding: network.padding,
+        batch_norm_epsilon: network.batch_norm_epsilon,
+        ..Imported::new(tensors(found, stored)?)
+    })
+}
+
+fn tensors(found: Vec<Found>, stored: Stored) -> Result<Tensors, String> {
+    let tensors = translate::tensors(found, stored).map_err(|e| e.to_string())?;
+    Ok(Tensors::Loaded(tensors))
+}

@@ -1,0 +1,187 @@
+//! A file's variables, gathered by layer.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+
+use super::layout;
+use crate::weights::hdf5::{Dataset, File};
+
+/// The containers of a `.weights.h5`; the latter is Keras 2.12's.
+const CONTAINERS: [&str; 2] = ["layers", "_layer_checkpoint_dependencies"];
+
+/// The slots of a whole model's optimizer.
+const OPTIMIZER: &str = "optimizer_weights";
+
+/// Nobody nests more models than this in one; each costs a look at its attributes.
+const MAX_MODELS: usize = 16;
+
+/// A layer with its variables.
+pub(super) struct Layer {
+    /// The model within the model that it lies in, or nothing; in a `.weights.h5` the path of
+    /// its container.
+    pub within: String,
+    pub name: String,
+    /// By name: `kernel`, `moving_mean`; in a `.weights.h5` by number.
+    pub variables: BTreeMap<String, Dataset>,
+}
+
+/// All layers of a file.
+pub(super) struct Stored {
+    /// Whether its variables are numbered, as in a `.weights.h5`.
+    pub numbered: bool,
+    /// Those that have variables.
+    pub layers: Vec<Layer>,
+    /// Whether they are in the order that the file states.
+    pub ordered: bool,
+    /// The names of all its groups, one of which each layer has, with variables or without.
+    pub groups: BTreeSet<String>,
+}
+
+impl Stored {
+    pub fn read(file: &File) -> Result<Self, String> {
+        let listing = file.contents()?;
+        let datasets = listing.datasets;
+        let numbered = datasets.iter().any(|d| numbered_place(&d.path).is_some());
+        let (layers, ordered) = match numbered {
+            true => (numbered_layers(datasets), false),
+            false => named_layers(file, datasets)?,
+        };
+        let name = |path: &String| path.rsplit('/').next().unwrap_or(path).to_owned();
+        Ok(Self {
+            numbered,
+            layers,
+            ordered,
+            groups: listing.groups.iter().map(name).collect(),
+        })
+    }
+
+    /// Takes a layer out.
+    pub fn take(&mut self, is_it: impl Fn(&Layer) -> bool) -> Option<Layer> {
+        let at = self.layers.iter().position(is_it)?;
+        Some(self.layers.remove(at))
+    }
+}
+
+/// `[...]layers/CLASS[_NUMBER]/vars/INDEX` as container, layer and index.
+fn numbered_place(path: &str) -> Option<(&str, &str, usize)> {
+    let (path, index) = path.rsplit_once('/')?;
+    let (layer, vars) = path.rsplit_once('/')?;
+    let (container, layer) = layer.rsplit_once('/')?;
+    let innermost = container.rsplit('/').next()?;
+    let holds = vars == "vars" && CONTAINERS.contains(&innermost);
+    Some((container, layer, index.parse().ok()?)).filter(|_| holds)
+}
+
+/// The layers of a `.weights.h5`; the optimizer's slots and the metrics are in no container.
+fn numbered_layers(datasets: Vec<Dataset>) -> Vec<Layer> {
+    let mut layers = BTreeMap::new();
+    for data in datasets {
+        let outermost = data.path.split('/').next().unwrap_or_default();
+        if !CONTAINERS.contains(&outermost) {
+            continue;
+        }
+        match numbered_place(&data.path) {
+            Some((within, name, index)) => {
+                let (within, name) = (within.to_owned(), name.to_owned());
+                insert(&mut layers, (), within, name, index.to_string(), data);
+            }
+            None => unplaced(&mut layers, (), data),
+        }
+    }
+    layers.into_values().collect()
+}
+
+/// The layers of an HDF5 file of weights or of a whole model, and whether it states their
+/// order.
+fn named_layers(file: &File, datasets: Vec<Dataset>) -> Result<(Vec<Layer>, bool), String> {
+    const WHOLE_MODEL: &str = "model_weights/";
+    let whole = datasets.iter().any(|d| d.path.starts_with(WHOLE_MODEL));
+    let root = if whole { WHOLE_MODEL } else { "" };
+    let mut groups: BTreeMap<String, Vec<Dataset>> = BTreeMap::new();
+    for mut data in datasets {
+        if let Some(path) = data.path.strip_prefix(root) {
+            data.path = path.to_owned();
+        }
+        let group = data.path.split('/').next().unwrap_or_default();
+        if group != OPTIMIZER {
+            groups.entry(group.to_owned()).or_default().push(data);
+        }
+    }
+    let stated = file.texts(root.trim_end_matches('/'), "layer_names")?;
+    let order = places(stated.iter().map(String::as_str));
+    let ordered = groups
+        .keys()
+        .all(|group| order.contains_key(group.as_str()));
+    let mut layers = BTreeMap::new();
+    let mut models = 0;
+    for (group, datasets) in groups {
+        let place = order.get(group.as_str()).copied();
+        let inner = |data: &Dataset| named_place(&data.path).map(|(_, name, _)| name.to_owned());
+        let names: BTreeSet<_> = datasets.iter().map(inner).collect();
+        let is_model = names.len() > 1;
+        models += usize::from(is_model);
+        let inner_order = match is_model && models <= MAX_MODELS {
+            true => file.texts(&format!("{root}{group}"), "weight_names")?,
+            false => Vec::new(),
+        };
+        let inner_order = places(inner_order.iter().filter_map(|n| n.rsplit('/').nth(1)));
+        for data in datasets {
+            match named_place(&data.path) {
+                Some((_, name, part)) if is_model => {
+                    let place = (place, inner_order.get(name).copied());
+                    let (name, part) = (name.to_owned(), part.to_owned());
+                    insert(&mut layers, place, group.clone(), name, part, data);
+                }
+                Some((name, _, part)) => {
+                    let (name, part) = (name.to_owned(), part.to_owned());
+                    insert(&mut layers, (place, None), String::new(), name, part, data);
+                }
+                None => unplaced(&mut layers, (place, None), data),
+            }
+        }
+    }
+    Ok((layers.into_values().collect(), ordered))
+}
+
+/// `GROUP/.../LAYER/VARIABLE[:0]` as group, layer and variable.
+fn named_place(path: &str) -> Option<(&str, &str, &str)> {
+    let (group, rest) = path.split_once('/')?;
+    let (layer, variable) = rest.rsplit_once('/')?;
+    let layer = layer.rsplit('/').next()?;
+    Some((group, layer, layout::variable(variable)))
+}
+
+/// At which place of a list each name stands first.
+fn places<'a>(names: impl Iterator<Item = &'a str>) -> HashMap<&'a str, usize> {
+    let mut places = HashMap::new();
+    for (place, name) in names.enumerate() {
+        places.entry(name).or_insert(place);
+    }
+    places
+}
+
+/// Layers by their place in the file, then their container and name.
+type Layers<Place> = BTreeMap<(Place, String, String), Layer>;
+
+fn insert<Place: Ord>(
+    layers: &mut Layers<Place>,
+    place: Place,
+    within: String,
+    name: String,
+    variable: String,
+    data: Dataset,
+) {
+    let layer = layers
+        .entry((place, within, name))
+        .or_insert_with_key(|(_, within, name)| Layer {
+            within: within.clone(),
+            name: name.clone(),
+            variables: BTreeMap::new(),
+        });
+    layer.variables.insert(variable, data);
+}
+
+/// What lies where no layer's variable does is a layer of its own, that no network has.
+fn unplaced<Place: Ord>(layers: &mut Layers<Place>, place: Place, data: Dataset) {
+    let name = data.path.clone();
+    insert(layers, place, String::new(), name, String::new(), data);
+}

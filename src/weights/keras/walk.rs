@@ -1,0 +1,154 @@
+//! The way through a described model, from its pixels to its classifier.
+
+use serde_json::Value;
+
+use super::describe::{Described, title};
+use super::layout::{Arithmetic, Kind, Role};
+use super::settings::{self, Activates, Scaling};
+use super::unit::Unit;
+use crate::ops::Activation;
+
+/// The way through the layers.
+#[derive(Default)]
+pub(super) struct Walk<'a> {
+    pub wrong: Vec<String>,
+    pub size: Option<usize>,
+    scaling: Scaling,
+    zeros: Option<&'a Value>,
+    pub units: Vec<Unit<'a>>,
+    pooled: bool,
+    pub classifiers: Vec<&'a Described<'a>>,
+}
+
+impl<'a> Walk<'a> {
+    pub fn layer(&mut self, layer: &'a Described<'a>) {
+        let at_start = self.units.is_empty() && self.zeros.is_none();
+        let in_head = self.pooled;
+        let convolves = matches!(
+            layer.role,
+            Some(Role::Weighted(Kind::Convolution | Kind::Depthwise))
+        );
+        match layer.role {
+            Some(Role::Training) => {}
+            Some(_) if self.zeros.is_some() && !convolves => {
+                self.refuse(layer, "is between zeros and a convolution");
+            }
+            Some(Role::Input) => self.size = self.size.or(settings::input_side(layer.config)),
+            Some(Role::Resizing) if at_start => {
+                self.size = settings::resized_side(layer.config).or(self.size);
+            }
+            Some(Role::Rescaling) if at_start => match settings::rescaling(layer.config) {
+                Some(scaling) => self.scaling = self.scaling.then(scaling),
+                None => self.refuse(layer, "has a scaling for each channel"),
+            },
+            Some(Role::Arithmetic(arithmetic)) if at_start => match layer.constant {
+                Some(constant) => self.arithmetic(arithmetic, constant),
+                None => self.refuse(layer, "joins two layers"),
+            },
+            Some(Role::ZeroPadding) if !in_head => {
+                self.zeros = Some(&layer.config["padding"]);
+            }
+            Some(Role::Weighted(kind @ (Kind::Convolution | Kind::Depthwise))) if !in_head => {
+                let zeros = self.zeros.take();
+                self.units.push(Unit {
+                    layer,
+                    kind,
+                    zeros,
+                    batch_norm: None,
+                    activation: None,
+                });
+            }
+            Some(Role::Weighted(Kind::BatchNorm)) if !in_head => self.batch_norm(layer),
+            Some(Role::Weighted(Kind::Dense | Kind::Convolution)) if in_head => {
+                self.classifiers.push(layer);
+            }
+            Some(Role::Weighted(Kind::Dense)) => {
+                self.refuse(layer, "comes before a global average pool");
+            }
+            Some(Role::Relu | Role::Relu6 | Role::Activation | Role::Softmax) => {
+                self.activation(layer);
+            }
+            Some(Role::Pool) if !in_head => self.pooled = true,
+            Some(Role::WindowPool) if !in_head && self.pools_all(layer) => self.pooled = true,
+            Some(Role::Reshape) if in_head => {}
+            _ => self.refuse(layer, "is not part of one there"),
+        }
+    }
+
+    fn refuse(&mut self, layer: &Described<'_>, why: &str) {
+        self.wrong.push(format!("{} {why}", title(layer)));
+    }
+
+    fn arithmetic(&mut self, arithmetic: Arithmetic, constant: f64) {
+        let (scale, offset) = match arithmetic {
+            Arithmetic::Add => (1.0, constant),
+            Arithmetic::Subtract => (1.0, -constant),
+            Arithmetic::Multiply => (constant, 0.0),
+            Arithmetic::Divide => (1.0 / constant, 0.0),
+        };
+        self.scaling = self.scaling.then(Scaling { scale, offset });
+    }
+
+    fn batch_norm(&mut self, layer: &'a Described<'a>) {
+        match self.units.last_mut() {
+            Some(unit) if unit.batch_norm.is_none() && unit.activation.is_none() => {
+                unit.batch_norm = Some(layer);
+            }
+            _ => self.refuse(layer, "does not come after a convolution"),
+        }
+    }
+
+    fn activation(&mut self, layer: &'a Described<'a>) {
+        let activates = match layer.role {
+            Some(Role::Relu) => Ok(Activates::With(Activation::Relu)),
+            Some(Role::Relu6) => Ok(Activates::With(Activation::Relu6)),
+            Some(Role::Softmax) => Ok(Activates::Softmax),
+            _ => settings::activation(layer.class, layer.config),
+        };
+        match (activates, self.units.last_mut()) {
+            (Ok(Activates::Not), _) => {}
+            (Ok(Activates::Softmax), _) if !self.classifiers.is_empty() => {}
+            (Ok(Activates::With(activation)), Some(unit))
+                if !self.pooled && unit.batch_norm.is_some() && unit.activation.is_none() =>
+            {
+                unit.activation = Some(activation);
+            }
+            (Ok(_), _) => self.refuse(layer, "is not part of one there"),
+            (Err(why), _) => self.refuse(layer, &why),
+        }
+    }
+
+    /// Whether a pool's window is all that is left of the picture.
+    fn pools_all(&self, layer: &Described<'_>) -> bool {
+        let side = self.size.map(|size| size.div_ceil(32));
+        let window = &layer.config["pool_size"];
+        let is_side = |n: &Value| n.as_u64().map(|n| n as usize) == side && side.is_some();
+        is_side(&window[0]) && is_side(&window[1])
+    }
+
+    /// What there is to say of scaling and classifier.
+    pub fn head(&mut self) {
+        if !self.scaling.is_ours() {
+            let Scaling { scale, offset } = self.scaling;
+            self.wrong.push(format!(
+                "its pixels are scaled by {scale} and moved by {offset}, where a MobileNet takes \
+                 them from -1 to 1: scale=1/127.5, offset=-1"
+            ));
+        }
+        if self.zeros.is_some() {
+            self.wrong.push("it ends with a layer of zeros".into());
+        }
+        if let [hidden @ .., last] = self.classifiers.as_slice() {
+            for layer in hidden {
+                self.wrong.push(format!(
+                    "{} is a hidden layer before {}, where one layer follows the pool",
+                    title(layer),
+                    title(last)
+                ));
+            }
+            if let Err(why) = settings::classifies(last.config) {
+                self.wrong.push(format!("{} {why}", title(last)));
+            }
+        }
+    }
+}
