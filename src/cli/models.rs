@@ -18,6 +18,11 @@ use super::{Outcome, environment};
 /// With JSON also the SHA-256 of the files that are on this machine.
 #[derive(Debug, Args)]
 pub struct Arguments {
+    /// Remove the weights that are kept here, and print their paths; what lies in Hugging Face's
+    /// cache is left to its own tools
+    #[arg(long)]
+    prune: bool,
+
     #[command(flatten)]
     report: ReportOptions,
 }
@@ -60,6 +65,13 @@ struct Other<'a> {
 
 pub fn run(arguments: &Arguments) -> Result<Outcome> {
     let store = environment::store(true)?;
+    if arguments.prune {
+        let mut out = io::stdout().lock();
+        for path in store.remove_conversions()? {
+            writeln!(out, "{}", path.display())?;
+        }
+        return Ok(Outcome::Complete);
+    }
     let json = arguments.report.is_json();
     let variants = catalogue().variants.iter();
     let variants: Result<Vec<_>> = variants.map(|v| row(v, &store, json)).collect();

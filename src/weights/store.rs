@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use super::catalogue::{Catalogue, Variant};
+use super::catalogue::{Catalogue, Variant, catalogue};
 use super::checkpoint::{Checkpoint, LoadOptions};
 use super::download::{Patience, Progress, describe_write, without_credentials};
 use super::hub::{Cached, Hub, Repo, RepoFile};
@@ -12,7 +12,7 @@ use super::lock::Lock;
 use super::release;
 use super::save::SaveOptions;
 use super::seal::{self, Verdict};
-use crate::error::{Attempt, FetchError, Result};
+use crate::error::{Attempt, Error, FetchError, Result};
 
 /// The file that `--repo` loads from a repository.
 const REPO_FILE: &str = "model.safetensors";
@@ -74,6 +74,33 @@ impl Store {
             let path = self.conversion_path(variant);
             path.is_file().then_some(path)
         })
+    }
+
+    /// Removes what is kept of the published variants: conversions, the seals beside them, and
+    /// downloads that were not finished. What lies in Hugging Face's cache is its tools' to remove.
+    ///
+    /// # Errors
+    /// A file that can't be removed; those before it are gone.
+    pub fn remove_conversions(&self) -> Result<Vec<PathBuf>> {
+        let ours: Vec<&str> = catalogue()
+            .variants
+            .iter()
+            .flat_map(|variant| [variant.hub_file.as_str(), variant.release_file.as_str()])
+            .collect();
+        let Ok(entries) = std::fs::read_dir(&self.cache) else {
+            return Ok(Vec::new());
+        };
+        let mut removed = Vec::new();
+        for entry in entries.flatten() {
+            let name = entry.file_name().to_string_lossy().into_owned();
+            let path = entry.path();
+            if path.is_file() && ours.iter().any(|file| name.starts_with(file)) {
+                std::fs::remove_file(&path).map_err(Error::io(&path))?;
+                removed.push(path);
+            }
+        }
+        removed.sort();
+        Ok(removed)
     }
 
     /// A variant's weights as a file on this machine: from the cache, without the network;

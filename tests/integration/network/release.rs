@@ -8,7 +8,7 @@ use super::server::{self, Reply, Server, status};
 use super::{
     CONVERSION, RELEASE_FILE, answered, cat, mirror, names, published, whole, with_mirror,
 };
-use crate::support::{Program, Ran, release_file};
+use crate::support::{Program, Ran, arg, release_file};
 
 #[test]
 fn the_first_use_downloads_and_the_next_asks_nobody() {
@@ -240,4 +240,63 @@ fn redirects_are_followed_and_not_for_ever() {
     let ran = with_mirror(&program, &server.address, &[]);
     ran.refused(&[RELEASE_FILE, "redirects without an end"]);
     assert!(server.requests().len() < 20);
+}
+
+/// `pull`, `models`, `models --prune`.
+#[test]
+fn weights_are_pulled_listed_and_removed() {
+    let program = Program::new();
+    let server = mirror([]);
+    let run = |arguments: &[&str]| {
+        let mut command = program.command(arguments);
+        command.env("MOBILENET_RELEASE_URL", &server.address);
+        Ran::of(command.output().expect("the program"))
+    };
+    let listed = |cached: bool| {
+        let models = run(&["models", "--json"]).json();
+        let variants = models["variants"].as_array().expect("variants").clone();
+        assert_eq!(variants.len(), 16);
+        let here: Vec<_> = variants.iter().filter(|v| !v["cached"].is_null()).collect();
+        assert_eq!(here.len(), usize::from(cached));
+        here.first().map(|variant| (*variant).clone())
+    };
+    listed(false);
+    let path = program.path("cache").join(CONVERSION);
+    let pulled = run(&["pull", "--alpha", "0.25"]);
+    assert_eq!(
+        (pulled.code, pulled.text().trim_end()),
+        (Some(0), arg(&path)),
+        "{pulled:?}"
+    );
+    let variant = listed(true).expect("a variant");
+    assert_eq!(
+        (&variant["alpha"], &variant["size"]),
+        (&0.25.into(), &224.into())
+    );
+    assert_eq!(
+        (&variant["parameters"], &variant["top1"]),
+        (&475_544.into(), &49.8.into())
+    );
+    let sum = server::sha256(&std::fs::read(&path).expect("a conversion"));
+    assert_eq!(variant["cached"]["sha256"], sum.as_str());
+    assert_eq!(variant["cached"]["path"], arg(&path));
+    assert!(run(&["models"]).text().contains("timm/mobilenetv1_100"));
+
+    // The mirror has one file for all of them: it fits those of its width, as it states no size.
+    let all = run(&["pull", "--all"]);
+    assert_eq!(all.code, Some(2));
+    assert_eq!(all.text().lines().next(), Some(arg(&path)));
+    assert_eq!(all.text().lines().count(), 4, "{all:?}");
+    assert!(all.stderr.contains("alpha 1.0"), "{}", all.stderr);
+    run(&["pull", "--weights", arg(&path)]).refused(&["--weights"]);
+
+    program.file("cache/notes.txt", "mine");
+    let pruned = run(&["models", "--prune"]);
+    assert_eq!(pruned.code, Some(0));
+    assert!(
+        pruned.text().lines().any(|line| line == arg(&path)),
+        "{pruned:?}"
+    );
+    assert_eq!(names(&program.path("cache")), ["notes.txt"]);
+    listed(false);
 }
