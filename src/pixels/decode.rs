@@ -10,7 +10,7 @@ use image::{DynamicImage, ImageDecoder, ImageFormat, ImageReader, RgbImage};
 use super::jpeg::Needs;
 use super::limits::{DecodeOptions, check_size};
 use super::picture::Picture;
-use super::{gif, jpeg};
+use super::{gif, jpeg, png};
 use crate::error::{ImageError, ImageErrorKind};
 
 /// More than any text or colour profile in a PNG needs.
@@ -114,6 +114,9 @@ fn decode_other(
     format: ImageFormat,
     options: &DecodeOptions,
 ) -> Result<(RgbImage, Orientation), ImageError> {
+    if format == ImageFormat::Png {
+        png::check_palette(bytes)?;
+    }
     let mut reader = ImageReader::with_format(Cursor::new(bytes), format);
     let mut limits = image::Limits::default();
     limits.max_alloc = Some(match format {

@@ -8,6 +8,7 @@ mod gif;
 mod jpeg;
 mod limits;
 mod picture;
+mod png;
 mod preprocess;
 mod resample;
 mod resize;

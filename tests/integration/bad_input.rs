@@ -55,6 +55,36 @@ fn bad_pictures_are_errors_that_name_the_reason() {
     }
 }
 
+/// Found by the fuzzer: the decoder panics at it.
+#[test]
+fn a_png_whose_palette_ends_within_a_colour_is_refused() {
+    let chunk = |kind: &[u8], data: &[u8]| {
+        let mut sum = flate2::Crc::new();
+        sum.update(kind);
+        sum.update(data);
+        let length = (data.len() as u32).to_be_bytes();
+        [&length, kind, data, &sum.sum().to_be_bytes()].concat()
+    };
+    let mut packed = flate2::write::ZlibEncoder::new(Vec::new(), flate2::Compression::fast());
+    std::io::Write::write_all(&mut packed, &[[0u8; 5]; 8].concat()).expect("packed");
+    let packed = packed.finish().expect("packed");
+    for colours in [4, 16] {
+        for spare in [0, 1, 2] {
+            let mut file = b"\x89PNG\r\n\x1a\n".to_vec();
+            // 8 by 8 pixels of 4 bits that look up a palette.
+            file.extend(chunk(b"IHDR", &[0, 0, 0, 8, 0, 0, 0, 8, 4, 3, 0, 0, 0]));
+            file.extend(chunk(b"PLTE", &vec![7; 3 * colours + spare]));
+            file.extend(chunk(b"IDAT", &packed));
+            file.extend(chunk(b"IEND", &[]));
+            let decoded = decode(&file, &DecodeOptions::default());
+            match spare {
+                0 => assert_eq!(decoded.expect("a picture").dimensions(), (8, 8)),
+                _ => assert!(decoded.expect_err("refused").message.contains("palette")),
+            }
+        }
+    }
+}
+
 /// A header of 60000x60000 pixels over a few bytes: refused before anything is allocated.
 #[test]
 fn a_picture_larger_than_the_limit_is_refused() {
