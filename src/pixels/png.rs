@@ -12,7 +12,7 @@ pub(super) fn check_palette(bytes: &[u8]) -> Result<(), ImageError> {
     while let [a, b, c, d, kind @ ..] = rest {
         let length = u32::from_be_bytes([*a, *b, *c, *d]) as usize;
         match kind.get(..4) {
-            Some(b"PLTE") if length % COLOUR_BYTES != 0 => {
+            Some(b"PLTE") if !length.is_multiple_of(COLOUR_BYTES) => {
                 let message = format!("damaged PNG: a palette of {length} bytes");
                 return Err(ImageError::decode(message));
             }
