@@ -1,14 +1,13 @@
 //! `mobilenet models`
 
 use std::io::{self, Write};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use anyhow::Result;
 use clap::Args;
 use mobilenet::model::{Config, Summary};
-use mobilenet::weights::{OtherTraining, Store, Variant, catalogue};
+use mobilenet::weights::{Checkpoint, LoadOptions, OtherTraining, Store, Variant, catalogue};
 use serde::Serialize;
-use sha2::{Digest, Sha256};
 
 use super::options::ReportOptions;
 use super::{Outcome, environment};
@@ -112,7 +111,7 @@ fn row(variant: &Variant, store: &Store, with_digest: bool) -> Result<Row> {
     let cached = store.cached(variant).and_then(|path| {
         Some(Cached {
             bytes: path.metadata().ok()?.len(),
-            sha256: with_digest.then(|| digest(&path)).transpose().ok()?,
+            sha256: with_digest.then(|| sha256(&path)).flatten(),
             path,
         })
     });
@@ -127,9 +126,10 @@ fn row(variant: &Variant, store: &Store, with_digest: bool) -> Result<Row> {
     })
 }
 
-fn digest(path: &PathBuf) -> io::Result<String> {
-    let digest = Sha256::digest(std::fs::read(path)?);
-    Ok(digest.iter().map(|byte| format!("{byte:02x}")).collect())
+/// `None` for a file that is no checkpoint any more.
+fn sha256(path: &Path) -> Option<String> {
+    let checkpoint = Checkpoint::open(path, &LoadOptions::default()).ok()?;
+    Some(checkpoint.sha256())
 }
 
 fn write_text(out: &mut impl Write, report: &Report) -> io::Result<()> {

@@ -4,11 +4,10 @@ use std::io::{self, Write};
 
 use anyhow::{Result, bail};
 use clap::Args;
-use mobilenet::weights::{Variant, catalogue};
+use mobilenet::weights::catalogue;
 
 use super::options::ModelOptions;
-use super::progress::Download;
-use super::{Global, Outcome, environment, note};
+use super::{Global, Outcome, note};
 
 /// Fetch and verify weights now, so that later runs need no network
 ///
@@ -35,8 +34,13 @@ pub fn run(arguments: &Arguments, global: Global) -> Result<Outcome> {
     }
     let mut outcome = Outcome::Complete;
     for variant in &catalogue().variants {
-        match fetch(variant, arguments, global) {
-            Ok(path) => writeln!(out, "{path}")?,
+        let model = ModelOptions {
+            alpha: Some(variant.alpha),
+            size: Some(variant.size),
+            ..arguments.model.clone()
+        };
+        match model.open_published(global) {
+            Ok(checkpoint) => writeln!(out, "{}", checkpoint.path().display())?,
             Err(error) => {
                 outcome = Outcome::Incomplete;
                 note(&format!("{error:#}"));
@@ -44,16 +48,4 @@ pub fn run(arguments: &Arguments, global: Global) -> Result<Outcome> {
         }
     }
     Ok(outcome)
-}
-
-/// Fetches a variant and reads it, as whoever uses it will.
-fn fetch(variant: &Variant, arguments: &Arguments, global: Global) -> Result<String> {
-    let store = environment::store(arguments.model.offline)?;
-    let path = store.fetch(variant, &Download::new(global))?;
-    let checkpoint = mobilenet::weights::Checkpoint::open(&path, &Default::default())?;
-    let path = path.display();
-    match variant.check(&checkpoint) {
-        Ok(()) => Ok(path.to_string()),
-        Err(reason) => bail!("{path}: {reason}"),
-    }
 }

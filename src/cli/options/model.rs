@@ -132,7 +132,7 @@ impl ModelOptions {
 
     /// Reads the published variant that the options name, which states everything itself.
     /// Whatever the cache holds under a variant's name has to be that variant.
-    fn open_published(&self, global: Global) -> Result<Checkpoint> {
+    pub fn open_published(&self, global: Global) -> Result<Checkpoint> {
         let variant = self.published()?;
         let open = |path: &Path| {
             Checkpoint::open(path, &LoadOptions::default())

@@ -94,7 +94,8 @@ impl Pipeline {
         let pipeline = Arc::new(self);
         if on_cpu && batch == 1 {
             let work = move |input| pipeline.answer(input);
-            Box::new(ordered(inputs, sizes, interrupt, compute_alone, work))
+            let answers = ordered(inputs, sizes, interrupt, compute_alone, work);
+            Box::new(answers.map(|answer| answer.and_then(|answer| answer)))
         } else {
             let decoding = pipeline.clone();
             let work = move |input| decoding.picture(input);
@@ -117,10 +118,12 @@ impl Pipeline {
     fn prepare(&self, input: &Input, options: &DecodeOptions) -> Result<Prepared, ImageError> {
         let bytes = input.read(options)?;
         let recipe = self.classifier.preprocessing();
-        let _share = self.budget.take(pixels_of(&bytes));
+        let read = || {
+            let _share = self.budget.take(pixels_of(&bytes));
+            recipe.read(&bytes, options)
+        };
         // A defect of a decoder costs its picture, and no other.
-        catch_unwind(AssertUnwindSafe(|| recipe.read(&bytes, options)))
-            .unwrap_or_else(|_| Err(ImageError::decoder_failed()))
+        catch_unwind(AssertUnwindSafe(read)).unwrap_or_else(|_| Err(ImageError::decoder_failed()))
     }
 
     /// Runs the network over what is ready of `pictures`, up to `batch` at a time, while the
@@ -134,8 +137,9 @@ impl Pipeline {
         thread::spawn(move || {
             while let Some(first) = pictures.next() {
                 let rest = std::iter::from_fn(|| pictures.next_if_ready());
-                let batch = std::iter::once(first).chain(rest).take(batch).collect();
-                let answers = match self.answer_all(batch) {
+                let batch = std::iter::once(first).chain(rest).take(batch);
+                let batch: Result<Vec<Picture>> = batch.collect();
+                let answers = match batch.and_then(|batch| self.answer_all(batch)) {
                     Ok(answers) => answers,
                     Err(error) => {
                         let _ = sender.send(Err(error));

@@ -3,7 +3,8 @@
 use std::thread;
 use std::time::Duration;
 
-use crossbeam_channel::{Receiver, Sender, bounded, select};
+use anyhow::{Result, anyhow};
+use crossbeam_channel::{Receiver, Sender, TryRecvError, bounded, select};
 
 use crate::cli::interrupt::Interrupt;
 
@@ -25,7 +26,7 @@ pub struct Ordered<T> {
 /// Does `work` on `items` on `threads` threads. At most `window` items are ahead of the result
 /// that is asked for, however many there are and however long one takes.
 ///
-/// `prepare` is run on each thread before its first item. Neither may panic.
+/// `prepare` is run on each thread before its first item.
 pub fn ordered<I: Send + 'static, T: Send + 'static>(
     items: impl Iterator<Item = I> + Send + 'static,
     (threads, window): (usize, usize),
@@ -66,23 +67,27 @@ pub fn ordered<I: Send + 'static, T: Send + 'static>(
 
 impl<T> Ordered<T> {
     /// The next result, if it is there already.
-    pub fn next_if_ready(&mut self) -> Option<T> {
+    pub fn next_if_ready(&mut self) -> Option<Result<T>> {
         let ticket = match self.pending.take() {
             Some(ticket) => ticket,
             None => self.tickets.try_recv().ok()?,
         };
-        let result = ticket.try_recv();
-        if result.is_err() {
-            self.pending = Some(ticket);
+        match ticket.try_recv() {
+            Ok(result) => Some(Ok(result)),
+            Err(TryRecvError::Disconnected) => Some(Err(lost())),
+            Err(TryRecvError::Empty) => {
+                self.pending = Some(ticket);
+                None
+            }
         }
-        result.ok()
     }
 }
 
 impl<T> Iterator for Ordered<T> {
-    type Item = T;
+    /// An error is a result that was lost with its thread: it must not look like the end.
+    type Item = Result<T>;
 
-    fn next(&mut self) -> Option<T> {
+    fn next(&mut self) -> Option<Result<T>> {
         let stop = self.interrupt.receiver();
         let ticket = match self.pending.take() {
             Some(ticket) => ticket,
@@ -92,10 +97,14 @@ impl<T> Iterator for Ordered<T> {
             },
         };
         select! {
-            recv(ticket) -> result => result.ok(),
-            recv(stop) -> _ => ticket.recv_timeout(GRACE).ok(),
+            recv(ticket) -> result => Some(result.map_err(|_| lost())),
+            recv(stop) -> _ => ticket.recv_timeout(GRACE).ok().map(Ok),
         }
     }
+}
+
+fn lost() -> anyhow::Error {
+    anyhow!("a thread ended in the middle of its work, which is a defect of this program")
 }
 
 #[cfg(test)]
@@ -120,7 +129,8 @@ mod tests {
                 },
             );
             let squares: Vec<u64> = (0..100).map(|i| i * i).collect();
-            assert_eq!(results.collect::<Vec<_>>(), squares);
+            let results: Result<Vec<u64>> = results.collect();
+            assert_eq!(results.expect("all"), squares);
         }
     }
 
@@ -165,11 +175,32 @@ mod tests {
                 i
             },
         );
-        assert_eq!(results.next(), Some(0));
-        assert_eq!(results.next_if_ready(), None);
+        assert_eq!(results.next().transpose().expect("a result"), Some(0));
+        assert!(results.next_if_ready().is_none());
         drop(go);
-        assert_eq!(results.next(), Some(1));
-        assert_eq!(results.next_if_ready(), None);
-        assert_eq!(results.next(), None);
+        assert_eq!(results.next().transpose().expect("a result"), Some(1));
+        assert!(results.next_if_ready().is_none());
+        assert!(results.next().is_none());
+    }
+
+    /// What a thread takes with it is an error in its place, never an early end.
+    #[test]
+    fn a_lost_result_is_an_error_in_its_place() {
+        let interrupt = Interrupt::watch();
+        let results = ordered(
+            0..5,
+            (2, 4),
+            &interrupt,
+            || {},
+            |i| {
+                if i == 2 {
+                    // As a panic would, without its message.
+                    std::panic::resume_unwind(Box::new("lost"));
+                }
+                i
+            },
+        );
+        let results: Vec<Option<i32>> = results.map(Result::ok).collect();
+        assert_eq!(results, [Some(0), Some(1), None, Some(3), Some(4)]);
     }
 }
