@@ -5,31 +5,38 @@ use image::RgbImage;
 use serde::Serialize;
 
 use crate::device::OpenedDevice;
+use crate::embedder::Embedder;
 use crate::error::{Error, Result};
 use crate::labels::Labels;
 use crate::model::MobileNet;
-use crate::pixels::{Preprocessing, to_tensor};
+use crate::pixels::Preprocessing;
+use crate::rejection::Rejection;
 use crate::weights::Checkpoint;
 
-/// One of the classes that a picture may show.
+/// The label of a picture of none of the classes.
+pub const UNKNOWN: &str = "unknown";
+
+/// One of the classes that a picture may show, or that it shows none of them.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Prediction {
-    /// ImageNet's index (-1 for the background class), or the output's number.
+    /// ImageNet's index (-1 for the background class), or the output's number; `None` for a
+    /// picture of none of the classes.
     pub index: Option<i32>,
     /// WordNet id of an ImageNet class.
     pub wnid: Option<String>,
     /// The class's name.
     pub label: String,
-    /// Its probability: the softmax of its logit over all classes.
+    /// Its probability: the softmax of its logit over all classes. For a picture of none of
+    /// them the highest there is, which is too low.
     pub score: f32,
 }
 
-/// A network with its labels and its recipe for pixels.
+/// A network with its labels, its recipe for pixels, and when it admits that it does not know.
 #[derive(Debug, Clone)]
 pub struct Classifier {
-    network: MobileNet,
-    preprocessing: Preprocessing,
+    embedder: Embedder,
     labels: Labels,
+    rejection: Option<Rejection>,
 }
 
 impl Classifier {
@@ -51,7 +58,6 @@ impl Classifier {
                 "it has no classifier, so it can't tell classes",
             ));
         };
-        crate::device::check_dtype(device, dtype)?;
         let labels = labels
             .or_else(|| checkpoint.labels())
             .unwrap_or_else(|| Labels::for_classes(classes));
@@ -62,9 +68,9 @@ impl Classifier {
             )));
         }
         Ok(Self {
-            network: checkpoint.network(&device.device, dtype)?,
-            preprocessing: checkpoint.preprocessing().clone(),
+            embedder: Embedder::new(checkpoint, device, dtype)?,
             labels,
+            rejection: checkpoint.rejection(),
         })
     }
 
@@ -73,19 +79,18 @@ impl Classifier {
     /// # Errors
     /// A recipe out of range.
     pub fn with_preprocessing(mut self, preprocessing: Preprocessing) -> Result<Self> {
-        preprocessing.validate()?;
-        self.preprocessing = preprocessing;
+        self.embedder = self.embedder.with_preprocessing(preprocessing)?;
         Ok(self)
     }
 
     /// The network.
     pub fn network(&self) -> &MobileNet {
-        &self.network
+        self.embedder.network()
     }
 
     /// The recipe for the pixels.
     pub fn preprocessing(&self) -> &Preprocessing {
-        &self.preprocessing
+        self.embedder.preprocessing()
     }
 
     /// The probabilities of all classes for each picture, in the order of the labels.
@@ -95,7 +100,7 @@ impl Classifier {
     /// # Errors
     /// A failure of the device, or weights that lead to scores that are not numbers.
     pub fn scores(&self, images: &[RgbImage]) -> Result<Vec<Vec<f32>>> {
-        let apply = |image| self.preprocessing.apply(image);
+        let apply = |image| self.preprocessing().apply(image);
         self.scores_of_inputs(&images.iter().map(apply).collect::<Vec<_>>())
     }
 
@@ -104,15 +109,11 @@ impl Classifier {
     /// # Errors
     /// As [`scores`](Self::scores); also pictures of different sizes.
     pub fn scores_of_inputs(&self, inputs: &[RgbImage]) -> Result<Vec<Vec<f32>>> {
-        if inputs.is_empty() {
-            return Ok(Vec::new());
-        }
-        let pixels = to_tensor(inputs, self.network.device())?;
-        let logits: Vec<Vec<f32>> = self.network.forward(&pixels)?.to_vec2()?;
+        let logits = self.embedder.logits_of_inputs(inputs)?;
         logits.iter().map(|logits| softmax(logits)).collect()
     }
 
-    /// The `top_k` most probable classes of each picture, those under `threshold` left out.
+    /// The `top_k` most probable classes of each picture, as [`top`](Self::top) has them.
     ///
     /// # Errors
     /// As [`scores`](Self::scores).
@@ -120,7 +121,7 @@ impl Classifier {
         &self,
         images: &[RgbImage],
         top_k: usize,
-        threshold: f32,
+        threshold: Option<f32>,
     ) -> Result<Vec<Vec<Prediction>>> {
         let scores = self.scores(images)?;
         let top = |scores: &Vec<f32>| self.top(scores, top_k, threshold);
@@ -128,8 +129,17 @@ impl Classifier {
     }
 
     /// The `top_k` most probable classes of one picture's scores, those under `threshold` left
-    /// out; of equally probable ones the first.
-    pub fn top(&self, scores: &[f32], top_k: usize, threshold: f32) -> Vec<Prediction> {
+    /// out; of equally probable ones the first. Of a picture that [is
+    /// rejected](Self::rejects) the one answer is [`UNKNOWN`].
+    pub fn top(&self, scores: &[f32], top_k: usize, threshold: Option<f32>) -> Vec<Prediction> {
+        if top_k > 0 && self.rejects(scores, threshold) {
+            return vec![Prediction {
+                index: None,
+                wnid: None,
+                label: UNKNOWN.into(),
+                score: scores.iter().copied().fold(0.0, f32::max),
+            }];
+        }
         let prediction = |i: usize| {
             let class = &self.labels.classes()[i];
             Prediction {
@@ -139,8 +149,28 @@ impl Classifier {
                 score: scores[i],
             }
         };
-        let outputs = top_outputs(scores, top_k, threshold);
+        let outputs = top_outputs(scores, top_k, threshold.unwrap_or(0.0));
         outputs.into_iter().map(prediction).collect()
+    }
+
+    /// Whether these scores are a picture's of none of the classes: all of them are under the
+    /// threshold, which is the checkpoint's own unless there is another. A network whose
+    /// checkpoint has no [`Rejection`] rejects nothing.
+    pub fn rejects(&self, scores: &[f32], threshold: Option<f32>) -> bool {
+        self.rejection.is_some_and(|own| {
+            let threshold = threshold.unwrap_or(own.threshold);
+            scores.iter().all(|&score| score < threshold)
+        })
+    }
+
+    /// When a picture is of none of the classes, if the checkpoint says so.
+    pub fn rejection(&self) -> Option<Rejection> {
+        self.rejection
+    }
+
+    /// The network and its recipe, for embeddings.
+    pub fn embedder(&self) -> &Embedder {
+        &self.embedder
     }
 
     /// The classes.

@@ -22,7 +22,7 @@
 //! let classifier = Classifier::new(&checkpoint, None, &device, DType::F32)?;
 //!
 //! let image = pixels::open("samples/cat.jpg", &DecodeOptions::default())?;
-//! for prediction in &classifier.classify(&[image], 5, 0.0)?[0] {
+//! for prediction in &classifier.classify(&[image], 5, None)?[0] {
 //!     println!("{:.4}  {}", prediction.score, prediction.label);
 //! }
 //! # Ok::<(), mobilenet::Error>(())
@@ -32,15 +32,19 @@
 mod classifier;
 mod cpu;
 pub mod device;
+mod embedder;
 pub mod error;
 pub mod labels;
 pub mod model;
 pub mod ops;
 pub mod pixels;
+mod rejection;
 pub mod weights;
 
-pub use classifier::{Classifier, Prediction, top_outputs};
+pub use classifier::{Classifier, Prediction, UNKNOWN, top_outputs};
 pub use cpu::Isa;
 #[doc(hidden)]
 pub use cpu::Piece;
+pub use embedder::Embedder;
 pub use error::{Error, Result};
+pub use rejection::Rejection;

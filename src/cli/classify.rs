@@ -11,7 +11,7 @@ use clap::Args;
 use mobilenet::Prediction;
 use mobilenet::labels::wordnet::Rollup;
 
-use super::options::{PictureOptions, parse_probability};
+use super::options::{LabelOptions, PictureOptions, parse_probability, refuse_same};
 use super::output::{Format, OutputOptions, Row};
 use super::session::Session;
 use super::{Global, Outcome};
@@ -23,9 +23,10 @@ pub struct Arguments {
     #[arg(short = 'k', long, default_value = "5", value_name = "N")]
     top_k: usize,
 
-    /// Leave out labels with a score under P
-    #[arg(long, default_value = "0", value_name = "P", value_parser = parse_probability)]
-    threshold: f32,
+    /// Leave out labels with a score under P; where that is all of them, a checkpoint that rejects
+    /// pictures says `unknown` [default: 0, or when the checkpoint rejects]
+    #[arg(long, value_name = "P", value_parser = parse_probability)]
+    threshold: Option<f32>,
 
     /// Answer with the most specific WordNet group that has a score of at least P [default P:
     /// 0.5]
@@ -39,6 +40,9 @@ pub struct Arguments {
 
     #[command(flatten)]
     output: OutputOptions,
+
+    #[command(flatten)]
+    labels: LabelOptions,
 
     #[command(flatten)]
     pictures: PictureOptions,
@@ -58,18 +62,24 @@ pub fn run(arguments: &Arguments, global: Global) -> Result<Outcome> {
     if arguments.provenance && !matches!(arguments.output.format(), Format::Json | Format::Jsonl) {
         bail!("--provenance is for --json and --jsonl: other formats have no room for it");
     }
-    let mut session = Session::new(&arguments.pictures, arguments.provenance, global)?;
+    let pictures = &arguments.pictures;
+    // First, because it is quick to fail.
+    let inputs = pictures.inputs()?;
+    let network = pictures.network.open(global)?;
+    let classifier = Arc::new(network.classifier(&arguments.labels)?);
+    let provenance = arguments.provenance.then(|| network.provenance());
+    let pipeline = network.pipeline(classifier.clone());
+    let mut session = Session::new(inputs, pictures.sources.is_single(), pipeline, global);
     // A structured row carries its error; text has only stderr for it.
     if arguments.output.format() != Format::Text {
         session = session.with_failures_in_output();
     }
     if let Some(path) = arguments.output.file() {
-        arguments.pictures.protect(path)?;
+        pictures.protect(path)?;
+        refuse_same(arguments.labels.file(), path)?;
         session = session.with_answers_elsewhere();
     }
-    let rollup = arguments
-        .rollup
-        .map(|_| Rollup::new(session.classifier().labels()));
+    let rollup = arguments.rollup.map(|_| Rollup::new(classifier.labels()));
     if rollup.as_ref().is_some_and(Rollup::is_empty) {
         bail!("--rollup needs ImageNet's classes, and the network has others");
     }
@@ -94,14 +104,12 @@ pub fn run(arguments: &Arguments, global: Global) -> Result<Outcome> {
             !earlier.take(name)
         });
     }
-    let classifier = session.classifier().clone();
-    let provenance = session.take_provenance();
     let tally = session.run(|answer| {
         let predict = |scores: &Vec<f32>| match (&rollup, arguments.rollup) {
             (Some(rollup), Some(least)) => group(rollup, scores, least),
             _ => classifier.top(scores, arguments.top_k, arguments.threshold),
         };
-        let predictions: Result<Vec<Prediction>, _> = answer.scores.as_ref().map(predict);
+        let predictions: Result<Vec<Prediction>, _> = answer.values.as_ref().map(predict);
         output.rows.row(&Row {
             name: &answer.name,
             answer: predictions.as_deref().map_err(|error| *error),

@@ -2,15 +2,16 @@
 
 use std::io::{self, BufWriter, IsTerminal, Write};
 use std::ops::ControlFlow;
+use std::sync::Arc;
 
 use anyhow::{Context, Result, ensure};
 use clap::{ArgAction, Args};
-use mobilenet::labels::Labels;
+use mobilenet::Classifier;
 use mobilenet::labels::wordnet::{Group, Hierarchy};
 
 use super::inputs::Sources;
 use super::matcher::{Matcher, Reading};
-use super::options::{PictureOptions, parse_probability};
+use super::options::{LabelOptions, PictureOptions, parse_probability};
 use super::session::Session;
 use super::terminal::{Terminal, printable};
 use super::{Global, Outcome, note};
@@ -95,11 +96,12 @@ pub struct Arguments {
     habits: u8,
 
     #[command(flatten)]
+    labels: LabelOptions,
+
+    #[command(flatten)]
     pictures: PictureOptions,
 }
 
-/// The score that a label needs at least.
-const LABEL_THRESHOLD: f32 = 0.1;
 /// The score that a group needs at least.
 const GROUP_THRESHOLD: f32 = 0.5;
 
@@ -126,12 +128,12 @@ impl Arguments {
         Ok(Wanted::Patterns(vec![pattern]))
     }
 
-    fn matcher(&self, wanted: &Wanted, labels: &Labels) -> Result<Matcher> {
+    fn matcher(&self, wanted: &Wanted, classifier: &Arc<Classifier>) -> Result<Matcher> {
         let patterns = match wanted {
             Wanted::Patterns(patterns) => patterns,
             Wanted::Groups(groups) => {
                 let threshold = self.threshold.unwrap_or(GROUP_THRESHOLD);
-                return Matcher::groups(labels, groups, threshold);
+                return Matcher::groups(classifier.labels(), groups, threshold);
             }
         };
         let reading = Reading {
@@ -141,8 +143,7 @@ impl Arguments {
             },
             whole_words: self.word_regexp,
         };
-        let threshold = self.threshold.unwrap_or(LABEL_THRESHOLD);
-        Matcher::labels(labels, patterns, reading, (self.top_k, threshold))
+        Matcher::labels(classifier, patterns, reading, (self.top_k, self.threshold))
     }
 }
 
@@ -169,15 +170,19 @@ pub fn run(arguments: &Arguments, global: Global) -> Result<Outcome> {
         !pictures.sources.is_empty(),
         "no pictures: mobilenet grep PATTERN PATH..."
     );
-    let session = Session::new(&pictures, false, global)?;
-    let matcher = arguments.matcher(&wanted, session.classifier().labels())?;
+    let inputs = pictures.inputs()?;
+    let network = pictures.network.open(global)?;
+    let classifier = Arc::new(network.classifier(&arguments.labels)?);
+    let matcher = arguments.matcher(&wanted, &classifier)?;
+    let pipeline = network.pipeline(classifier.clone());
+    let session = Session::new(inputs, pictures.sources.is_single(), pipeline, global);
     let mut out = BufWriter::new(io::stdout().lock());
     let end: &[u8] = if arguments.null { b"\0" } else { b"\n" };
     // Only a person reads a terminal.
     let readable = Terminal::of_stdout().width.is_some() && !arguments.null;
     let mut matched = 0u64;
     let tally = session.run(|answer| {
-        let Ok(scores) = &answer.scores else {
+        let Ok(scores) = &answer.values else {
             return Ok(ControlFlow::Continue(()));
         };
         if matcher.matches(scores) == arguments.invert_match {

@@ -1,20 +1,28 @@
 //! What `grep` looks for, made ready for many pictures.
 
+use std::sync::Arc;
+
 use anyhow::{Result, ensure};
 use mobilenet::labels::Labels;
 use mobilenet::labels::wordnet::{Group, Members};
-use mobilenet::top_outputs;
+use mobilenet::{Classifier, UNKNOWN, top_outputs};
 use regex::{RegexSet, RegexSetBuilder};
 
+/// The score that a label needs at least.
+const LABEL_THRESHOLD: f32 = 0.1;
+
 /// Tells from a picture's scores whether it matches.
-#[derive(Debug)]
 pub enum Matcher {
     /// By the names of its most probable classes.
     Labels {
         /// For each of the network's outputs, whether its label matches.
         matching: Vec<bool>,
+        /// Whether pictures of none of the classes do.
+        unknown: bool,
+        classifier: Arc<Classifier>,
         top_k: usize,
-        threshold: f32,
+        /// As it was asked for.
+        threshold: Option<f32>,
     },
     /// By the probability of any of some WordNet groups.
     Groups {
@@ -37,14 +45,16 @@ impl Matcher {
     /// # Errors
     /// A pattern that is no regular expression.
     pub fn labels(
-        labels: &Labels,
+        classifier: &Arc<Classifier>,
         patterns: &[String],
         reading: Reading,
-        (top_k, threshold): (usize, f32),
+        (top_k, threshold): (usize, Option<f32>),
     ) -> Result<Self> {
         let set = patterns_set(patterns, reading)?;
-        let classes = labels.classes().iter();
+        let classes = classifier.labels().classes().iter();
         Ok(Self::Labels {
+            unknown: set.is_match(UNKNOWN),
+            classifier: classifier.clone(),
             matching: classes.map(|class| set.is_match(&class.label)).collect(),
             top_k,
             threshold,
@@ -69,10 +79,16 @@ impl Matcher {
         match self {
             Self::Labels {
                 matching,
+                unknown,
+                classifier,
                 top_k,
                 threshold,
             } => {
-                let top = top_outputs(scores, *top_k, *threshold);
+                if classifier.rejects(scores, *threshold) {
+                    return *unknown;
+                }
+                let threshold = threshold.unwrap_or(LABEL_THRESHOLD);
+                let top = top_outputs(scores, *top_k, threshold);
                 top.into_iter().any(|output| matching[output])
             }
             Self::Groups { groups, threshold } => {

@@ -129,7 +129,7 @@ fn row(variant: &Variant, store: &Store, with_digest: bool) -> Result<Row> {
 /// `None` for a file that is no checkpoint any more.
 fn sha256(path: &Path) -> Option<String> {
     let checkpoint = Checkpoint::open(path, &LoadOptions::default()).ok()?;
-    Some(checkpoint.sha256())
+    checkpoint.sha256()
 }
 
 fn write_text(out: &mut impl Write, report: &Report) -> io::Result<()> {

@@ -9,7 +9,6 @@ use crossbeam_channel::bounded;
 
 use super::inputs::{Input, Inputs};
 use super::interrupt::Interrupt;
-use super::options::{PictureOptions, Provenance};
 use super::pipeline::{Answer, Pipeline};
 use super::progress::Pictures;
 use super::terminal::printable;
@@ -22,7 +21,6 @@ const NAMES_AHEAD: usize = 1 << 16;
 /// A run over the pictures of a command line.
 pub struct Session {
     pipeline: Pipeline,
-    provenance: Option<Provenance>,
     inputs: Inputs,
     /// One picture, and there can't be more.
     single: bool,
@@ -45,21 +43,18 @@ pub struct Tally {
 }
 
 impl Session {
-    /// Opens the lists of pictures, finds the network and builds it.
-    pub fn new(options: &PictureOptions, provenance: bool, global: Global) -> Result<Self> {
-        // First, because it is quick to fail.
-        let inputs = options.inputs()?;
-        let (pipeline, provenance) = options.pipeline(provenance, global)?;
-        Ok(Self {
-            inputs,
+    /// A run of these pictures through a pipeline. `single` says that it is one picture, and can't
+    /// be more: then all threads share its work, and nothing is summed up.
+    pub fn new(inputs: Inputs, single: bool, pipeline: Pipeline, global: Global) -> Self {
+        Self {
             pipeline,
-            provenance,
-            single: options.sources.is_single(),
+            inputs,
+            single,
             tell_failures: true,
             on_terminal: std::io::stdout().is_terminal(),
             earlier: None,
             global,
-        })
+        }
     }
 
     /// Tells of failures only where nobody asked for quiet: they are in the output.
@@ -86,16 +81,6 @@ impl Session {
     pub fn filter(mut self, wanted: impl FnMut(&Input) -> bool + Send + 'static) -> Self {
         self.inputs = Box::new(self.inputs.filter(wanted));
         self
-    }
-
-    /// What answers, where that was asked for.
-    pub fn take_provenance(&mut self) -> Option<Provenance> {
-        self.provenance.take()
-    }
-
-    /// The network and its labels.
-    pub fn classifier(&self) -> &mobilenet::Classifier {
-        &self.pipeline.classifier
     }
 
     /// Gives each answer to `take`, in the order of the pictures, until it breaks off.
@@ -127,7 +112,7 @@ impl Session {
         for answer in self.pipeline.many(inputs, &interrupt) {
             let answer = answer?;
             tally.add(&answer);
-            if self.tell_failures && answer.scores.is_err() {
+            if self.tell_failures && answer.values.is_err() {
                 progress.above(|| tell_failure(&answer));
             }
             let taken = match self.on_terminal {
@@ -150,7 +135,7 @@ impl Session {
 
 impl Tally {
     fn add(&mut self, answer: &Answer) {
-        match answer.scores {
+        match answer.values {
             Ok(_) => self.answered += 1,
             Err(_) => self.failed += 1,
         }
@@ -185,7 +170,7 @@ impl Tally {
 }
 
 fn tell_failure(answer: &Answer) {
-    if let Err(error) = &answer.scores {
+    if let Err(error) = &answer.values {
         let name = printable(&answer.name.to_string_lossy());
         let message = printable(&error.message);
         note(&format!("{name}: {message}"));

@@ -76,6 +76,33 @@ impl CpuNetwork {
         self.run(pixels, (height, width), None)
     }
 
+    /// Feature maps `[N, embedding_len, rows, columns]`, of which the embedding is the average.
+    pub fn features(&self, pixels: &[f32], height: usize, width: usize) -> Vec<f32> {
+        let size = (height, width);
+        let (rows, columns) = self.features_size(height, width);
+        let channels = self.embedding_len();
+        let mut maps = Vec::new();
+        for image in pixels.chunks_exact(3 * height * width) {
+            self.pool.lend(|workspace| {
+                self.run_one(image, size, None, workspace, rayon::current_num_threads());
+                let [_, last] = self.ends(workspace.images.each_ref());
+                // `[pixel][channels]`, and channels padded to whole vectors.
+                let padded = self.shapes(size).last().map_or(0, |s| s.written.channels);
+                let values = last.floats();
+                for channel in 0..channels {
+                    maps.extend((0..rows * columns).map(|i| values[i * padded + channel]));
+                }
+            });
+        }
+        maps
+    }
+
+    /// Rows and columns of the feature maps.
+    pub fn features_size(&self, height: usize, width: usize) -> (usize, usize) {
+        let last = self.shapes((height, width)).last();
+        last.map_or((0, 0), |s| (s.written.rows.len, s.written.columns.len))
+    }
+
     /// Their logits `[N, classes]`; without a classifier, their embeddings.
     pub fn forward(&self, pixels: &[f32], height: usize, width: usize) -> Vec<f32> {
         self.run(pixels, (height, width), self.classifier.as_ref())
@@ -90,8 +117,12 @@ impl CpuNetwork {
         let mut outputs = vec![0.0; images * len];
         let threads = rayon::current_num_threads();
         let one = |image: &[f32], output: &mut [f32], threads| {
-            self.pool
-                .lend(|w| self.run_one(image, size, head, output, w, threads));
+            self.pool.lend(|workspace| {
+                self.run_one(image, size, head, workspace, threads);
+                let [embedding, logits] = self.ends(workspace.images.each_ref());
+                let found = if head.is_some() { logits } else { embedding };
+                output.copy_from_slice(&found.floats()[..output.len()]);
+            });
         };
         if threads > 1 && images >= threads {
             pixels
@@ -165,13 +196,12 @@ impl CpuNetwork {
         unsafe { self.kernels().pointwise(&task, logits) };
     }
 
-    /// One image on `threads` threads.
+    /// One image on `threads` threads. What comes of it is left in the workspace.
     fn run_one(
         &self,
         pixels: &[f32],
         size: (usize, usize),
         head: Option<&Packed>,
-        result: &mut [f32],
         workspace: &mut Workspace,
         threads: usize,
     ) {
@@ -184,13 +214,10 @@ impl CpuNetwork {
             self.pass(pixels, size, images, scratches, member);
             self.end(size, images, head, member);
         });
-        let [embedding, logits] = self.ends(workspace.images.each_ref());
-        let found = if head.is_some() { logits } else { embedding };
-        result.copy_from_slice(&found.floats()[..result.len()]);
     }
 
     /// Of the two images, the one that the last layer read, in whose place the embedding goes, and
-    /// the one that it wrote, in whose place the logits go.
+    /// the one that it wrote, in whose place the logits go, if they are wanted.
     fn ends<T>(&self, [even, odd]: [T; 2]) -> [T; 2] {
         match self.blocks.len() % 2 {
             0 => [even, odd],

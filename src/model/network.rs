@@ -149,12 +149,36 @@ impl MobileNet {
             }
             Engine::Tensors(layers) => layers,
         };
+        // Summed in f32 whatever the type: 49 halves lose digits that the classifier needs.
+        Ok(self.through(layers, pixels)?.mean((2, 3))?)
+    }
+
+    /// The last block's output, which the embedding is the mean of: `[N, 3, H, W]` scaled pixels to
+    /// `[N, int(1024 * alpha), H / 32, W / 32]` in f32, rounded as the padding says.
+    ///
+    /// # Errors
+    /// A shape that doesn't fit, or a failure of the device.
+    pub fn features(&self, pixels: &Tensor) -> Result<Tensor> {
+        let (height, width) = image_size(pixels)?;
+        let network = match &self.engine {
+            Engine::Cpu(network) => network,
+            Engine::Tensors(layers) => return self.through(layers, pixels),
+        };
+        let (rows, columns) = network.features_size(height, width);
+        let channels = network.embedding_len();
+        let maps = on_pixels(pixels, channels * rows * columns, |p| {
+            network.features(p, height, width)
+        })?;
+        Ok(maps.reshape(((), channels, rows, columns))?)
+    }
+
+    /// What pixels become in all layers but the classifier, in f32.
+    fn through(&self, layers: &[FoldedConvolution], pixels: &Tensor) -> Result<Tensor> {
         let mut x = pixels.to_device(&self.device)?.to_dtype(self.dtype)?;
         for layer in layers.iter().filter(|layer| !layer.is_classifier()) {
             x = layer.forward(&x)?;
         }
-        // Summed in f32 whatever the type: 49 halves lose digits that the classifier needs.
-        Ok(x.to_dtype(DType::F32)?.mean((2, 3))?)
+        Ok(x.to_dtype(DType::F32)?)
     }
 
     /// Embeddings `[N, int(1024 * alpha)]` to logits `[N, classes]`, both in f32. A network

@@ -1,15 +1,16 @@
 //! A checkpoint in memory: settings, tensors, and the recipe for its pixels.
 
+use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use candle_core::{DType, Device};
+use candle_core::{DType, Device, Tensor};
 use candle_nn::VarBuilder;
 
 use super::contents::Contents;
 use super::imported::{Imported, Origin, Source, Tensors, sha256};
 use super::recognise::{Stated, check, recognise};
-use super::safetensors::{Header, SafetensorsFile};
+use super::safetensors::{CLASSIFIER_BIAS, CLASSIFIER_WEIGHT, Header, SafetensorsFile};
 use super::{beside, hdf5, keras, tflite};
 use crate::cpu::Isa;
 use crate::error::{Error, Result};
@@ -17,6 +18,7 @@ use crate::labels::{Class, Labels};
 use crate::model::{Config, MobileNet};
 use crate::ops::Activation;
 use crate::pixels::Preprocessing;
+use crate::rejection::Rejection;
 
 /// The checkpoint in a folder.
 const FILE_IN_FOLDER: &str = "model.safetensors";
@@ -44,10 +46,12 @@ pub struct Checkpoint {
     pub(super) config: Config,
     pub(super) preprocessing: Preprocessing,
     pub(super) labels: Option<Vec<String>>,
+    pub(super) rejection: Option<Rejection>,
     origin: Origin,
     assumed: Vec<&'static str>,
     pub(super) tensors: Tensors,
-    contents: Arc<Contents>,
+    /// Of the file that was read, if one was.
+    contents: Option<Arc<Contents>>,
 }
 
 impl Checkpoint {
@@ -81,6 +85,69 @@ impl Checkpoint {
     /// As [`open`](Self::open).
     pub fn from_bytes(bytes: Vec<u8>, path: &Path, options: &LoadOptions) -> Result<Self> {
         Self::from_contents(Contents::Read(bytes), path, options)
+    }
+
+    /// A network that was put together in memory: `tensors` as [`Config::tensors`] says, `labels`
+    /// one a class. `path`, such as that of the file it will be, is for messages.
+    ///
+    /// # Errors
+    /// As [`open`](Self::open), for what does not fit together.
+    pub fn from_tensors(
+        path: &Path,
+        config: Config,
+        tensors: HashMap<String, Tensor>,
+        preprocessing: Preprocessing,
+        labels: Option<Vec<String>>,
+    ) -> Result<Self> {
+        let tensors = Tensors::Loaded(tensors);
+        let stated = tensors.stated();
+        Self {
+            path: path.into(),
+            config,
+            preprocessing,
+            labels,
+            rejection: None,
+            origin: Origin::Stated(None),
+            assumed: Vec::new(),
+            tensors,
+            contents: None,
+        }
+        .checked(&stated)
+    }
+
+    /// The same network with another last layer, from the embedding to classes of other names:
+    /// `weight` of `[classes, int(1024 * alpha)]`, `bias` of `[classes]`, f32.
+    ///
+    /// # Errors
+    /// Shapes that don't fit.
+    pub fn with_classifier(
+        self,
+        weight: &Tensor,
+        bias: &Tensor,
+        labels: Vec<String>,
+    ) -> Result<Self> {
+        let mut tensors = self.copies()?;
+        let (classes, channels) = weight.dims2()?;
+        tensors.insert(
+            CLASSIFIER_WEIGHT.into(),
+            weight.reshape((classes, channels, 1, 1))?,
+        );
+        tensors.insert(CLASSIFIER_BIAS.into(), bias.clone());
+        let config = Config {
+            classes: Some(classes),
+            ..self.config
+        };
+        let replaced = Self::from_tensors(
+            &self.path,
+            config,
+            tensors,
+            self.preprocessing,
+            Some(labels),
+        )?;
+        Ok(Self {
+            origin: self.origin,
+            ..replaced
+        })
     }
 
     pub(super) fn from_contents(
@@ -126,10 +193,11 @@ impl Checkpoint {
             config: header.config,
             preprocessing,
             labels: header.labels,
+            rejection: header.rejection,
             origin: Origin::Stated(header.source),
             assumed: Vec::new(),
             tensors,
-            contents,
+            contents: Some(contents),
         }
         .checked(&stated)
     }
@@ -170,13 +238,14 @@ impl Checkpoint {
             },
             preprocessing: recipe.unwrap_or_else(usual).at(size),
             labels: imported.labels.filter(|labels| !are_imagenets(labels)),
+            rejection: None,
             assumed,
             origin: Origin::file(
                 file_name.to_string_lossy().into_owned(),
                 Arc::clone(&contents),
             ),
             tensors: imported.tensors,
-            contents,
+            contents: Some(contents),
         }
         .checked(&stated)
     }
@@ -188,6 +257,9 @@ impl Checkpoint {
         self.preprocessing
             .validate()
             .map_err(|e| error(e.to_string()))?;
+        if let Some(rejection) = self.rejection {
+            rejection.validate().map_err(error)?;
+        }
         let name = |ours: &str| self.tensors.name(ours).to_owned();
         check(&self.config, stated, &name).map_err(error)?;
         match (&self.labels, self.config.classes) {
@@ -240,6 +312,24 @@ impl Checkpoint {
         Ok(self)
     }
 
+    /// When a picture is of none of the classes, if it says so.
+    pub fn rejection(&self) -> Option<Rejection> {
+        self.rejection
+    }
+
+    /// The same with another answer to that.
+    ///
+    /// # Errors
+    /// Values that are not probabilities.
+    pub fn with_rejection(mut self, rejection: Option<Rejection>) -> Result<Self> {
+        if let Some(rejection) = rejection {
+            let error = |reason| Error::checkpoint(&self.path, reason);
+            rejection.validate().map_err(error)?;
+        }
+        self.rejection = rejection;
+        Ok(self)
+    }
+
     /// The settings that neither the file nor the caller stated: `size`, `activation`.
     pub fn assumed(&self) -> &[&'static str] {
         &self.assumed
@@ -250,9 +340,10 @@ impl Checkpoint {
         self.origin.source()
     }
 
-    /// Sha256 of the file that was read, in hexadecimal, taken now.
-    pub fn sha256(&self) -> String {
-        sha256(&self.contents)
+    /// Sha256 of the file that was read, in hexadecimal, taken now; `None` for what was put
+    /// together in memory.
+    pub fn sha256(&self) -> Option<String> {
+        self.contents.as_ref().map(|contents| sha256(contents))
     }
 
     /// The same with another name for its source, such as the address it came from.

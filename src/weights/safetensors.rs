@@ -17,11 +17,13 @@ use super::recognise::Stated;
 use crate::error::{Error, Result, without_backtrace};
 use crate::model::{Config, TensorSource};
 use crate::pixels::Preprocessing;
+use crate::rejection::Rejection;
 
 /// The key of the file's metadata under which [`Header`] stands as JSON.
 const METADATA_KEY: &str = "mobilenet_v1";
 
-const CLASSIFIER_WEIGHT: &str = "conv_preds.weight";
+pub(super) const CLASSIFIER_WEIGHT: &str = "conv_preds.weight";
+pub(super) const CLASSIFIER_BIAS: &str = "conv_preds.bias";
 
 /// The version of [`Header`] that is written and read.
 pub(super) const VERSION: u32 = 1;
@@ -37,6 +39,9 @@ pub(super) struct Header {
     /// The classes' names, where they are not ImageNet's.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub labels: Option<Vec<String>>,
+    /// When a picture is of none of the classes.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rejection: Option<Rejection>,
     /// The file that this one was converted from.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub source: Option<Source>,

@@ -90,6 +90,7 @@ impl Checkpoint {
             config,
             preprocessing: self.preprocessing.clone(),
             labels: self.labels.clone(),
+            rejection: self.rejection,
             source: self.source().cloned(),
         }
     }

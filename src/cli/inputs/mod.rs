@@ -1,5 +1,6 @@
 //! The pictures that a command line names, one after the other.
 
+mod labelled;
 mod list;
 mod shard;
 mod walk;
@@ -16,6 +17,7 @@ use clap::{Arg, ArgAction, ArgMatches, Args, Command, FromArgMatches, value_pars
 use mobilenet::error::ImageError;
 use mobilenet::pixels::{DecodeOptions, read};
 
+pub use labelled::Labelled;
 pub use shard::Shard;
 
 /// The name of the bytes on stdin.

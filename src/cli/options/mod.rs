@@ -1,11 +1,17 @@
 //! Arguments that several subcommands share, and what they come to.
 
+mod labels;
 mod model;
+mod network;
 mod pictures;
 mod report;
 mod run;
+mod view;
 
+pub use labels::LabelOptions;
 pub use model::{ActivationName, ModelOptions};
-pub use pictures::{PictureOptions, Provenance, parse_probability};
+pub use network::{Network, NetworkOptions, Provenance, refuse_same};
+pub use pictures::{PictureOptions, parse_probability};
 pub use report::ReportOptions;
 pub use run::{RunOptions, Running, default_threads};
+pub use view::ViewOptions;

@@ -1,6 +1,7 @@
 //! From named pictures to answers, in order, on all threads, in bounded memory.
 
 mod budget;
+mod model;
 mod ordered;
 
 use std::ffi::OsString;
@@ -12,7 +13,8 @@ use anyhow::{Context, Result};
 use crossbeam_channel::{Receiver, bounded};
 use mobilenet::error::ImageError;
 use mobilenet::pixels::{DecodeOptions, Prepared, dimensions};
-use mobilenet::{Classifier, top_outputs};
+
+pub use self::model::Model;
 
 use self::budget::Budget;
 use self::ordered::{Ordered, ordered};
@@ -29,17 +31,14 @@ const AHEAD: usize = 4;
 /// Pixels of a large photograph, for as many of which as there are threads there is always room.
 const PHOTOGRAPH: u64 = 24_000_000;
 
-/// Share of the first score from which on a second one is near.
-const NEAR_TIE: f32 = 0.9;
-
 /// What turns pictures into answers.
 pub struct Pipeline {
-    pub classifier: Arc<Classifier>,
-    pub decode: DecodeOptions,
+    model: Arc<dyn Model>,
+    decode: DecodeOptions,
     /// Threads that decode, and run the network on the CPU.
-    pub threads: usize,
+    threads: usize,
     /// Pictures that go through the network together, if it was asked for.
-    pub batch_size: Option<usize>,
+    batch_size: Option<usize>,
     budget: Budget,
 }
 
@@ -47,8 +46,8 @@ pub struct Pipeline {
 pub struct Answer {
     /// Its name as it was given.
     pub name: OsString,
-    /// The probabilities of all classes, or why there are none.
-    pub scores: Result<Vec<f32>, ImageError>,
+    /// The model's answer, such as the probabilities of all classes, or why there is none.
+    pub values: Result<Vec<f32>, ImageError>,
 }
 
 /// Answers in the order of the pictures. An error is the network's, and the last item.
@@ -57,14 +56,14 @@ pub type Answers = Box<dyn Iterator<Item = Result<Answer>>>;
 impl Pipeline {
     /// A pipeline of these parts.
     pub fn new(
-        classifier: Classifier,
+        model: Arc<dyn Model>,
         decode: DecodeOptions,
         threads: usize,
         batch_size: Option<usize>,
     ) -> Self {
         let budget = (threads as u64 * PHOTOGRAPH).max(decode.max_pixels);
         Self {
-            classifier: Arc::new(classifier),
+            model,
             decode,
             threads,
             batch_size,
@@ -85,7 +84,7 @@ impl Pipeline {
     /// is faster, as a batch saves no work there, and there is nothing to wait for. For a GPU
     /// the threads decode, and what is ready goes through the network together.
     pub fn many(self, inputs: Inputs, interrupt: &Interrupt) -> Answers {
-        let on_cpu = self.classifier.network().device().is_cpu();
+        let on_cpu = self.model.network().device().is_cpu();
         let batch = self
             .batch_size
             .unwrap_or(if on_cpu { 1 } else { GPU_BATCH });
@@ -117,7 +116,7 @@ impl Pipeline {
 
     fn prepare(&self, input: &Input, options: &DecodeOptions) -> Result<Prepared, ImageError> {
         let bytes = input.read(options)?;
-        let recipe = self.classifier.preprocessing();
+        let recipe = self.model.preprocessing();
         let read = || {
             let _share = self.budget.take(pixels_of(&bytes));
             recipe.read(&bytes, options)
@@ -161,33 +160,33 @@ impl Pipeline {
         let mut answers = Vec::with_capacity(pictures.len());
         let mut reduced = Vec::new();
         for Picture { input, prepared } in pictures {
-            let scores = prepared.map(|prepared| {
+            let values = prepared.map(|prepared| {
                 if prepared.reduced {
                     reduced.push(answers.len());
                 }
                 inputs.push(prepared.pixels);
                 Vec::new()
             });
-            answers.push((input, scores));
+            answers.push((input, values));
         }
         let answered = answers.iter_mut().filter_map(|(_, a)| a.as_mut().ok());
-        for (slot, scores) in answered.zip(self.classifier.scores_of_inputs(&inputs)?) {
-            *slot = scores;
+        for (slot, values) in answered.zip(self.model.answer(&inputs)?) {
+            *slot = values;
         }
         for i in reduced {
-            let (input, scores) = &mut answers[i];
-            if scores.as_ref().is_ok_and(|scores| is_near_tie(scores)) {
-                *scores = self.look_closely(input)?;
+            let (input, values) = &mut answers[i];
+            if values.as_ref().is_ok_and(|v| self.model.is_unsure(v)) {
+                *values = self.look_closely(input)?;
             }
         }
-        let answer = |(input, scores): (Input, _)| Answer {
+        let answer = |(input, values): (Input, _)| Answer {
             name: input.name,
-            scores,
+            values,
         };
         Ok(answers.into_iter().map(answer).collect())
     }
 
-    /// The scores of a picture decoded at its full size.
+    /// The answer to a picture decoded at its full size.
     fn look_closely(&self, input: &Input) -> Result<Result<Vec<f32>, ImageError>> {
         let full = DecodeOptions {
             reduced: false,
@@ -195,8 +194,8 @@ impl Pipeline {
         };
         Ok(match self.prepare(input, &full) {
             Ok(prepared) => {
-                let mut scores = self.classifier.scores_of_inputs(&[prepared.pixels])?;
-                Ok(scores.pop().unwrap_or_default())
+                let mut answers = self.model.answer(&[prepared.pixels])?;
+                Ok(answers.pop().unwrap_or_default())
             }
             Err(error) => Err(error),
         })
@@ -207,17 +206,6 @@ impl Pipeline {
 fn pixels_of(bytes: &[u8]) -> u64 {
     let (width, height) = dimensions(bytes).unwrap_or((0, 0));
     u64::from(width) * u64::from(height)
-}
-
-/// Whether decoding at a reduced scale may have changed which class comes first.
-///
-/// It moves the ratio of the first two scores by up to a fifth, mostly by less than a tenth
-/// (`docs/benchmarks.md`).
-fn is_near_tie(scores: &[f32]) -> bool {
-    match top_outputs(scores, 2, 0.0)[..] {
-        [first, second] => scores[second] > NEAR_TIE * scores[first],
-        _ => false,
-    }
 }
 
 /// A picture at the network's size.

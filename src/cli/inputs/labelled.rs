@@ -1,0 +1,100 @@
+//! Pictures whose classes are known: a folder for each class.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, Result, bail, ensure};
+
+use super::{Input, walk};
+
+/// Pictures with the classes that they are of.
+pub struct Labelled {
+    /// The classes' names, in bytewise order.
+    pub classes: Vec<String>,
+    /// Class by class, and in bytewise order of the paths in each; with the number of its class.
+    pub pictures: Vec<(Input, usize)>,
+}
+
+impl Labelled {
+    /// The pictures of a folder that has a folder for each class, with pictures and folders of
+    /// them in it.
+    ///
+    /// What lies beside those folders belongs to no class and is not looked at, nor are folders
+    /// that begin with a dot.
+    ///
+    /// # Errors
+    /// A folder that can't be read, no folder in it, or a name that is not UTF-8.
+    pub fn open(root: &Path) -> Result<Self> {
+        let named = |path: &Path| path.display().to_string();
+        ensure!(root.is_dir(), "{}: not a folder", named(root));
+        let mut folders: Vec<PathBuf> = Vec::new();
+        for entry in fs::read_dir(root).with_context(|| named(root))? {
+            let entry = entry.with_context(|| named(root))?;
+            let hidden = entry.file_name().as_encoded_bytes().starts_with(b".");
+            if !hidden && entry.path().is_dir() {
+                folders.push(entry.path());
+            }
+        }
+        folders.sort_unstable_by(|a, b| a.as_os_str().cmp(b.as_os_str()));
+        if folders.is_empty() {
+            let root = named(root);
+            bail!("{root}: it has no folders; each class needs one, with its pictures in it");
+        }
+        let mut classes = Vec::with_capacity(folders.len());
+        let mut pictures = Vec::new();
+        for (class, folder) in folders.iter().enumerate() {
+            let name = folder.file_name().and_then(|name| name.to_str());
+            let name = name.with_context(|| format!("{}: its name is not UTF-8", named(folder)))?;
+            classes.push(name.to_owned());
+            pictures.extend(walk::pictures(folder).map(|input| (input, class)));
+        }
+        Ok(Self { classes, pictures })
+    }
+
+    /// How many pictures each class has.
+    pub fn counts(&self) -> Vec<usize> {
+        let mut counts = vec![0; self.classes.len()];
+        for (_, class) in &self.pictures {
+            counts[*class] += 1;
+        }
+        counts
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_folder_is_a_class() -> Result<()> {
+        let root = tempfile::tempdir()?;
+        for path in [
+            "b/2.png",
+            "b/1.png",
+            "a/x/1.png",
+            ".git/1.png",
+            "empty/note.txt",
+            "0.png",
+        ] {
+            let path = root.path().join(path);
+            fs::create_dir_all(path.parent().context("a folder")?)?;
+            fs::write(path, b"")?;
+        }
+        let found = Labelled::open(root.path())?;
+        assert_eq!(found.classes, ["a", "b", "empty"]);
+        assert_eq!(found.counts(), [1, 2, 0]);
+        let names = found.pictures.iter().map(|(input, class)| {
+            let path = Path::new(&input.name).strip_prefix(root.path());
+            (path.ok().and_then(Path::to_str), *class)
+        });
+        let expected = [
+            (Some("a/x/1.png"), 0),
+            (Some("b/1.png"), 1),
+            (Some("b/2.png"), 1),
+        ];
+        assert!(names.eq(expected));
+        assert!(Labelled::open(&root.path().join("b")).is_err());
+        assert!(Labelled::open(&root.path().join("0.png")).is_err());
+        Ok(())
+    }
+}

@@ -1,0 +1,88 @@
+//! Pictures to embeddings: a network without its last layer.
+
+use candle_core::DType;
+use image::RgbImage;
+
+use crate::device::OpenedDevice;
+use crate::error::Result;
+use crate::model::MobileNet;
+use crate::pixels::{Preprocessing, to_tensor};
+use crate::weights::Checkpoint;
+
+/// A network with its recipe for pixels. It needs no classifier.
+#[derive(Debug, Clone)]
+pub struct Embedder {
+    network: MobileNet,
+    preprocessing: Preprocessing,
+}
+
+impl Embedder {
+    /// Builds the network of a checkpoint.
+    ///
+    /// # Errors
+    /// [`Error::Device`](crate::Error::Device) where the device can't compute in `dtype`, or a
+    /// failure of the device.
+    pub fn new(checkpoint: &Checkpoint, device: &OpenedDevice, dtype: DType) -> Result<Self> {
+        crate::device::check_dtype(device, dtype)?;
+        Ok(Self {
+            network: checkpoint.network(&device.device, dtype)?,
+            preprocessing: checkpoint.preprocessing().clone(),
+        })
+    }
+
+    /// The same with another recipe for the pixels.
+    ///
+    /// # Errors
+    /// A recipe out of range.
+    pub fn with_preprocessing(mut self, preprocessing: Preprocessing) -> Result<Self> {
+        preprocessing.validate()?;
+        self.preprocessing = preprocessing;
+        Ok(self)
+    }
+
+    /// The network.
+    pub fn network(&self) -> &MobileNet {
+        &self.network
+    }
+
+    /// The recipe for the pixels.
+    pub fn preprocessing(&self) -> &Preprocessing {
+        &self.preprocessing
+    }
+
+    /// The embedding of each picture: the global average pool of the last block, `int(1024 *
+    /// alpha)` values that are not negative.
+    ///
+    /// They do not depend on which pictures share a batch.
+    ///
+    /// # Errors
+    /// A failure of the device.
+    pub fn embeddings(&self, images: &[RgbImage]) -> Result<Vec<Vec<f32>>> {
+        let apply = |image| self.preprocessing.apply(image);
+        self.embeddings_of_inputs(&images.iter().map(apply).collect::<Vec<_>>())
+    }
+
+    /// The same for pictures that [`Preprocessing::apply`] has been applied to.
+    ///
+    /// # Errors
+    /// As [`embeddings`](Self::embeddings); also pictures of different sizes.
+    pub fn embeddings_of_inputs(&self, inputs: &[RgbImage]) -> Result<Vec<Vec<f32>>> {
+        if inputs.is_empty() {
+            return Ok(Vec::new());
+        }
+        let pixels = to_tensor(inputs, self.network.device())?;
+        Ok(self.network.embed(&pixels)?.to_vec2()?)
+    }
+
+    /// The logits of pictures that [`Preprocessing::apply`] has been applied to.
+    ///
+    /// # Errors
+    /// As [`embeddings_of_inputs`](Self::embeddings_of_inputs).
+    pub(crate) fn logits_of_inputs(&self, inputs: &[RgbImage]) -> Result<Vec<Vec<f32>>> {
+        if inputs.is_empty() {
+            return Ok(Vec::new());
+        }
+        let pixels = to_tensor(inputs, self.network.device())?;
+        Ok(self.network.forward(&pixels)?.to_vec2()?)
+    }
+}
