@@ -142,7 +142,7 @@ fn keras_pixels_and_scores_from_the_files() {
                 let classifier = classifier.clone().with_preprocessing(preprocessing);
                 let answer = classifier.expect("a recipe");
                 let answer = answer
-                    .classify(std::slice::from_ref(&decoded), 5, 0.0)
+                    .classify(std::slice::from_ref(&decoded), 5, None)
                     .expect("an answer");
                 let want = scores[&key].as_array().expect(&key);
                 assert_eq!(want.len(), 5);
