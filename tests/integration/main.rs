@@ -17,6 +17,7 @@
 //! - `grep`: pictures by what they show
 //! - `bad_input`: damaged, hostile and absent files
 //! - `wordnet`: every group has the classes that WordNet's own program gives it
+//! - `rejection`: pictures of none of the classes
 //! - `spark`: the program inside Apache Spark (`examples/spark`), skipped without pyspark
 //! - `network`: downloads, against a server on loopback that can misbehave
 
@@ -35,6 +36,7 @@ mod layouts;
 mod network;
 mod ops;
 mod pixels;
+mod rejection;
 mod shared;
 mod spark;
 mod support;
