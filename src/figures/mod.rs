@@ -7,11 +7,13 @@
 
 mod axis;
 mod canvas;
+mod class_maps;
 mod colours;
 mod curves;
 mod matrix;
 mod text;
 
+pub use class_maps::{ClassPanel, class_maps, overlay, shared_range};
 pub use colours::colour;
 pub use curves::{Curve, Panel, curves};
 pub use matrix::confusion_matrix;
