@@ -5,11 +5,10 @@
 //! of a map, plus a bias: `map(y, x) = sum over k of weight(k) * features(k, y, x)`. Nothing is
 //! approximated, and nothing has to be computed that the answer does not need anyway.
 //!
-//! The map has a value for each 32 by 32 pixels of the input. What reaches a value comes from
-//! beyond its square, from nearly all of the input, though most from the middle. Keras's padding
-//! shifts the middle of what a value's kernels reach by half a square to the right and down; the
-//! trained network has learnt to make up for it: maps of mirrored photographs are each other's
-//! mirror images square by square. So each value is taken to stand for its square.
+//! The map has a value for each 32 by 32 pixels of the input, and is read as if each value came from
+//! its square. It comes from a good part of the input, most of it from somewhat right of and below
+//! the square's middle, because Keras pads at the right and the bottom: by about a quarter of a
+//! square, as `tests/data/explain/place.py` measures.
 
 mod spread;
 

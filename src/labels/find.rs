@@ -161,7 +161,8 @@ mod tests {
         );
         assert_eq!(unknown("xyzzyxyzzy"), "no class is called \"xyzzyxyzzy\"");
         assert!(unknown("").ends_with("\"\""));
-        assert!(unknown(&"x".repeat(100_000)).len() < 200_000);
+        let endless = "x".repeat(100_000);
+        assert!(unknown(&endless).ends_with("x\""));
         assert!(unknown("1000").ends_with("\"1000\""));
         let long = "x".repeat(1000);
         assert_eq!(named(&["a", &long]).find(&long), Ok(1));

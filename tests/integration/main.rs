@@ -14,6 +14,7 @@
 //! - `convert`: what it writes answers as what it read
 //! - `classify`, `commands`: the program, as a shell uses it
 //! - `album`: folders, lists and streams of pictures, and runs that were stopped
+//! - `explain`: class activation maps
 //! - `figures`: pictures of numbers
 //! - `grep`: pictures by what they show
 //! - `bad_input`: damaged, hostile and absent files
@@ -29,6 +30,7 @@ mod classify;
 mod commands;
 mod convert;
 mod cpu;
+mod explain;
 mod figures;
 mod grep;
 mod keras;

@@ -16,7 +16,7 @@ use mobilenet::explain::{ClassMap, Explainer};
 use mobilenet::figures::{ClassPanel, class_maps};
 use mobilenet::labels::Class;
 use mobilenet::pixels::{DecodeOptions, Region, RgbImage, decode};
-use mobilenet::{Classifier, UNKNOWN, top_outputs};
+use mobilenet::{Classifier, Error, UNKNOWN, top_outputs};
 
 use super::inputs::Input;
 use super::options::{LabelOptions, Network, NetworkOptions, refuse_same};
@@ -108,8 +108,10 @@ pub fn run(arguments: &Arguments, global: Global) -> Result<Outcome> {
         let drawn = arguments.draw(&answer)?;
         match path.as_os_str() == "-" {
             true => io::stdout().write_all(&drawn)?,
-            false => std::fs::write(path, drawn)
-                .with_context(|| format!("{}: can't be written", path.display()))?,
+            false => std::fs::write(path, drawn).map_err(|reason| Error::Io {
+                path: path.clone(),
+                reason,
+            })?,
         }
     }
     match (arguments.json, &arguments.output) {

@@ -1,9 +1,9 @@
 //! The maps in a terminal, or in plain text.
 
 use std::ffi::OsStr;
-use std::fmt::Write as _;
-use std::io::{self, BufWriter, Write};
+use std::io::{self, Write};
 
+use anstyle::Style;
 use mobilenet::explain::ClassMap;
 use mobilenet::figures::{overlay, shared_range};
 use mobilenet::pixels::Region;
@@ -22,37 +22,43 @@ const RAMP: [char; 10] = [' ', '.', ':', '-', '=', '+', '*', '#', '%', '@'];
 
 /// Writes the name of a picture, and each class with its map.
 pub fn write(name: &OsStr, answer: &Answer, terminal: Terminal) -> io::Result<()> {
-    let mut out = BufWriter::new(io::stdout().lock());
+    let text = render(name, answer, terminal, environment::is_true_colour());
+    let mut out = io::stdout().lock();
+    out.write_all(text.as_bytes())?;
+    out.flush()
+}
+
+fn render(name: &OsStr, answer: &Answer, terminal: Terminal, any_colour: bool) -> String {
     let room = terminal.width.unwrap_or(usize::MAX);
     let name = printable(&name.to_string_lossy());
-    writeln!(
-        out,
-        "{}",
-        terminal.paint(anstyle::Style::new().bold(), &name)
-    )?;
+    let mut lines = vec![terminal.paint(Style::new().bold(), &name)];
+    let say = |lines: &mut Vec<String>, line: &str| lines.push(truncate(line, room));
     if let Some(remark) = answer.remark() {
-        writeln!(out, "  {}", truncate(&remark, room.saturating_sub(2)))?;
+        say(&mut lines, &format!("  {remark}"));
     }
     let maps: Vec<&ClassMap> = answer.classes.iter().map(|(_, map)| map).collect();
     let range = shared_range(&maps);
     let columns = terminal.width.unwrap_or(PLAIN_COLUMNS).min(COLUMNS);
     let size = fitted(answer, columns);
     for (class, map) in &answer.classes {
-        let line = format!("  {:.4}  {}", map.score, printable(&class.label));
-        writeln!(out, "{}", truncate(&line, room))?;
+        let label = printable(&class.label);
+        say(&mut lines, &format!("  {:.4}  {label}", map.score));
         let (low, high) = map.range();
-        let line = format!(
-            "  logit {:.2} = mean of {low:.2} to {high:.2}, bias {:.2}",
-            map.logit, map.bias
+        let mean = map.values.iter().sum::<f32>() / map.values.len() as f32;
+        let (logit, bias) = (map.logit, map.bias);
+        say(
+            &mut lines,
+            &format!(
+                "  logit {logit:.2}: mean {mean:.2} (from {low:.2} to {high:.2}), bias {bias:.2}"
+            ),
         );
-        writeln!(out, "{}", truncate(&line, room))?;
-        let drawn = match (terminal.colour, environment::is_true_colour()) {
-            (true, any) => blocks(answer, map, range, size, any),
-            (false, _) => plain(answer, map, range, size),
-        };
-        out.write_all(drawn.as_bytes())?;
+        match terminal.colour {
+            true => blocks(&mut lines, answer, map, range, size, any_colour),
+            false => plain(&mut lines, answer, map, range, size),
+        }
     }
-    out.flush()
+    lines.push(String::new());
+    lines.join("\n")
 }
 
 /// Columns and lines for a picture; a line is as high as two columns are wide.
@@ -69,20 +75,21 @@ fn fitted(answer: &Answer, columns: usize) -> (usize, usize) {
 
 /// The picture with its map in half blocks, each of two pixels one above the other.
 fn blocks(
+    lines: &mut Vec<String>,
     answer: &Answer,
     map: &ClassMap,
     range: (f32, f32),
-    (columns, lines): (usize, usize),
+    (columns, rows): (usize, usize),
     any_colour: bool,
-) -> String {
-    let size = (columns, 2 * lines);
+) {
+    let size = (columns, 2 * rows);
     let drawn = overlay(&answer.picture, answer.region, map, range, size);
     let code = |[r, g, b]: [u8; 3]| match any_colour {
         true => format!("2;{r};{g};{b}"),
         false => format!("5;{}", palette([r, g, b])),
     };
-    let mut text = String::new();
-    for line in 0..lines as u32 {
+    for line in 0..rows as u32 {
+        let mut text = String::new();
         let mut last = String::new();
         for column in 0..columns as u32 {
             let pixel = |row: u32| code(drawn.get_pixel(column, 2 * line + row).0);
@@ -93,22 +100,23 @@ fn blocks(
             }
             text.push('▀');
         }
-        text.push_str("\x1b[0m\n");
+        text.push_str("\x1b[0m");
+        lines.push(text);
     }
-    text
 }
 
 /// The map alone in characters, darker ink for more; a dot is what the network did not see.
 fn plain(
+    lines: &mut Vec<String>,
     answer: &Answer,
     map: &ClassMap,
     (low, high): (f32, f32),
-    (columns, lines): (usize, usize),
-) -> String {
+    (columns, rows): (usize, usize),
+) {
     let (width, height) = answer.picture.dimensions();
     let scale = (
         columns as f64 / f64::from(width),
-        lines as f64 / f64::from(height),
+        rows as f64 / f64::from(height),
     );
     let region = Region {
         left: answer.region.left * scale.0,
@@ -116,8 +124,7 @@ fn plain(
         width: answer.region.width * scale.0,
         height: answer.region.height * scale.1,
     };
-    let mut text = String::new();
-    for line in map.spread(region, (columns, lines)).chunks(columns) {
+    for line in map.spread(region, (columns, rows)).chunks(columns) {
         let character = |value: &Option<f32>| match value {
             Some(value) => {
                 let share = ((value - low) / (high - low)).clamp(0.0, 1.0);
@@ -126,9 +133,8 @@ fn plain(
             None => '·',
         };
         let line: String = line.iter().map(character).collect();
-        let _ = writeln!(text, "{}", line.trim_end());
+        lines.push(line.trim_end().to_owned());
     }
-    text
 }
 
 /// The nearest of a terminal's 256 colours: of its cube of 6 by 6 by 6, or of its greys.
@@ -153,7 +159,82 @@ fn palette(colour: [u8; 3]) -> u8 {
 
 #[cfg(test)]
 mod tests {
-    use super::palette;
+    use mobilenet::labels::Class;
+    use mobilenet::pixels::RgbImage;
+
+    use super::*;
+    use crate::cli::terminal::columns;
+
+    fn answer(width: u32, height: u32, label: &str) -> Answer {
+        let map = ClassMap {
+            rows: 2,
+            columns: 2,
+            values: vec![-1.5, 0.0, 8.0, 1_234_567.0],
+            bias: -0.25,
+            logit: 308_643.0,
+            score: 0.75,
+        };
+        let class = Class {
+            index: 0,
+            wnid: None,
+            label: label.into(),
+        };
+        Answer {
+            picture: RgbImage::new(width, height),
+            region: Region {
+                left: 0.0,
+                top: 0.0,
+                width: f64::from(width) / 2.0,
+                height: f64::from(height),
+            },
+            classes: vec![(class.clone(), map.clone()), (class, map)],
+            rejected: Some(0.01),
+        }
+    }
+
+    /// What is seen of a line.
+    fn visible(line: &str) -> String {
+        let mut parts = line.split('\x1b');
+        let first = parts.next().unwrap_or_default().to_owned();
+        parts.fold(first, |text, part| {
+            text + part.split_once('m').map_or("", |(_, rest)| rest)
+        })
+    }
+
+    #[test]
+    fn lines_fit_the_terminal_whatever_the_picture_is_like() {
+        let label = "a label that is a good deal longer than any terminal is wide, and goes on";
+        for (width, height) in [(1, 1), (30, 20), (400, 3), (3, 400), (640, 480)] {
+            let answer = answer(width, height, label);
+            for columns_wide in [30, 60, 200] {
+                for colour in [false, true] {
+                    let terminal = Terminal {
+                        width: Some(columns_wide),
+                        colour,
+                    };
+                    let text = render(OsStr::new("a.jpg"), &answer, terminal, columns_wide == 60);
+                    let lines: Vec<String> = text.lines().map(visible).collect();
+                    assert!(lines.iter().all(|l| columns(l) <= columns_wide), "{text}");
+                    assert!(lines.len() <= 2 + 2 * (2 + LINES), "{text}");
+                    assert!(text.ends_with('\n'));
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn without_colour_there_is_no_escape_sequence() {
+        let answer = answer(40, 40, "a\x1b[31m");
+        let text = render(OsStr::new("a\x1b.jpg"), &answer, Terminal::none(), true);
+        assert!(!text.contains('\x1b'), "{text}");
+        // The right half was not seen; the least is blank, the most the darkest.
+        let map: Vec<&str> = text.lines().skip(4).take(32).collect();
+        assert!(
+            map[0].starts_with("     ") && map[0].ends_with("·····"),
+            "{text}"
+        );
+        assert!(map.iter().any(|line| line.contains('@')), "{text}");
+    }
 
     #[test]
     fn the_nearest_of_256_colours() {
