@@ -20,7 +20,8 @@ use crate::model::MobileNet;
 use crate::pixels::to_tensor;
 use crate::weights::Checkpoint;
 
-/// A network with the weights of its last layer at hand.
+/// A network with the weights of its last layer at hand, in f32. Where the network computes in fewer
+/// digits, its logits have no more than those.
 #[derive(Debug, Clone)]
 pub struct Explainer {
     network: MobileNet,
@@ -41,7 +42,7 @@ pub struct Explanation<'a> {
     scores: Vec<f32>,
 }
 
-/// How much each part of a picture speaks for a class.
+/// How much each part of a picture speaks for a class: `rows * columns` values.
 #[derive(Debug, Clone, PartialEq)]
 pub struct ClassMap {
     /// Rows of the map.

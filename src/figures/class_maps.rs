@@ -4,7 +4,7 @@ use image::{Rgb, RgbImage};
 
 use super::axis::Axis;
 use super::canvas::{Align, Canvas};
-use super::colours::{INK, MUTED, colour};
+use super::colours::{INK, MUTED, WHITE, colour};
 use super::text;
 use crate::explain::ClassMap;
 use crate::pixels::{Filter, Region, Window, resize};
@@ -21,7 +21,7 @@ const BELOW: usize = 62;
 /// No narrower is the place of a picture, so that there is room for words.
 const NARROWEST: usize = 240;
 /// Pictures beside each other take no more than this, unless they are that wide alone.
-const WIDEST: usize = 1700;
+const WIDEST: usize = 1760;
 /// Smaller pictures are enlarged so far, by a whole number.
 const SMALLEST: usize = 256;
 
@@ -91,7 +91,8 @@ pub fn class_maps(
 }
 
 /// A picture at a size of (width, height) with a map over the part of it that the network saw, in
-/// the colours of `range`; grey where it saw nothing. `region` is in the picture's pixels.
+/// the colours of `range`; grey where it saw nothing. `region` is in the picture's pixels. A picture
+/// without pixels is drawn blank.
 pub fn overlay(
     picture: &RgbImage,
     region: Region,
@@ -99,6 +100,10 @@ pub fn overlay(
     range: (f32, f32),
     size: (usize, usize),
 ) -> RgbImage {
+    let size = (size.0.max(1), size.1.max(1));
+    if picture.width() == 0 || picture.height() == 0 {
+        return RgbImage::from_pixel(size.0 as u32, size.1 as u32, Rgb(WHITE));
+    }
     let scale = (
         size.0 as f64 / f64::from(picture.width()),
         size.1 as f64 / f64::from(picture.height()),
@@ -194,7 +199,7 @@ fn draw_scale(canvas: &mut Canvas, (x, y): (usize, usize), room: f32, range: (f3
             canvas.text(&mark.text, TEXT, at, Align::Middle, MUTED);
         }
     }
-    let meaning = "what speaks for the class; its mean + the bias = the logit";
+    let meaning = "evidence; mean + bias = logit";
     let at = (x as f32, (y + bar.1 + 36) as f32);
     let meaning = text::fitted(meaning, TEXT, room);
     canvas.text(&meaning, TEXT, at, Align::Left, MUTED);

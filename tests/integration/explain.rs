@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use candle_core::{DType, Device, Tensor};
 use mobilenet::explain::{ClassMap, Explainer};
-use mobilenet::figures::overlay;
+use mobilenet::figures::{ClassPanel, class_maps, overlay};
 use mobilenet::model::{Config, MobileNet, Padding, random_tensors};
 use mobilenet::ops::Activation;
 use mobilenet::pixels::{Crop, Preprocessing, Region, RgbImage};
@@ -89,6 +89,42 @@ proptest! {
     }
 }
 
+proptest! {
+    #![proptest_config(ProptestConfig {
+        cases: 40,
+        failure_persistence: None,
+        ..ProptestConfig::default()
+    })]
+
+    #[test]
+    fn any_map_can_be_drawn_over_any_picture(
+        (width, height) in (0u32..120, 0u32..120), (rows, columns) in (1usize..6, 1usize..6),
+        titles in proptest::collection::vec(".{0,80}", 0..5), side in 0usize..300,
+        more in proptest::collection::vec(any::<f32>(), 36), remark in prop::option::of(".{0,80}"),
+        (left, top) in (-50f64..50.0, -50f64..50.0), (wide, high) in (0.01f64..200.0, 0.01f64..200.0),
+    ) {
+        let map = ClassMap {
+            rows,
+            columns,
+            values: more[..rows * columns].to_vec(),
+            bias: 0.0,
+            logit: 0.0,
+            score: 0.0,
+        };
+        let panels: Vec<ClassPanel> = titles
+            .into_iter()
+            .map(|title| ClassPanel { note: title.clone(), title, map: &map })
+            .collect();
+        let region = Region { left, top, width: wide, height: high };
+        let input = picture(width, height, 1);
+        let drawn = class_maps(&input, region, &panels, side, remark.as_deref());
+        let white = image::Rgb([255; 3]);
+        let (right, bottom) = (drawn.width() - 1, drawn.height() - 1);
+        prop_assert!((0..=right).all(|x| *drawn.get_pixel(x, 0) == white && *drawn.get_pixel(x, bottom) == white));
+        prop_assert!((0..=bottom).all(|y| *drawn.get_pixel(0, y) == white && *drawn.get_pixel(right, y) == white));
+    }
+}
+
 #[test]
 fn on_the_cpu_the_scores_are_those_of_the_network_to_the_bit() {
     for isa in Isa::available() {
@@ -103,7 +139,8 @@ fn on_the_cpu_the_scores_are_those_of_the_network_to_the_bit() {
             .expect("weights");
         let network = MobileNet::with_isa(&config, &weights, isa).expect("a network");
         let input = picture(97, 64, 5);
-        let pixels = mobilenet::pixels::to_tensor(&[input.clone()], &Device::Cpu).expect("pixels");
+        let pixels = mobilenet::pixels::to_tensor(std::slice::from_ref(&input), &Device::Cpu)
+            .expect("pixels");
         let logits = floats(&network.forward(&pixels).expect("logits"));
         let explainer = Explainer::new(&checkpoint, &network).expect("a classifier");
         let explanation = explainer.explain(&input).expect("an explanation");
@@ -480,6 +517,27 @@ fn what_goes_wrong_is_said() {
     assert_eq!(ran.json()["error"]["kind"], "not_found");
     assert_eq!(ran.json()["classes"], Value::Array(Vec::new()));
     assert_eq!(ran.json()["region"], Value::Null);
+}
+
+#[test]
+fn pictures_are_turned_upright_first() {
+    let program = Program::new();
+    let weights = data(TINY);
+    let turned = data("pixels/decode/exif_6.jpg");
+    let sizes = |more: &[&str]| {
+        let common = [
+            "explain",
+            arg(&turned),
+            "--weights",
+            arg(&weights),
+            "--json",
+        ];
+        let size = program.run(&[&common[..], more].concat()).json()["size"].clone();
+        (size["width"].as_u64(), size["height"].as_u64())
+    };
+    let (upright, stored) = (sizes(&[]), sizes(&["--no-exif"]));
+    assert_ne!(upright.0, upright.1);
+    assert_eq!(upright, (stored.1, stored.0));
 }
 
 #[cfg(unix)]
