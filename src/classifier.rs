@@ -194,7 +194,7 @@ pub fn top_outputs(scores: &[f32], top_k: usize, threshold: f32) -> Vec<usize> {
 }
 
 /// Probabilities from logits, summed in f64.
-fn softmax(logits: &[f32]) -> Result<Vec<f32>> {
+pub(crate) fn softmax(logits: &[f32]) -> Result<Vec<f32>> {
     let maximum = logits.iter().copied().fold(f32::NEG_INFINITY, f32::max);
     let powers: Vec<f64> = logits
         .iter()

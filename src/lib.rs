@@ -4,7 +4,8 @@
 //! network takes ([`pixels`]); a file of weights becomes a checkpoint ([`weights`]) and that a
 //! network ([`model`]), which runs on the CPU's own kernels or on another [`device`] through
 //! three operations ([`ops`]); a [`Classifier`] holds it all and answers with [`Prediction`]s whose names come from
-//! [`labels`].
+//! [`labels`]. [`explain`] has the sums that an answer is made of, place by place, and [`figures`]
+//! draws them, and other numbers.
 //!
 //! The library prints nothing and reads no environment variables, but for the proxy's
 //! (`HTTPS_PROXY` and its kin), which its HTTP client reads.
@@ -34,6 +35,8 @@ mod cpu;
 pub mod device;
 mod embedder;
 pub mod error;
+pub mod explain;
+pub mod figures;
 pub mod labels;
 pub mod model;
 pub mod ops;

@@ -10,7 +10,7 @@ use anyhow::{Context, Result, anyhow};
 use mobilenet::weights::{DEFAULT_ENDPOINT, Hub, Patience, Store, catalogue};
 
 /// Every variable that matters, for `doctor`.
-pub const NAMES: [&str; 13] = [
+pub const NAMES: [&str; 14] = [
     "MOBILENET_CACHE",
     "MOBILENET_HUB_REPO",
     "MOBILENET_RELEASE_URL",
@@ -24,6 +24,7 @@ pub const NAMES: [&str; 13] = [
     "HF_TOKEN",
     "HF_TOKEN_PATH",
     "NO_COLOR",
+    "COLORTERM",
 ];
 
 /// A variable's value; one that is set to nothing counts as not set.
@@ -39,6 +40,12 @@ fn path(name: &str) -> Option<PathBuf> {
 fn is_set(name: &str) -> bool {
     let value = text(name).unwrap_or_default().to_ascii_uppercase();
     ["1", "ON", "YES", "TRUE"].contains(&value.as_str())
+}
+
+/// Whether the terminal shows any colour, as far as it says so.
+pub fn is_true_colour() -> bool {
+    let value = text("COLORTERM").unwrap_or_default();
+    ["truecolor", "24bit"].contains(&value.as_str())
 }
 
 /// Where weights are looked for and kept.

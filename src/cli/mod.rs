@@ -11,6 +11,7 @@ mod classify;
 mod convert;
 mod doctor;
 mod environment;
+mod explain;
 mod grep;
 mod inputs;
 mod interrupt;
@@ -70,6 +71,7 @@ struct Global {
 enum Command {
     Classify(classify::Arguments),
     Grep(grep::Arguments),
+    Explain(explain::Arguments),
     Summary(summary::Arguments),
     Pull(pull::Arguments),
     Models(models::Arguments),
@@ -126,6 +128,7 @@ fn run(cli: Cli) -> Result<Outcome> {
     match cli.command {
         Command::Classify(arguments) => classify::run(&arguments, global),
         Command::Grep(arguments) => grep::run(&arguments, global),
+        Command::Explain(arguments) => explain::run(&arguments, global),
         Command::Summary(arguments) => summary::run(&arguments, global),
         Command::Pull(arguments) => pull::run(&arguments, global),
         Command::Models(arguments) => models::run(&arguments),

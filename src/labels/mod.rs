@@ -1,5 +1,7 @@
 //! The names of the classes, and the groups that they form.
 
+mod find;
+mod near;
 pub mod wordnet;
 
 use std::collections::BTreeMap;
@@ -8,6 +10,7 @@ use std::io::Read;
 use std::path::Path;
 
 use crate::error::{Error, Result};
+pub use find::UnknownClass;
 
 /// A class as the network's outputs number it.
 #[derive(Debug, Clone, PartialEq, Eq)]

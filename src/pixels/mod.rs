@@ -16,5 +16,5 @@ mod resize;
 pub use ::image::RgbImage;
 pub use decode::{SUPPORTED_FORMATS, decode, dimensions, looks_like_image, open, read};
 pub use limits::DecodeOptions;
-pub use preprocess::{CENTER_CROP, Centring, Crop, Prepared, Preprocessing, to_tensor};
+pub use preprocess::{CENTER_CROP, Centring, Crop, Prepared, Preprocessing, Region, to_tensor};
 pub use resize::{Filter, Window, resize};

@@ -75,6 +75,19 @@ pub struct Preprocessing {
     pub centring: Centring,
 }
 
+/// A part of a picture, in pixels and fractions of them.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+pub struct Region {
+    /// What is left of it.
+    pub left: f64,
+    /// What is above it.
+    pub top: f64,
+    /// Its width.
+    pub width: f64,
+    /// Its height.
+    pub height: f64,
+}
+
 /// A picture as the network takes it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Prepared {
@@ -175,6 +188,24 @@ impl Preprocessing {
             height: self.size,
         };
         resize_frame(image, frame, resized, self.filter, window)
+    }
+
+    /// The part of an upright picture of this width and height that the network sees.
+    pub fn region(&self, size: (usize, usize)) -> Region {
+        let resized = self.resized(size);
+        let part = |len: usize, resized: usize| {
+            let scale = len as f64 / resized as f64;
+            let before = self.centring.offset(resized - self.size);
+            (before as f64 * scale, self.size as f64 * scale)
+        };
+        let (left, width) = part(size.0, resized.0);
+        let (top, height) = part(size.1, resized.1);
+        Region {
+            left,
+            top,
+            width,
+            height,
+        }
     }
 
     /// Width and height that a picture is resized to before it is cropped.

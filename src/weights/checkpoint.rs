@@ -15,7 +15,7 @@ use super::{beside, hdf5, keras, tflite};
 use crate::cpu::Isa;
 use crate::error::{Error, Result};
 use crate::labels::{Class, Labels};
-use crate::model::{Config, MobileNet};
+use crate::model::{Config, Convolution, ConvolutionKind, Folded, MobileNet, TensorSource};
 use crate::ops::Activation;
 use crate::pixels::Preprocessing;
 use crate::rejection::Rejection;
@@ -269,6 +269,30 @@ impl Checkpoint {
             ))),
             _ => Ok(self),
         }
+    }
+
+    /// The last layer, from the embedding to the classes: weight `[classes, int(1024 * alpha)]` and
+    /// bias `[classes]`, in f32 on the CPU; `None` without one.
+    ///
+    /// # Errors
+    /// Values that are not finite numbers.
+    pub fn classifier(&self) -> Result<Option<(Tensor, Tensor)>> {
+        let convolutions = self.config.convolutions();
+        let is_classifier = |c: &&Convolution| c.kind == ConvolutionKind::Classifier;
+        let Some(last) = convolutions.last().filter(is_classifier) else {
+            return Ok(None);
+        };
+        let weights;
+        let tensors: &dyn TensorSource = match &self.tensors {
+            Tensors::File(file) => file,
+            Tensors::Loaded(_) => {
+                weights = self.weights(&Device::Cpu, DType::F32)?;
+                &weights
+            }
+        };
+        let folded = Folded::read(&self.config, last, tensors)?;
+        let shape = [last.out_channels, last.in_channels];
+        folded.tensors(&shape, |value| value as f32).map(Some)
     }
 
     /// The file that was read.

@@ -70,6 +70,52 @@ proptest! {
     }
 }
 
+/// The last block's output is that of the composition, on any number of threads the same, and the
+/// embedding is its mean.
+#[test]
+fn features_are_what_the_embedding_is_the_mean_of() {
+    let padding = [Padding::Keras, Padding::Same, Padding::Symmetric];
+    for (case, (height, width)) in (0u64..).zip([(32, 32), (33, 96), (97, 64), (119, 75), (64, 63)])
+    {
+        let config = Config {
+            padding: padding[case as usize % 3],
+            shallow: case % 2 == 1,
+            classes: (case % 2 == 0).then_some(3),
+            ..Config::with_alpha([0.25, 0.05, 0.35][case as usize % 3])
+        };
+        let images = pixels((3, 3, height, width), case);
+        let exact = MobileNet::composed(&config, &weights(&config, DType::F64, case));
+        let want = exact
+            .expect("a network")
+            .features(&images)
+            .expect("features");
+        let scale = floats(&want).iter().fold(1f32, |a, b| a.max(b.abs()));
+        for isa in Isa::available() {
+            let network = MobileNet::with_isa(&config, &weights(&config, DType::F32, case), isa);
+            let network = network.expect("a network");
+            let on = |threads: usize| {
+                let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build();
+                let features = || network.features(&images).expect("features");
+                pool.expect("a pool").install(features)
+            };
+            let got = on(1);
+            assert_eq!(got.dims(), want.dims(), "{config:?}");
+            let off = largest_difference(&floats(&got), &floats(&want));
+            assert!(off < 2e-5 * scale, "{isa}: {off} of {scale}, {config:?}");
+            for threads in 2..=4 {
+                assert!(
+                    floats(&on(threads)) == floats(&got),
+                    "{isa}, {threads} threads"
+                );
+            }
+            let embedding = floats(&network.embed(&images).expect("embeddings"));
+            let means = floats(&got.mean((2, 3)).expect("means"));
+            let off = largest_difference(&embedding, &means);
+            assert!(off < 1e-5 * scale, "{isa}: the mean is off by {off}");
+        }
+    }
+}
+
 #[test]
 fn the_published_widths_at_large_and_odd_sizes() {
     for (alpha, side) in [(1.0, 97), (0.75, 160), (0.5, 224), (0.25, 320), (0.25, 319)] {

@@ -14,6 +14,8 @@
 //! - `convert`: what it writes answers as what it read
 //! - `classify`, `commands`: the program, as a shell uses it
 //! - `album`: folders, lists and streams of pictures, and runs that were stopped
+//! - `explain`: class activation maps
+//! - `figures`: pictures of numbers
 //! - `grep`: pictures by what they show
 //! - `bad_input`: damaged, hostile and absent files
 //! - `wordnet`: every group has the classes that WordNet's own program gives it
@@ -29,6 +31,8 @@ mod classify;
 mod commands;
 mod convert;
 mod cpu;
+mod explain;
+mod figures;
 mod grep;
 mod keras;
 mod keras_models;

@@ -7,7 +7,7 @@ mod walk;
 
 use std::borrow::Cow;
 use std::cell::OnceCell;
-use std::ffi::OsString;
+use std::ffi::{OsStr, OsString};
 use std::fs::File;
 use std::io;
 use std::path::{Path, PathBuf};
@@ -162,10 +162,7 @@ enum Opened {
 impl Opened {
     fn inputs(self) -> Inputs {
         match self {
-            Self::Stdin => Box::new(std::iter::once(Input {
-                name: STDIN.into(),
-                content: Content::Stdin(OnceCell::new()),
-            })),
+            Self::Stdin => Box::new(std::iter::once(Input::named(OsStr::new(STDIN)))),
             Self::Path(path) => expand(path),
             Self::List(list) => Box::new(list.flat_map(|entry| match entry {
                 Ok(path) => expand(path),
@@ -201,6 +198,17 @@ enum Content {
 }
 
 impl Input {
+    /// The picture that one argument names; `-` is stdin.
+    pub fn named(path: &OsStr) -> Self {
+        match path == STDIN {
+            true => Self {
+                name: path.into(),
+                content: Content::Stdin(OnceCell::new()),
+            },
+            false => Self::file(path),
+        }
+    }
+
     fn file(path: impl Into<OsString>) -> Self {
         Self {
             name: path.into(),

@@ -6,6 +6,7 @@ use std::io::{self, Write};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use mobilenet::Prediction;
+use mobilenet::error::ImageError;
 use serde::Serialize;
 
 use super::{Row, RowWriter, kind_name};
@@ -34,22 +35,49 @@ impl<W: Write> Json<W> {
     }
 }
 
+/// A name as JSON has it.
 #[derive(Serialize)]
-struct Object<'a> {
+pub struct PathObject<'a> {
     /// Null where the name is not UTF-8.
     path: Option<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]
     path_base64: Option<String>,
+}
+
+impl<'a> PathObject<'a> {
+    pub fn new(name: &'a OsStr) -> Self {
+        let path = name.to_str();
+        Self {
+            path,
+            path_base64: path.is_none().then(|| STANDARD.encode(name_bytes(name))),
+        }
+    }
+}
+
+#[derive(Serialize)]
+struct Object<'a> {
+    #[serde(flatten)]
+    path: PathObject<'a>,
     predictions: &'a [Prediction],
     error: Option<ErrorObject<'a>>,
     #[serde(skip_serializing_if = "Option::is_none")]
     model: Option<&'a Provenance>,
 }
 
+/// Why a picture has no answer.
 #[derive(Serialize)]
-struct ErrorObject<'a> {
+pub struct ErrorObject<'a> {
     kind: String,
     message: &'a str,
+}
+
+impl<'a> ErrorObject<'a> {
+    pub fn new(error: &'a ImageError) -> Self {
+        Self {
+            kind: kind_name(error),
+            message: &error.message,
+        }
+    }
 }
 
 impl<W: Write> RowWriter for Json<W> {
@@ -61,17 +89,10 @@ impl<W: Write> RowWriter for Json<W> {
     }
 
     fn row(&mut self, row: &Row) -> io::Result<()> {
-        let path = row.name.to_str();
         let object = Object {
-            path,
-            path_base64: path
-                .is_none()
-                .then(|| STANDARD.encode(name_bytes(row.name))),
+            path: PathObject::new(row.name),
             predictions: row.answer.unwrap_or_default(),
-            error: row.answer.err().map(|error| ErrorObject {
-                kind: kind_name(error),
-                message: &error.message,
-            }),
+            error: row.answer.err().map(ErrorObject::new),
             model: row.provenance,
         };
         if self.array {

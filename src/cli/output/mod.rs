@@ -16,6 +16,7 @@ use mobilenet::error::ImageError;
 
 use super::options::Provenance;
 use super::terminal::Terminal;
+pub use json::{ErrorObject, PathObject};
 pub use options::OutputOptions;
 
 /// `--format` of `classify`.

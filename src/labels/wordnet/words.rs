@@ -1,5 +1,6 @@
 //! From a word to a group.
 
+use super::super::near::{MAX_LENGTH, MAX_SUGGESTIONS, distance, folded};
 use super::{Group, Hierarchy};
 
 /// The words that several groups share: the word, and the groups' ids in the order of its senses.
@@ -19,12 +20,6 @@ const ENDINGS: [(&str, &str); 8] = [
     ("men", "man"),
     ("ies", "y"),
 ];
-
-/// As many near names are worth reading.
-const MAX_SUGGESTIONS: usize = 5;
-
-/// No name is half as long, and looking for the plurals in a text takes time.
-const MAX_LENGTH: usize = 200;
 
 /// A word that names no group of ImageNet's classes.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -98,23 +93,10 @@ impl Hierarchy {
     /// Names that are a few keystrokes away, then names that have the word in them; of equally
     /// near ones the larger group.
     fn suggestions(&self, word: &str) -> Vec<&'static str> {
-        let length = word.chars().count();
-        let limit = (length + 1) / 4;
         let mut found: Vec<(usize, usize, &'static str)> = Vec::new();
         for group in &self.groups {
             let distances = names(group).filter_map(|name| {
-                let known = folded(name);
-                let is_part = !word.is_empty() && known.split(' ').any(|part| part == word);
-                // Lengths first: a distance takes time, and is not less than their difference.
-                let distance = match known.chars().count().abs_diff(length) <= limit {
-                    true => strsim::osa_distance(&known, word),
-                    false => usize::MAX,
-                };
-                let distance = match distance <= limit {
-                    true => distance,
-                    false if is_part => limit + 1,
-                    false => return None,
-                };
+                let distance = distance(&folded(name), word)?;
                 Some((distance, usize::MAX - group.classes.len(), name))
             });
             found.extend(distances.min());
@@ -132,13 +114,6 @@ impl Hierarchy {
 
 fn names(group: &Group) -> impl Iterator<Item = &'static str> {
     group.label.split(", ")
-}
-
-/// A word as it is compared: in lower case, its parts a space apart.
-fn folded(name: &str) -> String {
-    let parts = name.split(|c: char| c.is_whitespace() || c == '_' || c == '-');
-    let parts: Vec<&str> = parts.filter(|part| !part.is_empty()).collect();
-    parts.join(" ").to_lowercase()
 }
 
 /// Whether a name is this word once it is [`folded`].

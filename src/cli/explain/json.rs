@@ -1,0 +1,81 @@
+//! The maps as numbers.
+
+use std::ffi::OsStr;
+use std::io::{self, BufWriter, Write};
+
+use mobilenet::error::ImageError;
+use mobilenet::explain::ClassMap;
+use mobilenet::labels::Class;
+use mobilenet::pixels::Region;
+use serde::Serialize;
+
+use super::Answer;
+use crate::cli::output::{ErrorObject, PathObject};
+
+/// The keys are the same for every picture.
+#[derive(Serialize)]
+struct Object<'a> {
+    #[serde(flatten)]
+    path: PathObject<'a>,
+    /// Of the upright picture, in pixels.
+    size: Option<Size>,
+    /// The part of the upright picture that each map covers, in its pixels.
+    region: Option<Region>,
+    /// Whether no class is likely enough for the checkpoint.
+    rejected: bool,
+    classes: Vec<Explained<'a>>,
+    error: Option<ErrorObject<'a>>,
+}
+
+#[derive(Serialize)]
+struct Size {
+    width: u32,
+    height: u32,
+}
+
+#[derive(Serialize)]
+struct Explained<'a> {
+    index: i32,
+    wnid: Option<&'a str>,
+    label: &'a str,
+    score: f32,
+    logit: f32,
+    bias: f32,
+    /// Rows from the top, each from the left.
+    map: Vec<&'a [f32]>,
+}
+
+impl<'a> Explained<'a> {
+    fn new((class, map): &'a (Class, ClassMap)) -> Self {
+        Self {
+            index: class.index,
+            wnid: class.wnid.as_deref(),
+            label: &class.label,
+            score: map.score,
+            logit: map.logit,
+            bias: map.bias,
+            map: (0..map.rows).map(|row| map.row(row)).collect(),
+        }
+    }
+}
+
+/// Writes the answer to a picture, or why there is none, on a line.
+pub fn write(name: &OsStr, answer: Result<&Answer, &ImageError>) -> io::Result<()> {
+    let found = answer.ok();
+    let classes = found.map(|answer| answer.classes.iter().map(Explained::new).collect());
+    let object = Object {
+        path: PathObject::new(name),
+        size: found.map(|answer| Size {
+            width: answer.picture.width(),
+            height: answer.picture.height(),
+        }),
+        region: found.map(|answer| answer.region),
+        rejected: found.is_some_and(|answer| answer.rejected.is_some()),
+        classes: classes.unwrap_or_default(),
+        error: answer.err().map(ErrorObject::new),
+    };
+    let mut out = BufWriter::new(io::stdout().lock());
+    serde_json::to_writer(&mut out, &object)?;
+    out.write_all(b"\n")?;
+    out.flush()
+}

@@ -1,0 +1,251 @@
+//! `mobilenet explain`
+
+mod json;
+mod terminal;
+
+use std::ffi::OsString;
+use std::io::{self, Cursor, IsTerminal, Write};
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, Result, ensure};
+use clap::Args;
+use image::ImageFormat;
+use mobilenet::error::ImageError;
+use mobilenet::explain::{ClassMap, Explainer};
+use mobilenet::figures::{ClassPanel, class_maps};
+use mobilenet::labels::Class;
+use mobilenet::pixels::{DecodeOptions, Region, RgbImage, decode};
+use mobilenet::{Classifier, Error, UNKNOWN, top_outputs};
+
+use super::inputs::Input;
+use super::options::{LabelOptions, Network, NetworkOptions, refuse_same};
+use super::pipeline::Model;
+use super::terminal::{Terminal, printable};
+use super::{Global, Outcome, note};
+
+/// Show where in a picture a class is seen: the class activation map, exactly
+///
+/// The mean of the map and the class's bias are its logit. Without --output and --json the map is
+/// drawn in the terminal.
+#[derive(Debug, Args)]
+pub struct Arguments {
+    /// One picture; `-` is its bytes on stdin
+    #[arg(value_name = "IMAGE")]
+    image: OsString,
+
+    /// The most probable N classes
+    #[arg(short = 'k', long, default_value = "1", value_name = "N",
+          value_parser = clap::value_parser!(u16).range(1..=100))]
+    top_k: u16,
+
+    /// This class in place of the most probable one: by its name, a synonym, WordNet id or index;
+    /// may be repeated
+    #[arg(
+        long = "class",
+        value_name = "LABEL",
+        conflicts_with = "top_k",
+        allow_negative_numbers = true
+    )]
+    classes: Vec<String>,
+
+    /// Draw the maps over the picture, into a PNG file; `-` is stdout
+    #[arg(short, long, value_name = "FILE", help_heading = "Output")]
+    output: Option<PathBuf>,
+
+    /// The longer side of each picture in the PNG at most, in pixels [default: 1280; 800 for 2 to 4
+    /// classes, 560 for more]
+    #[arg(long, value_name = "PIXELS", help_heading = "Output",
+          value_parser = clap::value_parser!(u16).range(16..=8192))]
+    max_side: Option<u16>,
+
+    /// Write the maps as numbers, with the part of the picture that they cover
+    #[arg(long, help_heading = "Output")]
+    json: bool,
+
+    #[command(flatten)]
+    labels: LabelOptions,
+
+    #[command(flatten)]
+    network: NetworkOptions,
+}
+
+/// The answer to a picture.
+struct Answer {
+    /// Upright and whole.
+    picture: RgbImage,
+    /// The part of it that the network sees.
+    region: Region,
+    /// Each class that was asked for, with its map.
+    classes: Vec<(Class, ClassMap)>,
+    /// The highest score, where it is too low for the picture to be of any class.
+    rejected: Option<f32>,
+}
+
+pub fn run(arguments: &Arguments, global: Global) -> Result<Outcome> {
+    if let Some(path) = &arguments.output {
+        arguments.check_output(path)?;
+    }
+    let network = arguments.network.open(global)?;
+    let classifier = network.classifier(&arguments.labels)?;
+    let outputs = arguments.outputs(&classifier)?;
+    let input = Input::named(&arguments.image);
+    let top_k = usize::from(arguments.top_k);
+    let answer = match answer(&input, &network, &classifier, &outputs, top_k)? {
+        Ok(answer) => answer,
+        Err(error) => {
+            let name = printable(&input.name.to_string_lossy());
+            if !(arguments.json && global.quiet) {
+                note(&format!("{name}: {error}"));
+            }
+            if arguments.json {
+                json::write(&input.name, Err(&error))?;
+            }
+            return Ok(Outcome::Incomplete);
+        }
+    };
+    if let Some(path) = &arguments.output {
+        let drawn = arguments.draw(&answer)?;
+        match path.as_os_str() == "-" {
+            true => io::stdout().write_all(&drawn)?,
+            false => std::fs::write(path, drawn).map_err(|reason| Error::Io {
+                path: path.clone(),
+                reason,
+            })?,
+        }
+    }
+    match (arguments.json, &arguments.output) {
+        (true, _) => json::write(&input.name, Ok(&answer))?,
+        (false, None) => terminal::write(&input.name, &answer, Terminal::of_stdout())?,
+        (false, Some(_)) => {}
+    }
+    Ok(Outcome::Complete)
+}
+
+impl Arguments {
+    /// The outputs of the classes that are asked for, each once; none for the most probable ones.
+    fn outputs(&self, classifier: &Classifier) -> Result<Vec<usize>> {
+        let mut outputs = Vec::new();
+        for name in &self.classes {
+            let output = classifier.labels().find(name).context("--class")?;
+            if !outputs.contains(&output) {
+                outputs.push(output);
+            }
+        }
+        Ok(outputs)
+    }
+
+    /// The picture with its maps as a PNG.
+    fn draw(&self, answer: &Answer) -> Result<Vec<u8>> {
+        let usual = match answer.classes.len() {
+            0..=1 => 1280,
+            2..=4 => 800,
+            _ => 560,
+        };
+        let classes = answer.classes.iter();
+        let panels: Vec<ClassPanel> = classes
+            .map(|(class, map)| ClassPanel {
+                title: class.label.clone(),
+                note: format!("score {:.4}, logit {:.2}", map.score, map.logit),
+                map,
+            })
+            .collect();
+        let side = self.max_side.map_or(usual, usize::from);
+        let remark = answer.remark();
+        let drawn = class_maps(
+            &answer.picture,
+            answer.region,
+            &panels,
+            side,
+            remark.as_deref(),
+        );
+        let mut png = Cursor::new(Vec::new());
+        drawn.write_to(&mut png, ImageFormat::Png)?;
+        Ok(png.into_inner())
+    }
+
+    /// Refuses an output that is no place for a PNG, before anything is done.
+    fn check_output(&self, path: &Path) -> Result<()> {
+        if path.as_os_str() == "-" {
+            ensure!(
+                !self.json,
+                "--json and --output - both write to stdout: name a file"
+            );
+            ensure!(
+                !io::stdout().is_terminal(),
+                "a PNG is not for a terminal: name a file, or leave out --output to see the map here"
+            );
+            return Ok(());
+        }
+        let named = path.display();
+        let extension = path.extension().unwrap_or_default().to_ascii_lowercase();
+        let other = [
+            "jpg", "jpeg", "webp", "gif", "bmp", "tif", "tiff", "ppm", "json",
+        ];
+        ensure!(
+            !other.iter().any(|name| extension == *name),
+            "{named}: what is written is a PNG, so its name should end in .png"
+        );
+        refuse_same(Some(Path::new(&self.image)), path)?;
+        refuse_same(self.labels.file(), path)?;
+        self.network.protect(path)
+    }
+}
+
+impl Answer {
+    /// What is to be said of a picture of none of the classes.
+    fn remark(&self) -> Option<String> {
+        let score = self.rejected?;
+        Some(format!(
+            "{UNKNOWN}: no class is likely enough (highest score {score:.4})"
+        ))
+    }
+}
+
+/// Runs the network on a picture and makes the maps.
+fn answer(
+    input: &Input,
+    network: &Network,
+    classifier: &Classifier,
+    outputs: &[usize],
+    top_k: usize,
+) -> Result<Result<Answer, ImageError>> {
+    let full = DecodeOptions {
+        reduced: false,
+        ..network.decode.clone()
+    };
+    let recipe = classifier.preprocessing();
+    // As `classify` sees it, and as it is.
+    let read = || {
+        let bytes = input.read(&full)?;
+        Ok((
+            recipe.read(&bytes, &network.decode)?,
+            decode(&bytes, &full)?,
+        ))
+    };
+    let read = catch_unwind(AssertUnwindSafe(read));
+    let (prepared, picture) = match read.unwrap_or_else(|_| Err(ImageError::decoder_failed())) {
+        Ok(read) => read,
+        Err(error) => return Ok(Err(error)),
+    };
+    let explainer = Explainer::new(&network.checkpoint, classifier.network())?;
+    let mut explanation = explainer.explain(&prepared.pixels)?;
+    if prepared.reduced && classifier.is_unsure(explanation.scores()) {
+        explanation = explainer.explain(&recipe.apply(&picture))?;
+    }
+    let scores = explanation.scores();
+    let rejected = classifier.rejects(scores, None);
+    let outputs = match outputs {
+        [] => top_outputs(scores, top_k, 0.0),
+        asked => asked.to_vec(),
+    };
+    let classes = classifier.labels().classes();
+    let class = |output: usize| Some((classes.get(output)?.clone(), explanation.map(output)?));
+    let size = (picture.width() as usize, picture.height() as usize);
+    Ok(Ok(Answer {
+        region: recipe.region(size),
+        classes: outputs.into_iter().filter_map(class).collect(),
+        rejected: rejected.then(|| scores.iter().copied().fold(0.0, f32::max)),
+        picture,
+    }))
+}

@@ -1,0 +1,164 @@
+//! Where in a picture a class is seen: the class activation map (Zhou et al. 2016,
+//! arXiv:1512.04150).
+//!
+//! The network ends in a global average pool and a linear layer, so a class's logit is the mean
+//! of a map, plus a bias: `map(y, x) = sum over k of weight(k) * features(k, y, x)`. Nothing is
+//! approximated, and nothing has to be computed that the answer does not need anyway.
+//!
+//! The map has a value for each 32 by 32 pixels of the input, and is read as if each value came from
+//! its square. It comes from a good part of the input, most of it from somewhat right of and below
+//! the square's middle, because Keras pads at the right and the bottom: by about a quarter of a
+//! square, as `tests/data/explain/place.py` measures.
+
+mod spread;
+
+use image::RgbImage;
+
+use crate::classifier::softmax;
+use crate::error::{Error, Result};
+use crate::model::MobileNet;
+use crate::pixels::to_tensor;
+use crate::weights::Checkpoint;
+
+/// A network with the weights of its last layer at hand, in f32. Where the network computes in fewer
+/// digits, its logits have no more than those.
+#[derive(Debug, Clone)]
+pub struct Explainer {
+    network: MobileNet,
+    /// `[classes][channels]`.
+    weight: Vec<f32>,
+    /// `[classes]`.
+    bias: Vec<f32>,
+}
+
+/// What a network makes of a picture, before it is summed up.
+#[derive(Debug, Clone)]
+pub struct Explanation<'a> {
+    explainer: &'a Explainer,
+    /// `[channels][rows][columns]`.
+    features: Vec<f32>,
+    size: (usize, usize),
+    logits: Vec<f32>,
+    scores: Vec<f32>,
+}
+
+/// How much each part of a picture speaks for a class: `rows * columns` values.
+#[derive(Debug, Clone, PartialEq)]
+pub struct ClassMap {
+    /// Rows of the map.
+    pub rows: usize,
+    /// Columns of the map.
+    pub columns: usize,
+    /// Row after row; their mean and the bias make up the logit. Less than nothing speaks
+    /// against the class.
+    pub values: Vec<f32>,
+    /// What the class has without any picture.
+    pub bias: f32,
+    /// The network's output for the class.
+    pub logit: f32,
+    /// Its softmax over all classes.
+    pub score: f32,
+}
+
+impl Explainer {
+    /// Takes the last layer of a checkpoint, and the network that was built of it.
+    ///
+    /// # Errors
+    /// [`Error::Checkpoint`] where it has no classifier.
+    pub fn new(checkpoint: &Checkpoint, network: &MobileNet) -> Result<Self> {
+        let Some((weight, bias)) = checkpoint.classifier()? else {
+            return Err(Error::checkpoint(
+                checkpoint.path(),
+                "it has no classifier, so there are no classes to explain",
+            ));
+        };
+        Ok(Self {
+            network: network.clone(),
+            weight: weight.flatten_all()?.to_vec1()?,
+            bias: bias.to_vec1()?,
+        })
+    }
+
+    /// Runs the network on a picture that
+    /// [`Preprocessing::apply`](crate::pixels::Preprocessing::apply) has been applied to.
+    ///
+    /// # Errors
+    /// A failure of the device, weights that lead to scores that are not numbers, or a network
+    /// that is not the checkpoint's.
+    pub fn explain(&self, input: &RgbImage) -> Result<Explanation<'_>> {
+        let pixels = to_tensor(std::slice::from_ref(input), self.network.device())?;
+        let features = self.network.features(&pixels)?;
+        let (_, channels, rows, columns) = features.dims4()?;
+        if channels * self.bias.len() != self.weight.len() {
+            let message = "a network whose last layer is another checkpoint's";
+            return Err(Error::Config(message.into()));
+        }
+        // On the CPU the same sums in the same order as without the detour, so the same scores.
+        let embedding = features
+            .flatten_from(2)?
+            .to_device(&candle_core::Device::Cpu)?;
+        let features: Vec<f32> = embedding.flatten_all()?.to_vec1()?;
+        let means = features.chunks_exact(rows * columns).map(mean);
+        let embedding = candle_core::Tensor::from_iter(means, self.network.device())?;
+        let logits = self
+            .network
+            .classify_embedding(&embedding.reshape((1, channels))?)?;
+        let logits: Vec<f32> = logits.flatten_all()?.to_vec1()?;
+        Ok(Explanation {
+            explainer: self,
+            features,
+            size: (rows, columns),
+            scores: softmax(&logits)?,
+            logits,
+        })
+    }
+}
+
+impl Explanation<'_> {
+    /// The probabilities of all classes, as [`Classifier`](crate::Classifier) has them.
+    pub fn scores(&self) -> &[f32] {
+        &self.scores
+    }
+
+    /// The map of the class with this output; `None` where there is no such output.
+    pub fn map(&self, output: usize) -> Option<ClassMap> {
+        let (rows, columns) = self.size;
+        let places = rows * columns;
+        let channels = self.features.len() / places;
+        let weights = self.explainer.weight.chunks_exact(channels).nth(output)?;
+        let mut sums = vec![0f64; places];
+        for (map, &weight) in self.features.chunks_exact(places).zip(weights) {
+            for (sum, &value) in sums.iter_mut().zip(map) {
+                *sum += f64::from(weight) * f64::from(value);
+            }
+        }
+        Some(ClassMap {
+            rows,
+            columns,
+            values: sums.into_iter().map(|sum| sum as f32).collect(),
+            bias: *self.explainer.bias.get(output)?,
+            logit: *self.logits.get(output)?,
+            score: *self.scores.get(output)?,
+        })
+    }
+}
+
+impl ClassMap {
+    /// The values of a row.
+    pub fn row(&self, row: usize) -> &[f32] {
+        &self.values[row * self.columns..][..self.columns]
+    }
+
+    /// The least and the largest value.
+    pub fn range(&self) -> (f32, f32) {
+        let empty = (f32::INFINITY, f32::NEG_INFINITY);
+        let values = self.values.iter();
+        values.fold(empty, |(low, high), &v| (low.min(v), high.max(v)))
+    }
+}
+
+/// As the network's own kernels take it.
+fn mean(values: &[f32]) -> f32 {
+    let sum = values.iter().fold(0.0, |sum, value| sum + value);
+    sum / values.len() as f32
+}
