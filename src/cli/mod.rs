@@ -10,6 +10,7 @@ mod bundle;
 mod classify;
 mod convert;
 mod doctor;
+mod embed;
 mod environment;
 mod grep;
 mod inputs;
@@ -23,6 +24,7 @@ mod progress;
 mod pull;
 mod session;
 mod shell;
+mod similar;
 mod summary;
 mod terminal;
 
@@ -70,6 +72,8 @@ struct Global {
 enum Command {
     Classify(classify::Arguments),
     Grep(grep::Arguments),
+    Embed(embed::Arguments),
+    Similar(similar::Arguments),
     Summary(summary::Arguments),
     Pull(pull::Arguments),
     Models(models::Arguments),
@@ -126,6 +130,8 @@ fn run(cli: Cli) -> Result<Outcome> {
     match cli.command {
         Command::Classify(arguments) => classify::run(&arguments, global),
         Command::Grep(arguments) => grep::run(&arguments, global),
+        Command::Embed(arguments) => embed::run(&arguments, global),
+        Command::Similar(arguments) => similar::run(&arguments, global),
         Command::Summary(arguments) => summary::run(&arguments, global),
         Command::Pull(arguments) => pull::run(&arguments, global),
         Command::Models(arguments) => models::run(&arguments),

@@ -1,14 +1,11 @@
 //! JSON: one array, or one object a line.
 
-use std::ffi::OsStr;
 use std::io::{self, Write};
 
-use base64::Engine;
-use base64::engine::general_purpose::STANDARD;
 use mobilenet::Prediction;
 use serde::Serialize;
 
-use super::{Row, RowWriter, kind_name};
+use super::{ErrorKeys, PathKeys, Row, RowWriter};
 use crate::cli::options::Provenance;
 
 pub struct Json<W> {
@@ -36,20 +33,12 @@ impl<W: Write> Json<W> {
 
 #[derive(Serialize)]
 struct Object<'a> {
-    /// Null where the name is not UTF-8.
-    path: Option<&'a str>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    path_base64: Option<String>,
+    #[serde(flatten)]
+    path: PathKeys<'a>,
     predictions: &'a [Prediction],
-    error: Option<ErrorObject<'a>>,
+    error: Option<ErrorKeys<'a>>,
     #[serde(skip_serializing_if = "Option::is_none")]
     model: Option<&'a Provenance>,
-}
-
-#[derive(Serialize)]
-struct ErrorObject<'a> {
-    kind: String,
-    message: &'a str,
 }
 
 impl<W: Write> RowWriter for Json<W> {
@@ -61,17 +50,10 @@ impl<W: Write> RowWriter for Json<W> {
     }
 
     fn row(&mut self, row: &Row) -> io::Result<()> {
-        let path = row.name.to_str();
         let object = Object {
-            path,
-            path_base64: path
-                .is_none()
-                .then(|| STANDARD.encode(name_bytes(row.name))),
+            path: PathKeys::of(row.name),
             predictions: row.answer.unwrap_or_default(),
-            error: row.answer.err().map(|error| ErrorObject {
-                kind: kind_name(error),
-                message: &error.message,
-            }),
+            error: row.answer.err().map(ErrorKeys::of),
             model: row.provenance,
         };
         if self.array {
@@ -93,9 +75,4 @@ impl<W: Write> RowWriter for Json<W> {
         }
         self.out.flush()
     }
-}
-
-/// A name's bytes: the system's own on Unix, where names are bytes.
-pub fn name_bytes(name: &OsStr) -> &[u8] {
-    name.as_encoded_bytes()
 }
