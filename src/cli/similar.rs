@@ -42,7 +42,7 @@ pub struct Arguments {
     top_k: usize,
 
     /// Leave out pictures with a similarity under C; with --groups, what two pictures need to be
-    /// in a group [default: 0, for groups 0.95]
+    /// in a group [default: 0, for groups 0.9]
     #[arg(long, value_name = "C", value_parser = parse_similarity)]
     threshold: Option<f32>,
 
@@ -53,8 +53,8 @@ pub struct Arguments {
     pictures: PictureOptions,
 }
 
-/// The similarity from which on pictures are near-duplicates, see `docs/similar.md`.
-const NEAR_DUPLICATE: f32 = 0.95;
+/// The similarity from which on pictures are near-duplicates, as measured in `docs/embeddings.md`.
+const NEAR_DUPLICATE: f32 = 0.9;
 
 /// A value of `--threshold`.
 fn parse_similarity(text: &str) -> Result<f32, String> {

@@ -61,8 +61,8 @@ pub struct VectorOptions {
 
     /// Write a JSON row for each picture to a file, its path and why it failed, for which .npy
     /// has no room; `-` is stdout
-    #[arg(long, value_name = "FILE")]
-    paths: Option<PathBuf>,
+    #[arg(long = "paths", value_name = "FILE")]
+    paths_file: Option<PathBuf>,
 }
 
 /// How embeddings were made, which a file of them tells.
@@ -107,12 +107,12 @@ impl VectorOptions {
 
     /// Whether what is written tells why a picture failed.
     pub fn tells_failures(&self) -> bool {
-        self.format() != VectorFormat::Npy || self.paths.is_some()
+        self.format() != VectorFormat::Npy || self.paths_file.is_some()
     }
 
     /// The files that are written.
     pub fn files(&self) -> impl Iterator<Item = &Path> {
-        let named = [&self.output, &self.paths].into_iter().flatten();
+        let named = [&self.output, &self.paths_file].into_iter().flatten();
         named.filter_map(|path| file(path))
     }
 
@@ -120,7 +120,7 @@ impl VectorOptions {
     pub fn is_on_stdout(&self) -> bool {
         self.vectors().is_none()
             || self
-                .paths
+                .paths_file
                 .as_deref()
                 .is_some_and(|path| file(path).is_none())
     }
@@ -136,7 +136,7 @@ impl VectorOptions {
     /// What it is.
     pub fn validate(&self) -> Result<()> {
         let format = self.format();
-        if let Some(paths) = &self.paths {
+        if let Some(paths) = &self.paths_file {
             ensure!(
                 format == VectorFormat::Npy,
                 "--paths is for --format npy: the other formats have room for the paths"
@@ -183,7 +183,7 @@ impl VectorOptions {
                 Box::new(safetensors::Safetensors::new(target, made)?)
             }
             VectorFormat::Npy => {
-                let paths: Option<Box<dyn Write>> = match self.paths.as_deref() {
+                let paths: Option<Box<dyn Write>> = match self.paths_file.as_deref() {
                     Some(path) => Some(match file(path) {
                         Some(path) => Box::new(buffered(create(path)?)),
                         None => Box::new(buffered(io::stdout())),
