@@ -15,6 +15,7 @@
 //! - `classify`, `commands`: the program, as a shell uses it
 //! - `album`: folders, lists and streams of pictures, and runs that were stopped
 //! - `grep`: pictures by what they show
+//! - `embed`, `similar`: embeddings, and pictures that look alike
 //! - `bad_input`: damaged, hostile and absent files
 //! - `wordnet`: every group has the classes that WordNet's own program gives it
 //! - `spark`: the program inside Apache Spark (`examples/spark`), skipped without pyspark
@@ -28,6 +29,7 @@ mod classify;
 mod commands;
 mod convert;
 mod cpu;
+mod embed;
 mod grep;
 mod keras;
 mod keras_models;
@@ -36,6 +38,7 @@ mod network;
 mod ops;
 mod pixels;
 mod shared;
+mod similar;
 mod spark;
 mod support;
 mod tflite;
