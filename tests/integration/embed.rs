@@ -348,6 +348,29 @@ fn names_are_bytes() {
     assert!(run("csv").stdout.windows(5).any(|w| w == b"caf\xe9\n"));
 }
 
+/// To what can only be written to in order, all at the end.
+#[cfg(unix)]
+#[test]
+fn a_pipe_with_a_name_is_written_to_as_it_is() {
+    let program = Program::new();
+    let cat = repository("samples/cat.jpg");
+    for format in ["npy", "safetensors", "jsonl"] {
+        let pipe = program.path("pipe");
+        let made = std::process::Command::new("mkfifo").arg(&pipe).status();
+        assert!(made.expect("mkfifo").success());
+        let reader = std::thread::spawn({
+            let pipe = pipe.clone();
+            move || std::fs::read(pipe).expect("read")
+        });
+        let fixed = ["--format", format, arg(&cat)];
+        let ran = run(&program, &[&fixed[..], &["-o", "pipe"]].concat());
+        assert_eq!((ran.code, ran.text()), (Some(0), ""), "{ran:?}");
+        let got = reader.join().expect("an end");
+        assert!(got == run(&program, &fixed).stdout, "{format}");
+        std::fs::remove_file(pipe).expect("removed");
+    }
+}
+
 /// What was answered by then is of use, and a file that can't be is not there.
 #[cfg(unix)]
 #[test]

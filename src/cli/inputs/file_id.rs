@@ -32,3 +32,9 @@ impl FileId {
         path.canonicalize().ok().map(Self)
     }
 }
+
+/// Whether two paths name the same file. Neither is opened: a pipe would wait for its other end.
+pub fn is_same_file(a: &Path, b: &Path) -> bool {
+    let a = FileId::of(a);
+    a.is_some() && a == FileId::of(b)
+}

@@ -20,7 +20,7 @@ use mobilenet::error::ImageError;
 use mobilenet::pixels::{DecodeOptions, read};
 
 pub use embedded::Embedded;
-pub use file_id::FileId;
+pub use file_id::{FileId, is_same_file};
 pub use labelled::Labelled;
 pub use shard::Shard;
 
@@ -59,6 +59,7 @@ impl Args for Sources {
             .arg(
                 Arg::new(PATHS)
                     .value_name("PATH")
+                    .help_heading("Pictures")
                     .help("Pictures and folders of them; `-` is the bytes of one on stdin")
                     .value_parser(value_parser!(OsString))
                     .num_args(0..)

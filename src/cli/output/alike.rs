@@ -16,6 +16,7 @@ use crate::cli::terminal::{Terminal, printable};
 /// Arguments of the output.
 #[derive(Debug, Clone, Args)]
 #[command(next_help_heading = "Output")]
+#[command(mut_arg("format", |arg| arg.help("How to write the answers [default: text]")))]
 pub struct AlikeOptions {
     #[command(flatten)]
     form: FormatOptions,

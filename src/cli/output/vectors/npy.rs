@@ -22,8 +22,8 @@ pub const KEPT_BYTES: usize = 64 << 20;
 
 pub struct Npy {
     file: BufWriter<Box<dyn Target>>,
-    /// The rows go to stdout in the end.
-    to_stdout: bool,
+    /// Where all of it goes in the end, if not there.
+    out: Option<Box<dyn Write>>,
     paths: Option<Box<dyn Write>>,
     width: usize,
     rows: u64,
@@ -43,14 +43,17 @@ impl Npy {
         paths: Option<Box<dyn Write>>,
         width: usize,
     ) -> io::Result<Self> {
-        let to_stdout = file.is_none();
-        let target: Box<dyn Target> = match file {
-            Some(file) => Box::new(file),
-            None => Box::new(spooled_tempfile(KEPT_BYTES)),
+        let (target, out): (Box<dyn Target>, Option<Box<dyn Write>>) = match file {
+            Some(file) if file.metadata()?.is_file() => (Box::new(file), None),
+            Some(pipe) => (Box::new(spooled_tempfile(KEPT_BYTES)), Some(Box::new(pipe))),
+            None => (
+                Box::new(spooled_tempfile(KEPT_BYTES)),
+                Some(Box::new(io::stdout())),
+            ),
         };
         let mut npy = Self {
             file: BufWriter::with_capacity(UNCOUNTED_BYTES, target),
-            to_stdout,
+            out,
             paths,
             width,
             rows: 0,
@@ -102,13 +105,12 @@ impl VectorWriter for Npy {
 
     fn end(&mut self, end: End) -> io::Result<()> {
         self.count()?;
-        if self.to_stdout && end != End::Failed {
-            self.file.rewind()?;
-            let mut out = io::stdout().lock();
-            io::copy(self.file.get_mut(), &mut out)?;
-            out.flush()?;
-        }
-        Ok(())
+        let Some(out) = self.out.as_mut().filter(|_| end != End::Failed) else {
+            return self.file.flush();
+        };
+        self.file.rewind()?;
+        io::copy(self.file.get_mut(), out)?;
+        out.flush()
     }
 }
 
