@@ -5,7 +5,7 @@ use image::RgbImage;
 use serde::Serialize;
 
 use crate::device::OpenedDevice;
-use crate::embedder::Embedder;
+use crate::embedder::{Embedder, not_a_number};
 use crate::error::{Error, Result};
 use crate::labels::Labels;
 use crate::model::MobileNet;
@@ -202,8 +202,7 @@ pub(crate) fn softmax(logits: &[f32]) -> Result<Vec<f32>> {
         .collect();
     let sum: f64 = powers.iter().sum();
     if !sum.is_finite() {
-        let message = "the network's answer is not a number: its weights are damaged";
-        return Err(Error::Config(message.into()));
+        return Err(not_a_number());
     }
     Ok(powers.iter().map(|p| (p / sum) as f32).collect())
 }

@@ -4,7 +4,7 @@ use candle_core::DType;
 use image::RgbImage;
 
 use crate::device::OpenedDevice;
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::model::MobileNet;
 use crate::pixels::{Preprocessing, to_tensor};
 use crate::weights::Checkpoint;
@@ -56,7 +56,7 @@ impl Embedder {
     /// They do not depend on which pictures share a batch.
     ///
     /// # Errors
-    /// A failure of the device.
+    /// A failure of the device, or weights that lead to what is not a number.
     pub fn embeddings(&self, images: &[RgbImage]) -> Result<Vec<Vec<f32>>> {
         let apply = |image| self.preprocessing.apply(image);
         self.embeddings_of_inputs(&images.iter().map(apply).collect::<Vec<_>>())
@@ -71,7 +71,11 @@ impl Embedder {
             return Ok(Vec::new());
         }
         let pixels = to_tensor(inputs, self.network.device())?;
-        Ok(self.network.embed(&pixels)?.to_vec2()?)
+        let embeddings: Vec<Vec<f32>> = self.network.embed(&pixels)?.to_vec2()?;
+        match embeddings.iter().flatten().all(|value| value.is_finite()) {
+            true => Ok(embeddings),
+            false => Err(not_a_number()),
+        }
     }
 
     /// The logits of pictures that [`Preprocessing::apply`] has been applied to.
@@ -85,4 +89,10 @@ impl Embedder {
         let pixels = to_tensor(inputs, self.network.device())?;
         Ok(self.network.forward(&pixels)?.to_vec2()?)
     }
+}
+
+/// What is said of an answer that is none.
+pub(crate) fn not_a_number() -> Error {
+    let message = "the network's answer is not a number: its weights are damaged";
+    Error::Config(message.into())
 }

@@ -42,6 +42,7 @@ pub mod model;
 pub mod ops;
 pub mod pixels;
 mod rejection;
+pub mod similarity;
 pub mod weights;
 
 pub use classifier::{Classifier, Prediction, UNKNOWN, top_outputs};

@@ -10,6 +10,7 @@ mod bundle;
 mod classify;
 mod convert;
 mod doctor;
+mod embed;
 mod environment;
 mod explain;
 mod grep;
@@ -24,6 +25,7 @@ mod progress;
 mod pull;
 mod session;
 mod shell;
+mod similar;
 mod summary;
 mod terminal;
 
@@ -72,6 +74,8 @@ enum Command {
     Classify(classify::Arguments),
     Grep(grep::Arguments),
     Explain(explain::Arguments),
+    Embed(embed::Arguments),
+    Similar(similar::Arguments),
     Summary(summary::Arguments),
     Pull(pull::Arguments),
     Models(models::Arguments),
@@ -129,6 +133,8 @@ fn run(cli: Cli) -> Result<Outcome> {
         Command::Classify(arguments) => classify::run(&arguments, global),
         Command::Grep(arguments) => grep::run(&arguments, global),
         Command::Explain(arguments) => explain::run(&arguments, global),
+        Command::Embed(arguments) => embed::run(&arguments, global),
+        Command::Similar(arguments) => similar::run(&arguments, global),
         Command::Summary(arguments) => summary::run(&arguments, global),
         Command::Pull(arguments) => pull::run(&arguments, global),
         Command::Models(arguments) => models::run(&arguments),

@@ -162,6 +162,39 @@ impl Pictures {
     }
 }
 
+/// The progress of comparing all with all, of which only the share that is done is known.
+pub struct Comparing {
+    bar: ProgressBar,
+    begin: Instant,
+    global: Global,
+}
+
+impl Comparing {
+    /// A bar for it, which shows nothing in a pipe, and with `--quiet`.
+    pub fn new(global: Global) -> Self {
+        let hidden = ProgressDrawTarget::hidden();
+        let bar = ProgressBar::with_draw_target(Some(100), hidden);
+        show(&bar, "{bar:20} {percent} % compared  {eta} left");
+        let begin = Instant::now();
+        Self { bar, begin, global }
+    }
+
+    /// So much is done, of 1.
+    pub fn done(&self, share: f64) {
+        self.bar.set_position((share * 100.0) as u64);
+        if self.bar.is_hidden() && !self.global.quiet && self.begin.elapsed() > PATIENCE {
+            // indicatif draws nothing where stderr is not a terminal.
+            self.bar.set_draw_target(ProgressDrawTarget::stderr());
+        }
+    }
+}
+
+impl Drop for Comparing {
+    fn drop(&mut self) {
+        self.bar.finish_and_clear();
+    }
+}
+
 impl Drop for Pictures {
     fn drop(&mut self) {
         self.bar.finish_and_clear();

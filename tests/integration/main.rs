@@ -17,6 +17,7 @@
 //! - `explain`: class activation maps
 //! - `figures`: pictures of numbers
 //! - `grep`: pictures by what they show
+//! - `embed`, `similar`: embeddings, and pictures that look alike
 //! - `bad_input`: damaged, hostile and absent files
 //! - `wordnet`: every group has the classes that WordNet's own program gives it
 //! - `rejection`: pictures of none of the classes
@@ -31,6 +32,7 @@ mod classify;
 mod commands;
 mod convert;
 mod cpu;
+mod embed;
 mod explain;
 mod figures;
 mod grep;
@@ -42,6 +44,7 @@ mod ops;
 mod pixels;
 mod rejection;
 mod shared;
+mod similar;
 mod spark;
 mod support;
 mod tflite;

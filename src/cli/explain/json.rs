@@ -10,13 +10,13 @@ use mobilenet::pixels::Region;
 use serde::Serialize;
 
 use super::Answer;
-use crate::cli::output::{ErrorObject, PathObject};
+use crate::cli::output::{ErrorKeys, PathKeys};
 
 /// The keys are the same for every picture.
 #[derive(Serialize)]
 struct Object<'a> {
     #[serde(flatten)]
-    path: PathObject<'a>,
+    path: PathKeys<'a>,
     /// Of the upright picture, in pixels.
     size: Option<Size>,
     /// The part of the upright picture that each map covers, in its pixels.
@@ -24,7 +24,7 @@ struct Object<'a> {
     /// Whether no class is likely enough for the checkpoint.
     rejected: bool,
     classes: Vec<Explained<'a>>,
-    error: Option<ErrorObject<'a>>,
+    error: Option<ErrorKeys<'a>>,
 }
 
 #[derive(Serialize)]
@@ -64,7 +64,7 @@ pub fn write(name: &OsStr, answer: Result<&Answer, &ImageError>) -> io::Result<(
     let found = answer.ok();
     let classes = found.map(|answer| answer.classes.iter().map(Explained::new).collect());
     let object = Object {
-        path: PathObject::new(name),
+        path: PathKeys::of(name),
         size: found.map(|answer| Size {
             width: answer.picture.width(),
             height: answer.picture.height(),
@@ -72,7 +72,7 @@ pub fn write(name: &OsStr, answer: Result<&Answer, &ImageError>) -> io::Result<(
         region: found.map(|answer| answer.region),
         rejected: found.is_some_and(|answer| answer.rejected.is_some()),
         classes: classes.unwrap_or_default(),
-        error: answer.err().map(ErrorObject::new),
+        error: answer.err().map(ErrorKeys::of),
     };
     let mut out = BufWriter::new(io::stdout().lock());
     serde_json::to_writer(&mut out, &object)?;

@@ -1,5 +1,7 @@
 //! The pictures that a command line names, one after the other.
 
+pub mod embedded;
+mod file_id;
 mod labelled;
 mod list;
 mod shard;
@@ -17,11 +19,13 @@ use clap::{Arg, ArgAction, ArgMatches, Args, Command, FromArgMatches, value_pars
 use mobilenet::error::ImageError;
 use mobilenet::pixels::{DecodeOptions, read};
 
+pub use embedded::Embedded;
+pub use file_id::{FileId, is_same_file};
 pub use labelled::Labelled;
 pub use shard::Shard;
 
 /// The name of the bytes on stdin.
-const STDIN: &str = "-";
+pub const STDIN: &str = "-";
 
 /// Where pictures are named, in the order of the command line.
 #[derive(Debug, Clone, Default)]
@@ -55,6 +59,7 @@ impl Args for Sources {
             .arg(
                 Arg::new(PATHS)
                     .value_name("PATH")
+                    .help_heading("Pictures")
                     .help("Pictures and folders of them; `-` is the bytes of one on stdin")
                     .value_parser(value_parser!(OsString))
                     .num_args(0..)
@@ -93,7 +98,13 @@ impl FromArgMatches for Sources {
 }
 
 impl Sources {
-    fn readers_of_stdin(&self) -> usize {
+    /// One path alone.
+    pub fn of(path: OsString) -> Self {
+        Self(vec![Source::Path(path)])
+    }
+
+    /// How many of them are read from stdin, from which only one can be.
+    pub fn readers_of_stdin(&self) -> usize {
         let stdin = |source: &&Source| match source {
             Source::Path(name) | Source::List(name, _) => name == STDIN,
         };
@@ -107,6 +118,19 @@ impl Sources {
             Source::Path(path) => Some(path),
             Source::List(..) => None,
         }
+    }
+
+    /// Takes away the paths that name files of embeddings.
+    pub fn take_embeddings(&mut self) -> Vec<PathBuf> {
+        let is_file = |source: &mut Source| match source {
+            Source::Path(name) => Embedded::is_named_by(Path::new(name)),
+            Source::List(..) => false,
+        };
+        let taken = self.0.extract_if(.., is_file);
+        let paths = taken.map(|source| match source {
+            Source::Path(name) | Source::List(name, _) => name.into(),
+        });
+        paths.collect()
     }
 
     /// The files that are named, lists among them.

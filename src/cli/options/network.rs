@@ -13,6 +13,7 @@ use serde::Serialize;
 
 use super::{LabelOptions, ModelOptions, RunOptions, Running, ViewOptions};
 use crate::cli::Global;
+use crate::cli::inputs::is_same_file;
 use crate::cli::pipeline::{Model, Pipeline};
 
 /// What a command needs that shows pictures to a network.
@@ -65,7 +66,7 @@ impl NetworkOptions {
 /// They are the same file.
 pub fn refuse_same(read: Option<&Path>, output: &Path) -> Result<()> {
     if let Some(read) = read {
-        let same = same_file::is_same_file(read, output).unwrap_or(false);
+        let same = is_same_file(read, output);
         let (read, output) = (read.display(), output.display());
         ensure!(!same, "{output}: it would replace {read}, which is read");
     }

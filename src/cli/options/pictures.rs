@@ -6,7 +6,7 @@ use anyhow::{Result, ensure};
 use clap::Args;
 
 use super::NetworkOptions;
-use crate::cli::inputs::{Inputs, Shard, Sources};
+use crate::cli::inputs::{Inputs, Shard, Sources, is_same_file};
 
 /// What a command needs that classifies pictures.
 #[derive(Debug, Clone, Args)]
@@ -30,7 +30,7 @@ impl PictureOptions {
     /// It is one of the files that are named.
     pub fn protect(&self, output: &Path) -> Result<()> {
         for named in self.sources.files() {
-            let same = same_file::is_same_file(named, output).unwrap_or(false);
+            let same = is_same_file(named, output);
             let (named, output) = (named.display(), output.display());
             ensure!(
                 !same,

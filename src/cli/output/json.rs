@@ -1,15 +1,11 @@
 //! JSON: one array, or one object a line.
 
-use std::ffi::OsStr;
 use std::io::{self, Write};
 
-use base64::Engine;
-use base64::engine::general_purpose::STANDARD;
 use mobilenet::Prediction;
-use mobilenet::error::ImageError;
 use serde::Serialize;
 
-use super::{Row, RowWriter, kind_name};
+use super::{ErrorKeys, PathKeys, Row, RowWriter};
 use crate::cli::options::Provenance;
 
 pub struct Json<W> {
@@ -35,49 +31,14 @@ impl<W: Write> Json<W> {
     }
 }
 
-/// A name as JSON has it.
-#[derive(Serialize)]
-pub struct PathObject<'a> {
-    /// Null where the name is not UTF-8.
-    path: Option<&'a str>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    path_base64: Option<String>,
-}
-
-impl<'a> PathObject<'a> {
-    pub fn new(name: &'a OsStr) -> Self {
-        let path = name.to_str();
-        Self {
-            path,
-            path_base64: path.is_none().then(|| STANDARD.encode(name_bytes(name))),
-        }
-    }
-}
-
 #[derive(Serialize)]
 struct Object<'a> {
     #[serde(flatten)]
-    path: PathObject<'a>,
+    path: PathKeys<'a>,
     predictions: &'a [Prediction],
-    error: Option<ErrorObject<'a>>,
+    error: Option<ErrorKeys<'a>>,
     #[serde(skip_serializing_if = "Option::is_none")]
     model: Option<&'a Provenance>,
-}
-
-/// Why a picture has no answer.
-#[derive(Serialize)]
-pub struct ErrorObject<'a> {
-    kind: String,
-    message: &'a str,
-}
-
-impl<'a> ErrorObject<'a> {
-    pub fn new(error: &'a ImageError) -> Self {
-        Self {
-            kind: kind_name(error),
-            message: &error.message,
-        }
-    }
 }
 
 impl<W: Write> RowWriter for Json<W> {
@@ -90,9 +51,9 @@ impl<W: Write> RowWriter for Json<W> {
 
     fn row(&mut self, row: &Row) -> io::Result<()> {
         let object = Object {
-            path: PathObject::new(row.name),
+            path: PathKeys::of(row.name),
             predictions: row.answer.unwrap_or_default(),
-            error: row.answer.err().map(ErrorObject::new),
+            error: row.answer.err().map(ErrorKeys::of),
             model: row.provenance,
         };
         if self.array {
@@ -114,9 +75,4 @@ impl<W: Write> RowWriter for Json<W> {
         }
         self.out.flush()
     }
-}
-
-/// A name's bytes: the system's own on Unix, where names are bytes.
-pub fn name_bytes(name: &OsStr) -> &[u8] {
-    name.as_encoded_bytes()
 }

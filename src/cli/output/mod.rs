@@ -1,10 +1,15 @@
-//! The answers of `classify`, one file a format.
+//! The answers of `classify`, one file a format; `row` is what the rows of other commands have
+//! in common with them, `vectors` are those of `embed`, `alike` those of `similar`.
 
+mod alike;
 mod json;
 mod options;
 mod resume;
+mod row;
 mod table;
+mod target;
 mod text;
+mod vectors;
 
 use std::ffi::OsStr;
 use std::io::{self, Write};
@@ -16,8 +21,11 @@ use mobilenet::error::ImageError;
 
 use super::options::Provenance;
 use super::terminal::Terminal;
-pub use json::{ErrorObject, PathObject};
-pub use options::OutputOptions;
+pub use alike::{AlikeOptions, write_groups, write_nearest};
+pub use options::{FormatOptions, OutputOptions};
+use row::name_bytes;
+pub use row::{ErrorKeys, PathKeys};
+pub use vectors::{End, Made, VectorFormat, VectorOptions};
 
 /// `--format` of `classify`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -44,11 +52,11 @@ impl Format {
 }
 
 /// The answer to one input.
-pub struct Row<'a> {
+pub struct Row<'a, T = Prediction> {
     /// The input's name as it was given.
     pub name: &'a OsStr,
-    /// Its most probable classes, or why it has none.
-    pub answer: Result<&'a [Prediction], &'a ImageError>,
+    /// Its most probable classes (or what else it was asked for), or why it has none.
+    pub answer: Result<&'a [T], &'a ImageError>,
     /// What answered, where that was asked for; for JSON.
     pub provenance: Option<&'a Provenance>,
 }
@@ -75,13 +83,5 @@ fn writer(format: Format, out: impl Write + 'static, terminal: Terminal) -> Box<
         Format::Jsonl => Box::new(json::Json::lines(out)),
         Format::Csv => Box::new(table::Table::new(out, b',')),
         Format::Tsv => Box::new(table::Table::new(out, b'\t')),
-    }
-}
-
-/// The name of an error's kind in machine-readable output.
-fn kind_name(error: &ImageError) -> String {
-    match serde_json::to_value(error.kind) {
-        Ok(serde_json::Value::String(name)) => name,
-        _ => String::new(),
     }
 }

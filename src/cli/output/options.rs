@@ -1,21 +1,21 @@
 //! How and where the answers of `classify` are written.
 
 use std::fs::File;
-use std::io::{self, BufWriter, Read, Seek, SeekFrom, Write};
+use std::io::{self, Seek, SeekFrom};
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, ensure};
 use clap::Args;
-use mobilenet::pixels::looks_like_image;
 
 use super::resume::Earlier;
+use super::target::{buffered, create};
 use super::{Format, RowWriter, writer};
 use crate::cli::terminal::Terminal;
 
-/// Arguments of the output.
+/// The form of the answers.
 #[derive(Debug, Clone, Args)]
 #[command(next_help_heading = "Output")]
-pub struct OutputOptions {
+pub struct FormatOptions {
     /// How to write the answers [default: what the name of --output says, else text]
     #[arg(long, value_name = "FORMAT", group = "form")]
     format: Option<Format>,
@@ -27,6 +27,25 @@ pub struct OutputOptions {
     /// Short for --format jsonl
     #[arg(long, group = "form")]
     jsonl: bool,
+}
+
+impl FormatOptions {
+    /// The form that was asked for, if one was.
+    pub fn format(&self) -> Option<Format> {
+        match self {
+            Self { json: true, .. } => Some(Format::Json),
+            Self { jsonl: true, .. } => Some(Format::Jsonl),
+            Self { format, .. } => *format,
+        }
+    }
+}
+
+/// Arguments of the output.
+#[derive(Debug, Clone, Args)]
+#[command(next_help_heading = "Output")]
+pub struct OutputOptions {
+    #[command(flatten)]
+    form: FormatOptions,
 
     /// Write the answers to a file in place of stdout (`-`)
     #[arg(short, long, value_name = "FILE")]
@@ -49,13 +68,9 @@ pub struct Output {
 impl OutputOptions {
     /// The form of the answers.
     pub fn format(&self) -> Format {
-        match self {
-            Self { json: true, .. } => Format::Json,
-            Self { jsonl: true, .. } => Format::Jsonl,
-            Self { format, output, .. } => format
-                .or_else(|| Format::of_name(output.as_deref()?))
-                .unwrap_or(Format::Text),
-        }
+        let form = self.form.format();
+        form.or_else(|| Format::of_name(self.output.as_deref()?))
+            .unwrap_or(Format::Text)
     }
 
     /// Opens the output, and reads what an earlier run left of it.
@@ -68,20 +83,16 @@ impl OutputOptions {
             let rows = writer(format, buffered(io::stdout()), Terminal::of_stdout());
             return Ok(begun(rows)?);
         };
-        let file = |e| format!("{}: {e}", path.display());
         if self.resume {
             let resumable = matches!(format, Format::Jsonl | Format::Csv | Format::Tsv);
             ensure!(resumable, "only --format jsonl, csv and tsv can be resumed");
             if path.exists() {
-                return reopen(path, format, top_k).with_context(|| file("can't resume"));
+                let failed = || format!("{}: can't resume", path.display());
+                return reopen(path, format, top_k).with_context(failed);
             }
         }
-        ensure!(
-            !is_picture(path),
-            file("is a picture, which the answers would replace")
-        );
-        let out = File::create(path).with_context(|| file("can't be written"))?;
-        Ok(begun(writer(format, buffered(out), Terminal::none()))?)
+        let out = buffered(create(path)?);
+        Ok(begun(writer(format, out, Terminal::none()))?)
     }
 
     /// The file that the answers go to; `-` is stdout.
@@ -112,21 +123,6 @@ fn reopen(path: &Path, format: Format, top_k: usize) -> Result<Output> {
     };
     output.earlier = Some(earlier);
     Ok(output)
-}
-
-/// A buffer that holds any row, so that a row is written at once: several processes may share a
-/// pipe.
-fn buffered<W: Write>(out: W) -> BufWriter<W> {
-    BufWriter::with_capacity(1 << 18, out)
-}
-
-fn is_picture(path: &Path) -> bool {
-    let mut start = Vec::new();
-    // Opening a pipe waits for its other end.
-    path.is_file()
-        && File::open(path)
-            .and_then(|file| file.take(32).read_to_end(&mut start))
-            .is_ok_and(|_| looks_like_image(&start))
 }
 
 fn begun(mut rows: Box<dyn RowWriter>) -> io::Result<Output> {

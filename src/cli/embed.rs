@@ -1,0 +1,103 @@
+//! `mobilenet embed`
+
+use std::ops::ControlFlow;
+use std::sync::Arc;
+
+use anyhow::{Result, ensure};
+use clap::Args;
+use mobilenet::similarity::normalise;
+
+use super::options::PictureOptions;
+use super::output::{End, Made, Row, VectorFormat, VectorOptions};
+use super::session::Session;
+use super::{Global, Outcome};
+
+/// Print what the network makes of pictures before it decides: an embedding of each
+#[derive(Debug, Args)]
+#[command(after_help = "\
+An embedding is the global average pool of the last block: int(1024 * alpha) numbers, none of them \
+negative, that are alike for pictures that look alike. A checkpoint needs no classifier. Rows are \
+in the order of the pictures; one that can't be read keeps its place: null in jsonl, empty in csv, \
+NaN in npy and safetensors. npy in a pipe, and safetensors, are written at the end, in a file of \
+npy all that was answered can be read at any time.")]
+pub struct Arguments {
+    /// Divide each embedding by its length (L2 norm)
+    #[arg(long)]
+    normalize: bool,
+
+    /// Say in each JSON row what answered: the weights and their SHA-256, recipe, device, version
+    #[arg(long, help_heading = "Output")]
+    provenance: bool,
+
+    #[command(flatten)]
+    output: VectorOptions,
+
+    #[command(flatten)]
+    pictures: PictureOptions,
+}
+
+pub fn run(arguments: &Arguments, global: Global) -> Result<Outcome> {
+    let (output, pictures) = (&arguments.output, &arguments.pictures);
+    ensure!(
+        !arguments.provenance || output.format() == VectorFormat::Jsonl,
+        "--provenance is for --format jsonl; safetensors tell it always"
+    );
+    output.validate()?;
+    // First, because it is quick to fail.
+    let inputs = pictures.inputs()?;
+    let network = pictures.network.open(global)?;
+    let embedder = Arc::new(network.embedder()?);
+    let mut session = Session::new(
+        inputs,
+        pictures.sources.is_single(),
+        network.pipeline(embedder),
+        global,
+    );
+    if output.tells_failures() {
+        session = session.with_failures_in_output();
+    }
+    for file in output.files() {
+        pictures.protect(file)?;
+    }
+    if !output.is_on_stdout() {
+        session = session.with_answers_elsewhere();
+    }
+    let provenance = arguments.provenance.then(|| network.provenance());
+    let mut rows = output.open(Made {
+        width: network.checkpoint.config().embedding_len(),
+        normalised: arguments.normalize,
+        model: output.names_the_model().then(|| network.provenance()),
+    })?;
+    let tally = session.run(|answer| {
+        let embedding = answer.values.as_ref().map(|values| {
+            let mut values = values.clone();
+            if arguments.normalize {
+                normalise(&mut values);
+            }
+            values
+        });
+        rows.row(&Row {
+            name: &answer.name,
+            answer: embedding.as_deref().map_err(|error| *error),
+            provenance: provenance.as_ref(),
+        })?;
+        Ok(ControlFlow::Continue(()))
+    });
+    let tally = match tally {
+        Ok(tally) => tally,
+        Err(error) => {
+            // What went wrong first is what there is to tell.
+            let _ = rows.end(End::Failed);
+            return Err(error);
+        }
+    };
+    if tally.interrupted {
+        rows.end(End::Stopped)?;
+        return Ok(Outcome::Interrupted);
+    }
+    rows.end(End::Complete)?;
+    Ok(match tally.failed {
+        0 => Outcome::Complete,
+        _ => Outcome::Incomplete,
+    })
+}

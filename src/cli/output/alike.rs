@@ -1,0 +1,194 @@
+//! The answers of `similar`: pictures by their similarity, and groups of them.
+
+use std::ffi::{OsStr, OsString};
+use std::io::{self, Write};
+
+use anyhow::{Result, ensure};
+use clap::Args;
+use mobilenet::similarity::Group;
+use serde::Serialize;
+
+use super::row::Records;
+use super::target::buffered;
+use super::{Format, FormatOptions, PathKeys, name_bytes};
+use crate::cli::terminal::{Terminal, printable};
+
+/// Arguments of the output.
+#[derive(Debug, Clone, Args)]
+#[command(next_help_heading = "Output")]
+#[command(mut_arg("format", |arg| arg.help("How to write the answers [default: text]")))]
+pub struct AlikeOptions {
+    #[command(flatten)]
+    form: FormatOptions,
+
+    /// Print only paths and end each with NUL, for `xargs -0`; groups are parted by another NUL
+    #[arg(short = '0', long)]
+    null: bool,
+}
+
+impl AlikeOptions {
+    fn format(&self) -> Format {
+        self.form.format().unwrap_or(Format::Text)
+    }
+
+    /// Refuses what can't be printed together.
+    ///
+    /// # Errors
+    /// What it is.
+    pub fn validate(&self) -> Result<()> {
+        let text = self.format() == Format::Text;
+        ensure!(text || !self.null, "-0 is for --format text");
+        Ok(())
+    }
+}
+
+/// Prints pictures with their similarity, in the order in which they are given.
+pub fn write_nearest(options: &AlikeOptions, found: &[(f32, OsString)]) -> io::Result<()> {
+    #[derive(Serialize)]
+    struct Object<'a> {
+        #[serde(flatten)]
+        path: PathKeys<'a>,
+        similarity: f32,
+    }
+    let objects = found.iter().map(|(similarity, name)| Object {
+        path: PathKeys::of(name),
+        similarity: *similarity,
+    });
+    let table = |delimiter| {
+        let mut out = Records::new(buffered(io::stdout()), delimiter);
+        out.record(["path", "rank", "similarity"])?;
+        for (rank, (similarity, name)) in found.iter().enumerate() {
+            let rank = (rank + 1).to_string();
+            let similarity = similarity.to_string();
+            out.record([name_bytes(name), rank.as_bytes(), similarity.as_bytes()])?;
+        }
+        out.flush()
+    };
+    match options.format() {
+        Format::Json => array(objects),
+        Format::Jsonl => lines(objects),
+        Format::Csv => table(b','),
+        Format::Tsv => table(b'\t'),
+        Format::Text => {
+            let mut paths = Paths::new(options);
+            for (similarity, name) in found {
+                if !options.null {
+                    write!(paths.out, "{similarity:.4}  ")?;
+                }
+                paths.path(name)?;
+            }
+            paths.out.flush()
+        }
+    }
+}
+
+/// Prints groups of pictures, whose names have the numbers that the groups mean.
+pub fn write_groups(
+    options: &AlikeOptions,
+    groups: &[Group],
+    names: &[OsString],
+) -> io::Result<()> {
+    #[derive(Serialize)]
+    struct Object<'a> {
+        pictures: Vec<PathKeys<'a>>,
+        lowest: f32,
+        highest: f32,
+    }
+    let objects = groups.iter().map(|group| Object {
+        pictures: group
+            .members
+            .iter()
+            .map(|&i| PathKeys::of(&names[i]))
+            .collect(),
+        lowest: group.lowest,
+        highest: group.highest,
+    });
+    let table = |delimiter| {
+        let mut out = Records::new(buffered(io::stdout()), delimiter);
+        out.record(["path", "group", "lowest", "highest"])?;
+        for (number, group) in groups.iter().enumerate() {
+            let number = (number + 1).to_string();
+            let (lowest, highest) = (group.lowest.to_string(), group.highest.to_string());
+            let rest = [&number, &lowest, &highest].map(|text| text.as_bytes());
+            for &i in &group.members {
+                let path = [name_bytes(&names[i])];
+                out.record(path.into_iter().chain(rest))?;
+            }
+        }
+        out.flush()
+    };
+    match options.format() {
+        Format::Json => array(objects),
+        Format::Jsonl => lines(objects),
+        Format::Csv => table(b','),
+        Format::Tsv => table(b'\t'),
+        Format::Text => {
+            let mut paths = Paths::new(options);
+            for (number, group) in groups.iter().enumerate() {
+                if number > 0 {
+                    paths.end()?;
+                }
+                for &i in &group.members {
+                    paths.path(&names[i])?;
+                }
+            }
+            paths.out.flush()
+        }
+    }
+}
+
+/// Paths as text.
+struct Paths {
+    out: io::BufWriter<io::Stdout>,
+    /// Only a person reads a terminal.
+    readable: bool,
+    end: &'static [u8],
+}
+
+impl Paths {
+    fn new(options: &AlikeOptions) -> Self {
+        Self {
+            out: buffered(io::stdout()),
+            readable: Terminal::of_stdout().width.is_some() && !options.null,
+            end: if options.null { b"\0" } else { b"\n" },
+        }
+    }
+
+    fn path(&mut self, name: &OsStr) -> io::Result<()> {
+        match self.readable {
+            true => self
+                .out
+                .write_all(printable(&name.to_string_lossy()).as_bytes())?,
+            false => self.out.write_all(name_bytes(name))?,
+        }
+        self.end()
+    }
+
+    fn end(&mut self) -> io::Result<()> {
+        self.out.write_all(self.end)
+    }
+}
+
+/// One JSON array, an object a line.
+fn array(objects: impl Iterator<Item = impl Serialize>) -> io::Result<()> {
+    let mut out = buffered(io::stdout());
+    write!(out, "[")?;
+    let mut empty = true;
+    for object in objects {
+        out.write_all(if empty { b"\n" } else { b",\n" })?;
+        serde_json::to_writer(&mut out, &object)?;
+        empty = false;
+    }
+    out.write_all(if empty { b"]\n" } else { b"\n]\n" })?;
+    out.flush()
+}
+
+/// A JSON object a line.
+fn lines(objects: impl Iterator<Item = impl Serialize>) -> io::Result<()> {
+    let mut out = buffered(io::stdout());
+    for object in objects {
+        serde_json::to_writer(&mut out, &object)?;
+        out.write_all(b"\n")?;
+    }
+    out.flush()
+}

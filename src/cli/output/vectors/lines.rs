@@ -1,0 +1,47 @@
+//! JSON Lines: an object a picture.
+
+use std::io::{self, Write};
+
+use serde::Serialize;
+
+use super::{End, VectorWriter};
+use crate::cli::options::Provenance;
+use crate::cli::output::{ErrorKeys, PathKeys, Row};
+
+pub struct Lines<W> {
+    out: W,
+}
+
+impl<W: Write> Lines<W> {
+    pub fn new(out: W) -> Self {
+        Self { out }
+    }
+}
+
+#[derive(Serialize)]
+struct Object<'a> {
+    #[serde(flatten)]
+    path: PathKeys<'a>,
+    embedding: Option<&'a [f32]>,
+    error: Option<ErrorKeys<'a>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    model: Option<&'a Provenance>,
+}
+
+impl<W: Write> VectorWriter for Lines<W> {
+    fn row(&mut self, row: &Row<f32>) -> io::Result<()> {
+        let object = Object {
+            path: PathKeys::of(row.name),
+            embedding: row.answer.ok(),
+            error: row.answer.err().map(ErrorKeys::of),
+            model: row.provenance,
+        };
+        serde_json::to_writer(&mut self.out, &object)?;
+        self.out.write_all(b"\n")?;
+        self.out.flush()
+    }
+
+    fn end(&mut self, _: End) -> io::Result<()> {
+        self.out.flush()
+    }
+}

@@ -1,0 +1,242 @@
+//! `mobilenet similar`
+
+use std::collections::HashSet;
+use std::ffi::{OsStr, OsString};
+use std::ops::ControlFlow;
+use std::path::Path;
+use std::sync::Arc;
+
+use anyhow::{Context, Result, anyhow, ensure};
+use clap::Args;
+use mobilenet::Embedder;
+use mobilenet::similarity::{Collection, Nearest};
+
+use super::inputs::embedded::model;
+use super::inputs::{Embedded, FileId, STDIN, Sources};
+use super::interrupt::Interrupt;
+use super::options::{Network, PictureOptions};
+use super::output::{AlikeOptions, write_groups, write_nearest};
+use super::progress::Comparing;
+use super::session::{Session, Tally};
+use super::terminal::printable;
+use super::{Global, Outcome, note};
+
+/// Find pictures that look alike: those nearest to one, or groups of near-duplicates
+#[derive(Debug, Args)]
+#[command(
+    override_usage = "mobilenet similar [OPTIONS] QUERY PATH...\n       \
+                      mobilenet similar [OPTIONS] --groups PATH...",
+    after_help = "\
+Pictures are as alike as their embeddings (see `mobilenet embed`) point the same way: the cosine of \
+the angle between them, 1 for the same picture. A PATH may also be a file that `mobilenet embed -o \
+FILE.safetensors` wrote, whose pictures come first and are not read again. A file that is found \
+twice, by another name or a link, counts once, and QUERY not at all."
+)]
+pub struct Arguments {
+    /// Print groups of pictures that look alike, in place of those nearest to one
+    #[arg(long, conflicts_with = "top_k")]
+    groups: bool,
+
+    /// How many of the nearest pictures
+    #[arg(short = 'k', long, default_value = "10", value_name = "N")]
+    top_k: usize,
+
+    /// Leave out pictures with a similarity under C; with --groups, what two pictures need to be
+    /// in a group [default: 0, for groups 0.9]
+    #[arg(long, value_name = "C", value_parser = parse_similarity)]
+    threshold: Option<f32>,
+
+    #[command(flatten)]
+    output: AlikeOptions,
+
+    #[command(flatten)]
+    pictures: PictureOptions,
+}
+
+/// The similarity from which on pictures are near-duplicates, as measured in `docs/embeddings.md`.
+const NEAR_DUPLICATE: f32 = 0.9;
+
+/// A value of `--threshold`.
+fn parse_similarity(text: &str) -> Result<f32, String> {
+    match text.parse() {
+        Ok(c) if (0.0..=1.0).contains(&c) => Ok(c),
+        _ => Err("expected a similarity from 0 to 1".into()),
+    }
+}
+
+/// What becomes of embeddings.
+enum Search {
+    Nearest(Nearest<OsString>),
+    Groups(Collection, Vec<OsString>),
+}
+
+impl Search {
+    fn take(&mut self, name: &OsStr, embedding: &[f32]) -> Result<()> {
+        match self {
+            Self::Nearest(nearest) => nearest.offer(embedding, || name.to_owned()),
+            Self::Groups(collection, names) => {
+                collection.push(embedding)?;
+                names.push(name.to_owned());
+            }
+        }
+        Ok(())
+    }
+}
+
+pub fn run(arguments: &Arguments, global: Global) -> Result<Outcome> {
+    arguments.output.validate()?;
+    let mut pictures = arguments.pictures.clone();
+    let query = match arguments.groups {
+        true => None,
+        false => Some(query(&mut pictures.sources)?),
+    };
+    let files = pictures.sources.take_embeddings();
+    ensure!(
+        !files.is_empty() || !pictures.sources.is_empty(),
+        "nothing to search: mobilenet similar QUERY PATH..."
+    );
+    // First, because it is quick to fail.
+    let inputs = pictures.inputs()?;
+    let files = files.into_iter().map(Embedded::open);
+    let files: Vec<Embedded> = files.collect::<Result<_>>()?;
+    let asks_a_network = query.is_some() || !pictures.sources.is_empty();
+    let network = match asks_a_network {
+        true => Some(pictures.network.open(global)?),
+        false => None,
+    };
+    let width = comparable(network.as_ref(), &files)?;
+    let embedder = network.as_ref().map(Network::embedder).transpose()?;
+    let embedder = embedder.map(Arc::new);
+
+    let mut seen = HashSet::new();
+    let mut search = match (&query, &network, &embedder) {
+        (Some(query), Some(network), Some(embedder)) => {
+            seen.extend(FileId::of(Path::new(query)));
+            let embedding = embedding(query, network, embedder)?;
+            let least = arguments.threshold.unwrap_or(0.0);
+            Search::Nearest(Nearest::new(embedding, arguments.top_k, least))
+        }
+        _ => Search::Groups(Collection::new(width), Vec::new()),
+    };
+    // A file by another name is not another picture.
+    let mut is_new = move |name: &OsStr| match FileId::of(Path::new(name)) {
+        Some(id) if name != STDIN => seen.insert(id),
+        _ => true,
+    };
+    let mut failed_earlier = 0;
+    for file in &files {
+        let mut failed = 0;
+        for (name, embedding) in file.rows() {
+            match embedding {
+                Some(embedding) if is_new(name) => search.take(name, embedding)?,
+                Some(_) => {}
+                None => failed += 1,
+            }
+        }
+        if failed > 0 {
+            let path = printable(&file.path.to_string_lossy());
+            note(&format!(
+                "{path}: without an embedding, and left out: {failed}"
+            ));
+        }
+        failed_earlier += failed;
+    }
+    let mut tally = Tally::default();
+    if let (Some(network), Some(embedder), false) =
+        (&network, &embedder, pictures.sources.is_empty())
+    {
+        let pipeline = network.pipeline(embedder.clone());
+        let session = Session::new(inputs, pictures.sources.is_single(), pipeline, global)
+            .filter(move |input| is_new(&input.name))
+            .with_answers_elsewhere();
+        tally = session.run(|answer| {
+            if let Ok(embedding) = &answer.values {
+                search.take(&answer.name, embedding)?;
+            }
+            Ok(ControlFlow::Continue(()))
+        })?;
+    }
+    if tally.interrupted || !print(search, arguments, global)? {
+        // The nearest of some is not the nearest of all.
+        return Ok(Outcome::Interrupted);
+    }
+    Ok(match tally.failed + failed_earlier {
+        0 => Outcome::Complete,
+        _ => Outcome::Incomplete,
+    })
+}
+
+/// Prints what was found, unless the program is asked to stop before it is known.
+fn print(search: Search, arguments: &Arguments, global: Global) -> Result<bool> {
+    match search {
+        Search::Nearest(nearest) => write_nearest(&arguments.output, &nearest.found())?,
+        Search::Groups(collection, names) => {
+            let interrupt = Interrupt::watch();
+            let progress = Comparing::new(global);
+            let threshold = arguments.threshold.unwrap_or(NEAR_DUPLICATE);
+            let groups = collection.groups(threshold, |share| {
+                progress.done(share);
+                !interrupt.happened()
+            })?;
+            drop(progress);
+            let Some(groups) = groups else {
+                return Ok(false);
+            };
+            write_groups(&arguments.output, &groups, &names)?;
+        }
+    }
+    Ok(true)
+}
+
+/// The picture to compare with, which is the first path.
+fn query(sources: &mut Sources) -> Result<OsString> {
+    let query = sources.take_first_path();
+    let query = query.context("no picture to compare with: mobilenet similar QUERY PATH...")?;
+    ensure!(
+        query != STDIN || sources.readers_of_stdin() == 0,
+        "stdin (`-`) is named twice, and can be read only once"
+    );
+    ensure!(
+        query == STDIN || !Path::new(&query).is_dir(),
+        "{}: a folder, and the first path is the one picture to compare with (or --groups)",
+        Path::new(&query).display()
+    );
+    Ok(query)
+}
+
+/// The embedding of the one picture to compare with.
+fn embedding(query: &OsStr, network: &Network, embedder: &Arc<Embedder>) -> Result<Vec<f32>> {
+    let inputs = Sources::of(query.to_owned()).into_inputs()?;
+    let mut answers = network.pipeline(embedder.clone()).one(inputs);
+    let answer = answers.next().context("the query was lost")??;
+    answer.values.map_err(|error| {
+        let query = Path::new(query).display();
+        anyhow!("{query}: {error}")
+    })
+}
+
+/// The width of all embeddings, which have to be of one network to be comparable.
+fn comparable(network: Option<&Network>, files: &[Embedded]) -> Result<usize> {
+    let width = network.map(|network| network.checkpoint.config().embedding_len());
+    let width = width.or_else(|| files.first().map(|file| file.width));
+    let width = width.unwrap_or_default();
+    let mut made_by = None;
+    if let (Some(network), false) = (network, files.is_empty()) {
+        made_by = model(&serde_json::to_string(&network.provenance())?);
+    }
+    for file in files {
+        let path = file.path.display();
+        let advice = "embed it again, or name the --weights that it was made with";
+        ensure!(
+            file.width == width,
+            "{path}: its embeddings have {} values, not {width}: {advice}",
+            file.width
+        );
+        let Some(model) = &file.model else { continue };
+        ensure!(
+            made_by.get_or_insert_with(|| model.clone()) == model,
+            "{path}: its embeddings are of other weights, or of pictures seen in another way: {advice}"
+        );
+    }
+    Ok(width)
+}
