@@ -1,5 +1,6 @@
 //! The names of the classes, and the groups that they form.
 
+mod lookup;
 pub mod wordnet;
 
 use std::collections::BTreeMap;
@@ -8,6 +9,8 @@ use std::io::Read;
 use std::path::Path;
 
 use crate::error::{Error, Result};
+
+pub use lookup::{Lookup, LookupError};
 
 /// A class as the network's outputs number it.
 #[derive(Debug, Clone, PartialEq, Eq)]
