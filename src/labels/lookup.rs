@@ -52,7 +52,12 @@ fn unknown(suggestions: &[String], numbers: Option<(i32, i32)>) -> String {
 fn listed(candidates: &[Class]) -> String {
     let describe = |class: &Class| {
         let wnid = class.wnid.as_deref().map(|wnid| format!("{wnid} or "));
-        format!("{} ({}{})", class.label, wnid.unwrap_or_default(), class.index)
+        format!(
+            "{} ({}{})",
+            class.label,
+            wnid.unwrap_or_default(),
+            class.index
+        )
     };
     let all: Vec<String> = candidates.iter().map(describe).collect();
     all.join("; ")
@@ -252,7 +257,10 @@ mod tests {
             let lookup = labels.lookup();
             for (output, class) in labels.classes().iter().enumerate() {
                 assert_eq!(lookup.find(&class.index.to_string()), Ok(output));
-                assert_eq!(lookup.find(class.wnid.as_deref().unwrap_or("-1")), Ok(output));
+                assert_eq!(
+                    lookup.find(class.wnid.as_deref().unwrap_or("-1")),
+                    Ok(output)
+                );
                 if class.label != "crane" {
                     assert_eq!(lookup.find(&class.label), Ok(output));
                 }
@@ -286,9 +294,12 @@ mod tests {
         let labels = Labels::imagenet();
         let error = |name: &str| labels.lookup().find(name).expect_err("none").to_string();
         assert!(error("tabbi").contains("near names: tabby"));
-        assert!(error("terrier").contains("Yorkshire terrier"));
+        assert!(error("terrier").contains("Bedlington terrier"));
         assert_eq!(error(""), "no class is called so");
-        assert_eq!(error("1000"), "no class is called so; their indices are 0 to 999");
+        assert_eq!(
+            error("1000"),
+            "no class is called so; their indices are 0 to 999"
+        );
         assert_eq!(error(&"x".repeat(1 << 20)), "no class is called so");
     }
 }

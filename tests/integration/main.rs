@@ -15,6 +15,8 @@
 //! - `classify`, `commands`: the program, as a shell uses it
 //! - `album`: folders, lists and streams of pictures, and runs that were stopped
 //! - `grep`: pictures by what they show
+//! - `eval`: networks against pictures whose classes are known
+//! - `metrics`: scores against the truth, as scikit-learn has it
 //! - `bad_input`: damaged, hostile and absent files
 //! - `wordnet`: every group has the classes that WordNet's own program gives it
 //! - `spark`: the program inside Apache Spark (`examples/spark`), skipped without pyspark
@@ -28,10 +30,12 @@ mod classify;
 mod commands;
 mod convert;
 mod cpu;
+mod eval;
 mod grep;
 mod keras;
 mod keras_models;
 mod layouts;
+mod metrics;
 mod network;
 mod ops;
 mod pixels;

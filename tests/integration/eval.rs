@@ -1,0 +1,1 @@
+//! Networks against pictures whose classes are known.
