@@ -11,6 +11,7 @@ mod classify;
 mod convert;
 mod doctor;
 mod environment;
+mod eval;
 mod grep;
 mod inputs;
 mod interrupt;
@@ -23,6 +24,7 @@ mod progress;
 mod pull;
 mod session;
 mod shell;
+mod staged;
 mod summary;
 mod terminal;
 
@@ -75,6 +77,7 @@ enum Command {
     Models(models::Arguments),
     Convert(convert::Arguments),
     Bundle(bundle::Arguments),
+    Eval(eval::Arguments),
     Bench(bench::Arguments),
     Doctor(doctor::Arguments),
     Completions(shell::CompletionsArguments),
@@ -131,6 +134,7 @@ fn run(cli: Cli) -> Result<Outcome> {
         Command::Models(arguments) => models::run(&arguments),
         Command::Convert(arguments) => convert::run(&arguments, global),
         Command::Bundle(arguments) => bundle::run(&arguments, global),
+        Command::Eval(arguments) => eval::run(&arguments, global),
         Command::Bench(arguments) => bench::run(&arguments, global),
         Command::Doctor(arguments) => doctor::run(&arguments),
         Command::Completions(arguments) => shell::completions(&arguments),

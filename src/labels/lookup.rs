@@ -11,12 +11,12 @@ const MAX_SUGGESTIONS: usize = 5;
 const MAX_LENGTH: usize = 200;
 
 /// The classes by what they are called.
-#[derive(Debug)]
-pub struct Lookup<'a> {
-    labels: &'a Labels,
+#[derive(Debug, Clone)]
+pub struct Lookup {
+    labels: Labels,
     /// From the most to the least exact: the first table that has a name decides.
     tables: [HashMap<String, Vec<usize>>; 4],
-    wnids: HashMap<&'a str, usize>,
+    wnids: HashMap<String, usize>,
     indices: HashMap<i32, usize>,
 }
 
@@ -65,7 +65,7 @@ fn listed(candidates: &[Class]) -> String {
 
 impl Labels {
     /// The classes by what they are called.
-    pub fn lookup(&self) -> Lookup<'_> {
+    pub fn lookup(&self) -> Lookup {
         let mut tables: [HashMap<String, Vec<usize>>; 4] = Default::default();
         let mut wnids = HashMap::new();
         let mut indices = HashMap::new();
@@ -86,12 +86,12 @@ impl Labels {
                 enter(3, folded(name));
             }
             if let Some(wnid) = &class.wnid {
-                wnids.insert(wnid.as_str(), output);
+                wnids.insert(wnid.clone(), output);
             }
             indices.insert(class.index, output);
         }
         Lookup {
-            labels: self,
+            labels: self.clone(),
             tables,
             wnids,
             indices,
@@ -99,7 +99,7 @@ impl Labels {
     }
 }
 
-impl Lookup<'_> {
+impl Lookup {
     /// The output of the class that is called so: by its label, by one of the names that an
     /// ImageNet label joins with commas, by its WordNet id, or by its index.
     ///

@@ -1,6 +1,7 @@
 //! The pictures that a command line names, one after the other.
 
 mod labelled;
+mod labelled_list;
 mod list;
 mod shard;
 mod walk;
@@ -17,11 +18,12 @@ use clap::{Arg, ArgAction, ArgMatches, Args, Command, FromArgMatches, value_pars
 use mobilenet::error::ImageError;
 use mobilenet::pixels::{DecodeOptions, read};
 
-pub use labelled::Labelled;
+pub use labelled::{ClassFolders, Labelled};
+pub use labelled_list::LabelledList;
 pub use shard::Shard;
 
 /// The name of the bytes on stdin.
-const STDIN: &str = "-";
+pub const STDIN: &str = "-";
 
 /// Where pictures are named, in the order of the command line.
 #[derive(Debug, Clone, Default)]
