@@ -14,6 +14,7 @@
 //! - `convert`: what it writes answers as what it read
 //! - `classify`, `commands`: the program, as a shell uses it
 //! - `album`: folders, lists and streams of pictures, and runs that were stopped
+//! - `figures`: pictures of numbers
 //! - `grep`: pictures by what they show
 //! - `eval`: networks against pictures whose classes are known
 //! - `metrics`: scores against the truth, as scikit-learn has it
@@ -31,6 +32,7 @@ mod commands;
 mod convert;
 mod cpu;
 mod eval;
+mod figures;
 mod grep;
 mod keras;
 mod keras_models;
