@@ -31,7 +31,10 @@ impl Staged {
         }
         let target = match path.exists() && !path.is_file() {
             true => Target::Other(BufWriter::new(
-                std::fs::File::options().write(true).open(path).with_context(file)?,
+                std::fs::File::options()
+                    .write(true)
+                    .open(path)
+                    .with_context(file)?,
             )),
             false => {
                 let folder = match real(path).parent() {

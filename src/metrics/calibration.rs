@@ -1,5 +1,7 @@
 //! Whether scores can be taken at their word.
 
+use serde::Serialize;
+
 use super::share;
 use super::sum::ExactSum;
 
@@ -26,7 +28,7 @@ struct Content {
 }
 
 /// A bin of top scores.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Bin {
     /// Scores above this belong to it.
     pub above: f64,

@@ -2,6 +2,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use serde::Serialize;
+
 use super::share;
 use super::sum::ExactSum;
 
@@ -19,7 +21,7 @@ pub struct ConfusionMatrix {
 }
 
 /// How one class was told.
-#[derive(Debug, Clone, Copy, PartialEq)]
+#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
 pub struct ClassMetrics {
     /// Pictures of it.
     pub support: u64,
@@ -36,7 +38,7 @@ pub struct ClassMetrics {
 }
 
 /// Means over classes.
-#[derive(Debug, Clone, Copy, PartialEq)]
+#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
 pub struct Average {
     /// Of the precisions.
     pub precision: f64,

@@ -46,7 +46,8 @@ impl ClassFolders {
         let with_name = |folder: PathBuf| {
             let name = folder.file_name().and_then(|name| name.to_str());
             let name = name.map(str::to_owned);
-            let name = name.with_context(|| format!("{}: its name is not UTF-8", named(&folder)))?;
+            let name =
+                name.with_context(|| format!("{}: its name is not UTF-8", named(&folder)))?;
             Ok((name, folder))
         };
         let folders: Result<Vec<_>> = folders.into_iter().map(with_name).collect();

@@ -52,7 +52,7 @@ pub struct LabelledList {
 }
 
 /// A row of the table.
-pub struct Labelled {
+pub struct Row {
     pub input: Input,
     /// What the table calls its class.
     pub label: String,
@@ -104,7 +104,7 @@ impl LabelledList {
         })
     }
 
-    fn labelled(&self, mut row: ByteRecord) -> Result<Labelled> {
+    fn row(&self, mut row: ByteRecord) -> Result<Row> {
         let line = row.position().map_or(0, csv::Position::line);
         if self.by_spaces {
             row = row.iter().filter(|field| !field.is_empty()).collect();
@@ -118,10 +118,12 @@ impl LabelledList {
             at()
         );
         let label = String::from_utf8(row[self.columns.1].to_vec());
-        let label = label.ok().with_context(|| format!("{}: the label is not UTF-8", at()))?;
+        let label = label
+            .ok()
+            .with_context(|| format!("{}: the label is not UTF-8", at()))?;
         let path = list::path(row[self.columns.0].to_vec());
         let path = path.map_err(|(_, error)| anyhow!("{}: {error}", at()))?;
-        Ok(Labelled {
+        Ok(Row {
             input: Input::file(self.root.join(&path)),
             label: label.trim().to_owned(),
             line,
@@ -132,7 +134,7 @@ impl LabelledList {
 
 impl Iterator for LabelledList {
     /// An error is the last item.
-    type Item = Result<Labelled>;
+    type Item = Result<Row>;
 
     fn next(&mut self) -> Option<Self::Item> {
         if self.done {
@@ -141,7 +143,7 @@ impl Iterator for LabelledList {
         let row = self.first.take().map(Ok).or_else(|| self.rows.next());
         let found = row.map(|row| {
             let row = row.with_context(|| self.name.display().to_string())?;
-            self.labelled(row)
+            self.row(row)
         });
         self.done = !matches!(found, Some(Ok(_)));
         found
@@ -188,7 +190,7 @@ mod tests {
         std::fs::write(&file, text)?;
         let list = LabelledList::open(file.as_os_str(), root)?;
         let own = |path: &Path| path.strip_prefix(folder.path()).unwrap_or(path).to_owned();
-        let row = |row: Result<Labelled>| {
+        let row = |row: Result<Row>| {
             let row = row?;
             let path = own(Path::new(&row.input.name)).display().to_string();
             Ok((path, row.label, row.line))
@@ -201,7 +203,8 @@ mod tests {
     }
 
     fn expected(rows: &[(&str, &str, u64)]) -> Vec<(String, String, u64)> {
-        let row = |(path, label, line): &(&str, &str, u64)| (path.to_string(), label.to_string(), *line);
+        let row =
+            |(path, label, line): &(&str, &str, u64)| (path.to_string(), label.to_string(), *line);
         rows.iter().map(row).collect()
     }
 
@@ -240,7 +243,10 @@ mod tests {
     #[test]
     fn what_is_wrong_is_named_with_its_line() {
         for (text, part) in [
-            (&b"a.jpg,cat\nb.jpg,tabby, tabby cat\n"[..], "line 2: 3 columns"),
+            (
+                &b"a.jpg,cat\nb.jpg,tabby, tabby cat\n"[..],
+                "line 2: 3 columns",
+            ),
             (b"a.jpg,cat\nb.jpg\n", "line 2: a path and a label"),
             (b"a.jpg\n", "line 1: a path and a label"),
             (b"path,label,n\na.jpg,cat\n", "line 2: 2 columns, not 3"),
