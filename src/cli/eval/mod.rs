@@ -15,6 +15,7 @@ use std::time::Instant;
 
 use anyhow::{Context, Result, ensure};
 use clap::{Args, ValueEnum};
+use mobilenet::Classifier;
 use mobilenet::metrics::Evaluation;
 
 use self::report::Report;
@@ -35,7 +36,8 @@ use super::{Global, Outcome};
 ///
 /// Accuracy, precision, recall, F1 and log loss are scikit-learn's; the calibration error is that
 /// of Guo et al. 2017 with 15 bins of the top score. They are of the class with the highest score,
-/// rejected or not. A run that is stopped prints and writes nothing.
+/// rejected or not. The macro average is over the classes that occur, in truth or in predictions;
+/// the weighted one counts a class as often as it has pictures. A run that is stopped prints and writes nothing.
 #[derive(Debug, Args)]
 #[command(override_usage = "mobilenet eval [OPTIONS] DIR\n       \
                             mobilenet eval [OPTIONS] --list FILE [DIR]")]
@@ -174,6 +176,9 @@ pub fn run(arguments: &Arguments, global: Global) -> Result<Outcome> {
 
     let speed = (tally.answered + tally.failed) as f64 / begin.elapsed().as_secs_f64();
     let report = Report::new(&evaluation, &classifier, tally.failed, speed, provenance);
+    // The files first: whoever reads the report may not wait for its end. Where one of them can't
+    // be written there is still the report.
+    let written = write_files(confusion, predictions, &evaluation, &classifier);
     let mut out = BufWriter::new(io::stdout().lock());
     match arguments.format() {
         Format::Text => {
@@ -187,16 +192,23 @@ pub fn run(arguments: &Arguments, global: Global) -> Result<Outcome> {
         Format::Csv => tables::write_classes(&mut out, &report)?,
     }
     out.flush()?;
-    for confusion in confusion {
-        confusion.write(&evaluation, &classifier)?;
-    }
-    if let Some(predictions) = predictions {
-        predictions.finish()?;
-    }
+    written?;
     Ok(match tally.failed {
         0 => Outcome::Complete,
         _ => Outcome::Incomplete,
     })
+}
+
+fn write_files(
+    confusion: Vec<Confusion>,
+    predictions: Option<Predictions>,
+    evaluation: &Evaluation,
+    classifier: &Classifier,
+) -> Result<()> {
+    for confusion in confusion {
+        confusion.write(evaluation, classifier)?;
+    }
+    predictions.map_or(Ok(()), Predictions::finish)
 }
 
 impl Arguments {

@@ -12,6 +12,7 @@ use mobilenet::{Classifier, UNKNOWN, figures, top_outputs};
 use super::names;
 use super::report::Report;
 use super::truth::Truth;
+use crate::cli::output::kind_name;
 use crate::cli::pipeline::Answer;
 use crate::cli::staged::Staged;
 
@@ -225,7 +226,7 @@ impl Predictions {
             }
             Err(error) => {
                 fields.extend(std::iter::repeat_n(String::new(), 5));
-                fields.push(error.message.clone());
+                fields.push(format!("{}: {}", kind_name(error), error.message));
             }
         }
         let path = answer.name.as_encoded_bytes().to_vec();

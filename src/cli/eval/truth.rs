@@ -26,10 +26,16 @@ impl Pictures {
     /// Those of a folder with a folder for each class.
     ///
     /// # Errors
-    /// What [`ClassFolders::open`] refuses; all folders that are named after no class or after
+    /// What [`ClassFolders::open`] refuses; no folders; all folders that are named after no class or after
     /// several.
     pub fn in_folders(root: &Path, lookup: &Lookup) -> Result<Self> {
         let folders = ClassFolders::open(root)?;
+        ensure!(
+            folders.names().next().is_some(),
+            "{}: it has no folders; each class needs one, named after it, with its pictures in it, \
+             unless a --list says which picture is of which class",
+            root.display()
+        );
         let mut truths = Vec::new();
         let mut wrong = Wrong::default();
         for name in folders.names() {

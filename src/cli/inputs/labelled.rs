@@ -3,7 +3,7 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context, Result, bail, ensure};
+use anyhow::{Context, Result, ensure};
 
 use super::{Input, walk};
 
@@ -25,7 +25,7 @@ impl ClassFolders {
     /// with a dot.
     ///
     /// # Errors
-    /// A folder that can't be read, no folder in it, or a name that is not UTF-8.
+    /// A folder that can't be read, or a name that is not UTF-8.
     pub fn open(root: &Path) -> Result<Self> {
         let named = |path: &Path| path.display().to_string();
         ensure!(root.exists(), "{}: no such folder", named(root));
@@ -39,10 +39,6 @@ impl ClassFolders {
             }
         }
         folders.sort_unstable_by(|a, b| a.as_os_str().cmp(b.as_os_str()));
-        if folders.is_empty() {
-            let root = named(root);
-            bail!("{root}: it has no folders; each class needs one, with its pictures in it");
-        }
         let with_name = |folder: PathBuf| {
             let name = folder.file_name().and_then(|name| name.to_str());
             let name = name.map(str::to_owned);
@@ -74,9 +70,14 @@ impl Labelled {
     /// them in it.
     ///
     /// # Errors
-    /// As [`ClassFolders::open`].
+    /// As [`ClassFolders::open`], or no folder.
     pub fn open(root: &Path) -> Result<Self> {
         let folders = ClassFolders::open(root)?;
+        ensure!(
+            folders.names().next().is_some(),
+            "{}: it has no folders; each class needs one, with its pictures in it",
+            root.display()
+        );
         Ok(Self {
             classes: folders.names().map(str::to_owned).collect(),
             pictures: folders.into_pictures().collect(),

@@ -78,7 +78,7 @@ fn writer(format: Format, out: impl Write + 'static, terminal: Terminal) -> Box<
 }
 
 /// The name of an error's kind in machine-readable output.
-fn kind_name(error: &ImageError) -> String {
+pub fn kind_name(error: &ImageError) -> String {
     match serde_json::to_value(error.kind) {
         Ok(serde_json::Value::String(name)) => name,
         _ => String::new(),
