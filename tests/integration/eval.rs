@@ -244,7 +244,7 @@ fn the_figures_are_those_of_the_answers() {
         }
         let (pictures, confidence, correct) = inside;
         if pictures > 0.0 {
-            gap += pictures / n * (confidence / pictures - correct / pictures as f64).abs();
+            gap += pictures / n * (confidence / pictures - correct / pictures).abs();
         }
     }
     near(&report["calibration_error"], gap);
