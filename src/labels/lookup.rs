@@ -294,7 +294,7 @@ mod tests {
         let labels = Labels::imagenet();
         let error = |name: &str| labels.lookup().find(name).expect_err("none").to_string();
         assert!(error("tabbi").contains("near names: tabby"));
-        assert!(error("terrier").contains("Bedlington terrier"));
+        assert!(error("terrier").contains("toy terrier"));
         assert_eq!(error(""), "no class is called so");
         assert_eq!(
             error("1000"),

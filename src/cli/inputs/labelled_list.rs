@@ -48,6 +48,8 @@ pub struct LabelledList {
     width: usize,
     /// Several separators in a row are one.
     by_spaces: bool,
+    /// Lines end in two bytes, the second of which the reader counts with the next row.
+    two_byte_ends: bool,
     done: bool,
 }
 
@@ -82,6 +84,7 @@ impl LabelledList {
         let has = |separator| head.trim_ascii_end().contains(&separator);
         let separator = [b'\t', b',', b' '].into_iter().find(|&s| has(s));
         let separator = separator.unwrap_or(b',');
+        let two_byte_ends = head.ends_with(b"\r\n");
         let source: Box<dyn Read + Send> = Box::new(io::Cursor::new(head).chain(source));
         let mut rows = csv::ReaderBuilder::new()
             .has_headers(false)
@@ -100,12 +103,15 @@ impl LabelledList {
             first: first.filter(|_| header.is_none()),
             columns: header.unwrap_or((0, 1)),
             by_spaces: separator == b' ',
+            two_byte_ends,
             done: false,
         })
     }
 
     fn row(&self, mut row: ByteRecord) -> Result<Row> {
-        let line = row.position().map_or(0, csv::Position::line);
+        let line = row.position().map_or(0, |position| {
+            position.line() + u64::from(self.two_byte_ends && position.byte() > 0)
+        });
         if self.by_spaces {
             row = row.iter().filter(|field| !field.is_empty()).collect();
         }
@@ -251,7 +257,7 @@ mod tests {
             (b"a.jpg\n", "line 1: a path and a label"),
             (b"path,label,n\na.jpg,cat\n", "line 2: 2 columns, not 3"),
             (b"a.jpg,c\xffat\n", "line 1: the label is not UTF-8"),
-            (b"\x89PNG\r\n\0\0\n", "no table"),
+            (b"GIF89a\0\0\n", "no table"),
             (&[b'x'; 1 << 17], "no table"),
         ] {
             let error = format!("{:#}", read(text, None).expect_err(part));
