@@ -38,6 +38,7 @@ pub mod error;
 pub mod explain;
 pub mod figures;
 pub mod labels;
+pub mod metrics;
 pub mod model;
 pub mod ops;
 pub mod pixels;

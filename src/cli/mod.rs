@@ -12,6 +12,7 @@ mod convert;
 mod doctor;
 mod embed;
 mod environment;
+mod eval;
 mod explain;
 mod grep;
 mod inputs;
@@ -26,6 +27,7 @@ mod pull;
 mod session;
 mod shell;
 mod similar;
+mod staged;
 mod summary;
 mod terminal;
 
@@ -81,6 +83,7 @@ enum Command {
     Models(models::Arguments),
     Convert(convert::Arguments),
     Bundle(bundle::Arguments),
+    Eval(eval::Arguments),
     Bench(bench::Arguments),
     Doctor(doctor::Arguments),
     Completions(shell::CompletionsArguments),
@@ -140,6 +143,7 @@ fn run(cli: Cli) -> Result<Outcome> {
         Command::Models(arguments) => models::run(&arguments),
         Command::Convert(arguments) => convert::run(&arguments, global),
         Command::Bundle(arguments) => bundle::run(&arguments, global),
+        Command::Eval(arguments) => eval::run(&arguments, global),
         Command::Bench(arguments) => bench::run(&arguments, global),
         Command::Doctor(arguments) => doctor::run(&arguments),
         Command::Completions(arguments) => shell::completions(&arguments),

@@ -1,6 +1,6 @@
 //! The names of the classes, and the groups that they form.
 
-mod find;
+mod lookup;
 mod near;
 pub mod wordnet;
 
@@ -10,7 +10,7 @@ use std::io::Read;
 use std::path::Path;
 
 use crate::error::{Error, Result};
-pub use find::UnknownClass;
+pub use lookup::{Lookup, LookupError};
 
 /// A class as the network's outputs number it.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -18,6 +18,8 @@
 //! - `figures`: pictures of numbers
 //! - `grep`: pictures by what they show
 //! - `embed`, `similar`: embeddings, and pictures that look alike
+//! - `eval`: networks against pictures whose classes are known
+//! - `metrics`: scores against the truth, as scikit-learn has it
 //! - `bad_input`: damaged, hostile and absent files
 //! - `wordnet`: every group has the classes that WordNet's own program gives it
 //! - `rejection`: pictures of none of the classes
@@ -33,12 +35,14 @@ mod commands;
 mod convert;
 mod cpu;
 mod embed;
+mod eval;
 mod explain;
 mod figures;
 mod grep;
 mod keras;
 mod keras_models;
 mod layouts;
+mod metrics;
 mod network;
 mod ops;
 mod pixels;

@@ -16,11 +16,12 @@ use mobilenet::explain::{ClassMap, Explainer};
 use mobilenet::figures::{ClassPanel, class_maps};
 use mobilenet::labels::Class;
 use mobilenet::pixels::{DecodeOptions, Region, RgbImage, decode};
-use mobilenet::{Classifier, Error, UNKNOWN, top_outputs};
+use mobilenet::{Classifier, UNKNOWN, top_outputs};
 
 use super::inputs::Input;
 use super::options::{LabelOptions, Network, NetworkOptions, refuse_same};
 use super::pipeline::Model;
+use super::staged::Staged;
 use super::terminal::{Terminal, printable};
 use super::{Global, Outcome, note};
 
@@ -108,10 +109,11 @@ pub fn run(arguments: &Arguments, global: Global) -> Result<Outcome> {
         let drawn = arguments.draw(&answer)?;
         match path.as_os_str() == "-" {
             true => io::stdout().write_all(&drawn)?,
-            false => std::fs::write(path, drawn).map_err(|reason| Error::Io {
-                path: path.clone(),
-                reason,
-            })?,
+            false => {
+                let mut staged = Staged::new(path)?;
+                staged.write_all(&drawn)?;
+                staged.finish()?;
+            }
         }
     }
     match (arguments.json, &arguments.output) {
@@ -125,9 +127,12 @@ pub fn run(arguments: &Arguments, global: Global) -> Result<Outcome> {
 impl Arguments {
     /// The outputs of the classes that are asked for, each once; none for the most probable ones.
     fn outputs(&self, classifier: &Classifier) -> Result<Vec<usize>> {
+        let lookup = classifier.labels().lookup();
         let mut outputs = Vec::new();
         for name in &self.classes {
-            let output = classifier.labels().find(name).context("--class")?;
+            let output = lookup
+                .find(name)
+                .with_context(|| format!("--class {name:?}"))?;
             if !outputs.contains(&output) {
                 outputs.push(output);
             }

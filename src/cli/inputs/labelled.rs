@@ -3,7 +3,7 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context, Result, bail, ensure};
+use anyhow::{Context, Result, ensure};
 
 use super::{Input, walk};
 
@@ -15,17 +15,20 @@ pub struct Labelled {
     pub pictures: Vec<(Input, usize)>,
 }
 
-impl Labelled {
-    /// The pictures of a folder that has a folder for each class, with pictures and folders of
-    /// them in it.
+/// The folders of a folder, one for each class.
+pub struct ClassFolders(Vec<(String, PathBuf)>);
+
+impl ClassFolders {
+    /// The folders in a folder, in bytewise order of their names.
     ///
-    /// What lies beside those folders belongs to no class and is not looked at, nor are folders
-    /// that begin with a dot.
+    /// What lies beside them belongs to no class and is not looked at, nor are folders that begin
+    /// with a dot.
     ///
     /// # Errors
-    /// A folder that can't be read, no folder in it, or a name that is not UTF-8.
+    /// A folder that can't be read, or a name that is not UTF-8.
     pub fn open(root: &Path) -> Result<Self> {
         let named = |path: &Path| path.display().to_string();
+        ensure!(root.exists(), "{}: no such folder", named(root));
         ensure!(root.is_dir(), "{}: not a folder", named(root));
         let mut folders: Vec<PathBuf> = Vec::new();
         for entry in fs::read_dir(root).with_context(|| named(root))? {
@@ -36,19 +39,49 @@ impl Labelled {
             }
         }
         folders.sort_unstable_by(|a, b| a.as_os_str().cmp(b.as_os_str()));
-        if folders.is_empty() {
-            let root = named(root);
-            bail!("{root}: it has no folders; each class needs one, with its pictures in it");
-        }
-        let mut classes = Vec::with_capacity(folders.len());
-        let mut pictures = Vec::new();
-        for (class, folder) in folders.iter().enumerate() {
+        let with_name = |folder: PathBuf| {
             let name = folder.file_name().and_then(|name| name.to_str());
-            let name = name.with_context(|| format!("{}: its name is not UTF-8", named(folder)))?;
-            classes.push(name.to_owned());
-            pictures.extend(walk::pictures(folder).map(|input| (input, class)));
-        }
-        Ok(Self { classes, pictures })
+            let name = name.map(str::to_owned);
+            let name =
+                name.with_context(|| format!("{}: its name is not UTF-8", named(&folder)))?;
+            Ok((name, folder))
+        };
+        let folders: Result<Vec<_>> = folders.into_iter().map(with_name).collect();
+        Ok(Self(folders?))
+    }
+
+    /// Their names.
+    pub fn names(&self) -> impl Iterator<Item = &str> {
+        self.0.iter().map(|(name, _)| name.as_str())
+    }
+
+    /// The pictures in them and their folders, class by class, and in bytewise order of the paths
+    /// in each; with the number of the class. They are looked for as they are asked for.
+    pub fn into_pictures(self) -> impl Iterator<Item = (Input, usize)> + Send {
+        let folders = self.0.into_iter().enumerate();
+        folders.flat_map(|(class, (_, folder))| {
+            walk::pictures(&folder).map(move |input| (input, class))
+        })
+    }
+}
+
+impl Labelled {
+    /// The pictures of a folder that has a folder for each class, with pictures and folders of
+    /// them in it.
+    ///
+    /// # Errors
+    /// As [`ClassFolders::open`], or no folder.
+    pub fn open(root: &Path) -> Result<Self> {
+        let folders = ClassFolders::open(root)?;
+        ensure!(
+            folders.names().next().is_some(),
+            "{}: it has no folders; each class needs one, with its pictures in it",
+            root.display()
+        );
+        Ok(Self {
+            classes: folders.names().map(str::to_owned).collect(),
+            pictures: folders.into_pictures().collect(),
+        })
     }
 
     /// How many pictures each class has.

@@ -79,14 +79,14 @@ impl Iterator for List {
 
 /// Bytes are a path as they are.
 #[cfg(unix)]
-fn path(entry: Vec<u8>) -> Result<PathBuf, (OsString, ImageError)> {
+pub fn path(entry: Vec<u8>) -> Result<PathBuf, (OsString, ImageError)> {
     use std::os::unix::ffi::OsStringExt;
     Ok(OsString::from_vec(entry).into())
 }
 
 /// Elsewhere a path is text, and lines may end as they do there.
 #[cfg(not(unix))]
-fn path(mut entry: Vec<u8>) -> Result<PathBuf, (OsString, ImageError)> {
+pub fn path(mut entry: Vec<u8>) -> Result<PathBuf, (OsString, ImageError)> {
     if entry.last() == Some(&b'\r') {
         entry.pop();
     }

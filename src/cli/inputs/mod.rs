@@ -3,6 +3,7 @@
 pub mod embedded;
 mod file_id;
 mod labelled;
+mod labelled_list;
 mod list;
 mod shard;
 mod walk;
@@ -21,7 +22,8 @@ use mobilenet::pixels::{DecodeOptions, read};
 
 pub use embedded::Embedded;
 pub use file_id::{FileId, is_same_file};
-pub use labelled::Labelled;
+pub use labelled::{ClassFolders, Labelled};
+pub use labelled_list::LabelledList;
 pub use shard::Shard;
 
 /// The name of the bytes on stdin.

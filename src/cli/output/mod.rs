@@ -24,7 +24,7 @@ use super::terminal::Terminal;
 pub use alike::{AlikeOptions, write_groups, write_nearest};
 pub use options::{FormatOptions, OutputOptions};
 use row::name_bytes;
-pub use row::{ErrorKeys, PathKeys};
+pub use row::{ErrorKeys, PathKeys, error_field};
 pub use vectors::{End, Made, VectorFormat, VectorOptions};
 
 /// `--format` of `classify`.

@@ -1,0 +1,225 @@
+//! `mobilenet eval`
+
+mod names;
+mod report;
+mod tables;
+mod text;
+mod truth;
+
+use std::ffi::{OsStr, OsString};
+use std::io::{self, BufWriter, Write};
+use std::ops::ControlFlow;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Instant;
+
+use anyhow::{Context, Result, ensure};
+use clap::{Args, ValueEnum};
+use mobilenet::Classifier;
+use mobilenet::metrics::Evaluation;
+
+use self::report::Report;
+use self::tables::{Confusion, Predictions};
+use self::truth::Pictures;
+use super::inputs::STDIN;
+use super::options::{LabelOptions, NetworkOptions, refuse_same};
+use super::session::Session;
+use super::terminal::Terminal;
+use super::{Global, Outcome};
+
+/// Say how good a network is, on pictures whose classes are known
+///
+/// A class is named by its label, by one of the names in an ImageNet label, by its WordNet id or
+/// by its index (ImageNet's are 0 to 999, as everywhere in this program; the ILSVRC2012_ID of the
+/// development kit is something else). What is called `unknown`, where no class is, are pictures
+/// of other things: they count only for what a checkpoint rejects.
+///
+/// Accuracy, precision, recall, F1 and log loss are scikit-learn's; the calibration error is that
+/// of Guo et al. 2017 with 15 bins of the top score. They are of the class with the highest score,
+/// rejected or not. The macro average is over the classes that occur, in truth or in predictions;
+/// the weighted one counts a class as often as it has pictures. A run that is stopped prints and writes nothing.
+#[derive(Debug, Args)]
+#[command(override_usage = "mobilenet eval [OPTIONS] DIR\n       \
+                            mobilenet eval [OPTIONS] --list FILE [DIR]")]
+pub struct Arguments {
+    /// A folder with a folder for each class, named after it; with --list where relative paths
+    /// start
+    #[arg(value_name = "DIR", required_unless_present = "list")]
+    folder: Option<PathBuf>,
+
+    /// Pictures and their classes in a file (`-` is stdin): CSV, or separated by tabs or spaces;
+    /// `path,label`, or more columns under a header. Relative paths start from DIR, else from the
+    /// file's own folder (for stdin and pipes from the working directory)
+    #[arg(long, value_name = "FILE", help_heading = "Pictures")]
+    list: Option<OsString>,
+
+    /// How to write the figures; csv: a line a class
+    #[arg(
+        long,
+        default_value = "text",
+        value_name = "FORMAT",
+        help_heading = "Output"
+    )]
+    format: Format,
+
+    /// Short for --format json
+    #[arg(long, conflicts_with = "format", help_heading = "Output")]
+    json: bool,
+
+    /// All classes, where text shows the worst and the best
+    #[arg(long, help_heading = "Output")]
+    all: bool,
+
+    /// Which classes were taken for which, as a table (.csv) or a picture (.png), with a class
+    /// `unknown` for what was rejected; may be repeated
+    #[arg(long, value_name = "FILE", help_heading = "Output")]
+    confusion: Vec<PathBuf>,
+
+    /// What was answered to each picture, as CSV
+    #[arg(long, value_name = "FILE", help_heading = "Output")]
+    predictions: Option<PathBuf>,
+
+    #[command(flatten)]
+    labels: LabelOptions,
+
+    #[command(flatten)]
+    network: NetworkOptions,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Format {
+    Text,
+    Json,
+    Csv,
+}
+
+impl Arguments {
+    fn format(&self) -> Format {
+        match self.json {
+            true => Format::Json,
+            false => self.format,
+        }
+    }
+
+    /// Refuses outputs that would replace what is read.
+    fn protect(&self, outputs: &[&Path]) -> Result<()> {
+        for (i, &output) in outputs.iter().enumerate() {
+            let shown = output.display();
+            self.network.protect(output)?;
+            refuse_same(self.labels.file(), output)?;
+            refuse_same(self.list.as_deref().map(Path::new), output)?;
+            ensure!(
+                !outputs[..i].contains(&output),
+                "{shown}: it is named twice"
+            );
+            let folder = output
+                .parent()
+                .and_then(|folder| folder.canonicalize().ok());
+            let pictures = self.folder.as_ref().filter(|_| self.list.is_none());
+            let pictures = pictures.and_then(|folder| folder.canonicalize().ok());
+            if let (Some(folder), Some(pictures)) = (folder, pictures) {
+                let among = folder != pictures && folder.starts_with(pictures);
+                ensure!(
+                    !among,
+                    "{shown}: it would lie among the pictures of a class"
+                );
+            }
+        }
+        Ok(())
+    }
+}
+
+pub fn run(arguments: &Arguments, global: Global) -> Result<Outcome> {
+    // What is quick to fail comes first.
+    let confusion = arguments.confusion.iter().map(|path| Confusion::new(path));
+    let confusion: Vec<Confusion> = confusion.collect::<Result<_>>()?;
+    let outputs = arguments.confusion.iter().chain(&arguments.predictions);
+    let outputs: Vec<&Path> = outputs.map(PathBuf::as_path).collect();
+    arguments.protect(&outputs)?;
+    let predictions = arguments.predictions.as_deref().map(Predictions::new);
+    let mut predictions = predictions.transpose()?;
+
+    let network = arguments.network.open(global)?;
+    let classifier = Arc::new(network.classifier(&arguments.labels)?);
+    let classes = classifier.labels().classes();
+    let lookup = classifier.labels().lookup();
+    let pictures = match (&arguments.list, &arguments.folder) {
+        (Some(list), root) => Pictures::in_list(list, root.as_deref(), lookup, &outputs)?,
+        (None, Some(folder)) => Pictures::in_folders(folder, &lookup)?,
+        (None, None) => anyhow::bail!("no pictures: mobilenet eval DIR"),
+    };
+    let provenance = network.provenance();
+    let (inputs, truths) = pictures.split(&arguments.source())?;
+    let pipeline = network.pipeline(classifier.clone());
+    let session = Session::new(inputs, false, pipeline, global).with_answers_elsewhere();
+
+    let mut evaluation = Evaluation::new(classes.len());
+    let begin = Instant::now();
+    let tally = session.run(|answer| {
+        let truth = truths.next()?;
+        let scores = answer.values.as_ref();
+        let rejected = scores.is_ok_and(|scores| classifier.rejects(scores, None));
+        if let Ok(scores) = scores {
+            let name = || answer.name.to_string_lossy().into_owned();
+            evaluation.add(scores, truth, rejected).with_context(name)?;
+        }
+        if let Some(predictions) = &mut predictions {
+            let rejects = classifier.rejection().is_some();
+            predictions.row(answer, classes, truth, rejects.then_some(rejected))?;
+        }
+        Ok(ControlFlow::Continue(()))
+    })?;
+    if tally.interrupted {
+        return Ok(Outcome::Interrupted);
+    }
+    truths.end()?;
+
+    let speed = (tally.answered + tally.failed) as f64 / begin.elapsed().as_secs_f64();
+    let report = Report::new(&evaluation, &classifier, tally.failed, speed, provenance);
+    // The files first: whoever reads the report may not wait for its end. Where one of them can't
+    // be written there is still the report.
+    let written = write_files(confusion, predictions, &evaluation, &classifier);
+    let mut out = BufWriter::new(io::stdout().lock());
+    match arguments.format() {
+        Format::Text => {
+            let terminal = Terminal::of_stdout();
+            text::write(&mut out, &report, classes, terminal, arguments.all)?;
+        }
+        Format::Json => {
+            serde_json::to_writer_pretty(&mut out, &report).map_err(io::Error::from)?;
+            writeln!(out)?;
+        }
+        Format::Csv => tables::write_classes(&mut out, &report)?,
+    }
+    out.flush()?;
+    written?;
+    Ok(match tally.failed {
+        0 => Outcome::Complete,
+        _ => Outcome::Incomplete,
+    })
+}
+
+fn write_files(
+    confusion: Vec<Confusion>,
+    predictions: Option<Predictions>,
+    evaluation: &Evaluation,
+    classifier: &Classifier,
+) -> Result<()> {
+    for confusion in confusion {
+        confusion.write(evaluation, classifier)?;
+    }
+    predictions.map_or(Ok(()), Predictions::finish)
+}
+
+impl Arguments {
+    /// What names the pictures, for messages.
+    fn source(&self) -> String {
+        let list = self.list.as_deref().map(|list| match list == STDIN {
+            true => OsStr::new("stdin"),
+            false => list,
+        });
+        let folder = self.folder.as_ref().map(|folder| folder.as_os_str());
+        let source = list.or(folder).unwrap_or_default();
+        source.to_string_lossy().into_owned()
+    }
+}

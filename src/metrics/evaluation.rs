@@ -1,0 +1,174 @@
+//! All of it together.
+
+use super::calibration::Calibration;
+use super::confusion::ConfusionMatrix;
+use super::log_loss::LogLoss;
+use super::rejections::Rejections;
+use super::share;
+use crate::error::{Error, Result};
+
+/// How many of a picture's classes count as an answer, where there are as many.
+pub const TOP_K: usize = 5;
+
+/// Scores against the truth, picture by picture.
+#[derive(Debug, Clone)]
+pub struct Evaluation {
+    classes: usize,
+    in_top_k: u64,
+    predictions: ConfusionMatrix,
+    answers: ConfusionMatrix,
+    log_loss: LogLoss,
+    calibration: Calibration,
+    rejections: Rejections,
+}
+
+impl Evaluation {
+    /// An evaluation of a network of so many classes, without a picture yet.
+    pub fn new(classes: usize) -> Self {
+        Self {
+            classes,
+            in_top_k: 0,
+            predictions: ConfusionMatrix::new(classes),
+            answers: ConfusionMatrix::new(classes + 1),
+            log_loss: LogLoss::default(),
+            calibration: Calibration::default(),
+            rejections: Rejections::default(),
+        }
+    }
+
+    /// Adds a picture: its scores, one a class and from 0 to 1; its class, `None` for a picture
+    /// of none of them; whether the network rejects it
+    /// ([`Classifier::rejects`](crate::Classifier::rejects)).
+    ///
+    /// The prediction is the class with the highest score, of equal ones the first, whether or
+    /// not the picture is rejected; only [`rejections`](Self::rejections) and
+    /// [`answers`](Self::answers) look at that.
+    ///
+    /// # Errors
+    /// [`Error::Config`] for another number of scores, scores that are no probabilities, or a
+    /// class that is not there.
+    pub fn add(&mut self, scores: &[f32], truth: Option<usize>, rejected: bool) -> Result<()> {
+        let wrong = |reason: String| Err(Error::Config(reason));
+        if scores.len() != self.classes || scores.is_empty() {
+            let (found, classes) = (scores.len(), self.classes);
+            return wrong(format!("{found} scores for {classes} classes"));
+        }
+        if let Some(score) = scores.iter().find(|score| !(0.0..=1.0).contains(*score)) {
+            return wrong(format!("a score of {score} is no probability"));
+        }
+        if let Some(class) = truth.filter(|&class| class >= self.classes) {
+            return wrong(format!("class {class} of {} classes", self.classes));
+        }
+        let predicted = first_of_highest(scores);
+        let answer = if rejected { self.classes } else { predicted };
+        self.answers.add(truth.unwrap_or(self.classes), answer);
+        let correct = truth.map(|truth| truth == predicted);
+        self.rejections.add(rejected, correct);
+        if let Some(truth) = truth {
+            self.predictions.add(truth, predicted);
+            self.in_top_k += u64::from(rank(scores, truth) < self.top_k());
+            self.log_loss.add(scores[truth]);
+            self.calibration.add(scores[predicted], truth == predicted);
+        }
+        Ok(())
+    }
+
+    /// What pictures of the classes were taken for, rejected or not.
+    pub fn predictions(&self) -> &ConfusionMatrix {
+        &self.predictions
+    }
+
+    /// What the network answers, with one class more behind its own: pictures of none of them,
+    /// and pictures that were rejected.
+    pub fn answers(&self) -> &ConfusionMatrix {
+        &self.answers
+    }
+
+    /// The `k` of [`top_k_accuracy`](Self::top_k_accuracy): [`TOP_K`], or all classes where there
+    /// are fewer.
+    pub fn top_k(&self) -> usize {
+        TOP_K.min(self.classes)
+    }
+
+    /// The share of pictures whose class is among the `k` with the highest scores
+    /// (`top_k_accuracy_score`); of equal scores the first class goes before, as for the
+    /// prediction, where scikit-learn takes the last. `None` without a picture.
+    pub fn top_k_accuracy(&self) -> Option<f64> {
+        share(self.in_top_k, self.predictions.pictures())
+    }
+
+    /// The log loss.
+    pub fn log_loss(&self) -> &LogLoss {
+        &self.log_loss
+    }
+
+    /// The calibration.
+    pub fn calibration(&self) -> &Calibration {
+        &self.calibration
+    }
+
+    /// How rejection went.
+    pub fn rejections(&self) -> &Rejections {
+        &self.rejections
+    }
+}
+
+/// How many classes go before one.
+fn rank(scores: &[f32], class: usize) -> usize {
+    let (before, behind) = scores.split_at(class);
+    let own = scores[class];
+    let earlier = before.iter().filter(|&&score| score >= own);
+    let later = behind.iter().filter(|&&score| score > own);
+    earlier.count() + later.count()
+}
+
+fn first_of_highest(scores: &[f32]) -> usize {
+    let mut highest = 0;
+    for (class, score) in scores.iter().enumerate() {
+        if *score > scores[highest] {
+            highest = class;
+        }
+    }
+    highest
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The one order that answers come in, here and in `classify`.
+    #[test]
+    fn ranks_are_those_of_the_answers() {
+        for scores in [
+            vec![0.1f32, 0.4, 0.1, 0.4, 0.0, 0.0],
+            vec![0.0; 7],
+            vec![1.0],
+            vec![0.0, 1.0, 1.0],
+        ] {
+            let order = crate::top_outputs(&scores, scores.len(), 0.0);
+            for (place, &class) in order.iter().enumerate() {
+                assert_eq!(rank(&scores, class), place, "{scores:?}");
+            }
+            assert_eq!(first_of_highest(&scores), order[0]);
+        }
+    }
+
+    #[test]
+    fn what_are_no_scores_is_refused() {
+        let mut evaluation = Evaluation::new(3);
+        let good = [0.2, 0.3, 0.5];
+        for (scores, truth) in [
+            (&good[..2], Some(0)),
+            (&[][..], Some(0)),
+            (&good[..], Some(3)),
+            (&[0.2, f32::NAN, 0.5][..], Some(0)),
+            (&[0.2, 1.5, 0.5][..], None),
+            (&[-0.1, 0.5, 0.5][..], None),
+        ] {
+            assert!(evaluation.add(scores, truth, false).is_err());
+        }
+        assert_eq!(evaluation.answers().pictures(), 0);
+        assert!(Evaluation::new(0).add(&[], None, false).is_err());
+        assert!(evaluation.add(&good, Some(1), false).is_ok());
+    }
+}
