@@ -6,7 +6,8 @@ use candle_core::cuda_backend::{CudaDType, WrapErr};
 use candle_core::{CudaStorage, DType, Layout, Result, Shape};
 use half::{bf16, f16};
 
-use super::layer::{Layer, RawSizes, Sizes};
+use super::launch::RawSizes;
+use super::layer::{Layer, Sizes};
 
 /// `kernels.cu`, compiled by the build script.
 const PTX: &str = include_str!(concat!(env!("OUT_DIR"), "/kernels.ptx"));

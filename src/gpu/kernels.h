@@ -17,7 +17,7 @@ template <typename T, int LANES> struct alignas(sizeof(T) * LANES) Pack {
 };
 
 // What is the same for all threads: sizes, what the padding puts before the input, and the
-// activation's upper end: 6, or infinity. As `RawSizes` in `layer.rs`.
+// activation's upper end: 6, or infinity. As `RawSizes` in `launch.rs`.
 struct Sizes {
   uint images, height, width, channels;
   uint out_height, out_width;
@@ -28,7 +28,7 @@ struct Sizes {
 INLINE float activate(float x, float highest) { return SMALLER(LARGER(x, 0.0f), highest); }
 
 // Output columns that a thread computes in turn: it reads a window's columns once for all that
-// share them. As in `layer.rs`.
+// share them. As in `launch.rs`.
 constexpr INTEGER_CONSTANT STRIP = 4;
 
 // Side of a window.

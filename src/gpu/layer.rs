@@ -33,6 +33,14 @@ pub(super) enum Kernel {
 }
 
 impl Kernel {
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Stem => "mobilenet-stem",
+            Self::Depthwise { .. } => "mobilenet-depthwise",
+            Self::Average => "mobilenet-average",
+        }
+    }
+
     pub fn stride(self) -> usize {
         match self {
             Self::Stem => STEM_STRIDE,
@@ -64,9 +72,6 @@ pub(super) struct Layer {
     pub dtype: DType,
 }
 
-/// Output columns that a thread computes; as in `kernels.h`.
-const STRIP: usize = 4;
-
 /// The sizes of a layer's arrays.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Sizes {
@@ -79,34 +84,6 @@ pub(super) struct Sizes {
     pub before_rows: usize,
     pub before_columns: usize,
 }
-
-/// The same as the kernels take them: `Sizes` in `kernels.h`.
-#[derive(Debug, Clone, Copy, PartialEq)]
-#[repr(C)]
-pub(super) struct RawSizes {
-    images: u32,
-    height: u32,
-    width: u32,
-    channels: u32,
-    out_height: u32,
-    out_width: u32,
-    before_rows: i32,
-    before_columns: i32,
-    highest: f32,
-}
-
-/// How a layer is launched on a GPU.
-#[derive(Debug, Clone, PartialEq)]
-pub(super) struct Launch {
-    /// The kernel's name.
-    pub name: String,
-    /// Threads that there is work for.
-    pub threads: usize,
-    pub sizes: RawSizes,
-}
-
-/// What a thread reads and writes at once, where channels are a multiple of it.
-const PACK_BYTES: usize = 16;
 
 impl Layer {
     /// Runs it on an input and parameters that are where the kernel runs.
@@ -162,59 +139,6 @@ impl Layer {
         })
     }
 
-    /// The kernel for an input of this type that begins so many elements into its memory.
-    ///
-    /// # Errors
-    /// Types that there is no kernel for, or more work than a launch can have.
-    pub fn launch(&self, sizes: &Sizes, input: DType, offset: usize) -> Result<Launch> {
-        let (from, to) = (input.as_str(), self.dtype.as_str());
-        let known = match self.kernel {
-            Kernel::Stem => matches!(input, DType::U8 | DType::F32),
-            Kernel::Depthwise { .. } => input == self.dtype,
-            Kernel::Average => self.dtype == DType::F32,
-        };
-        let float = |dtype| matches!(dtype, DType::F32 | DType::F16 | DType::BF16);
-        if !known || !float(self.dtype) || !(float(input) || input == DType::U8) {
-            bail!("{}: from {from} to {to}", self.name());
-        }
-        let most = PACK_BYTES / self.dtype.size_in_bytes();
-        // The stem reads its pixels one by one.
-        let aligned = self.kernel == Kernel::Stem || offset.is_multiple_of(most);
-        let lanes = match aligned && sizes.channels.is_multiple_of(most) {
-            true => most,
-            false => 1,
-        };
-        let (name, threads) = match self.kernel {
-            Kernel::Stem => (format!("stem_{from}_{to}_{lanes}"), sizes.strips() / lanes),
-            Kernel::Depthwise { stride, input_bias } => {
-                let biased = if input_bias { "_biased" } else { "" };
-                let name = format!("depthwise{biased}_{to}_{lanes}_s{stride}");
-                (name, sizes.strips() / lanes)
-            }
-            Kernel::Average => (format!("average_{from}"), sizes.images * sizes.channels),
-        };
-        // Of what the kernels count in 32 bits, each is less than the threads or than this.
-        let most_pixels = sizes.height.max(1) * sizes.width.max(1) * sizes.images;
-        if threads.max(most_pixels) > i32::MAX as usize {
-            bail!("{}: {threads} threads are too many: use a smaller batch", self.name());
-        }
-        Ok(Launch {
-            name,
-            threads,
-            sizes: RawSizes {
-                images: sizes.images as u32,
-                height: sizes.height as u32,
-                width: sizes.width as u32,
-                channels: sizes.channels as u32,
-                out_height: sizes.out_height as u32,
-                out_width: sizes.out_width as u32,
-                before_rows: sizes.before_rows as i32,
-                before_columns: sizes.before_columns as i32,
-                highest: self.highest(),
-            },
-        })
-    }
-
     /// The shape of what comes of it.
     pub fn output(&self, sizes: &Sizes) -> Shape {
         let Sizes {
@@ -227,20 +151,9 @@ impl Layer {
     }
 }
 
-impl Sizes {
-    /// Strips of an output row, one a channel.
-    fn strips(&self) -> usize {
-        self.images * self.channels * self.out_height * self.out_width.div_ceil(STRIP)
-    }
-}
-
 impl CustomOp2 for Layer {
     fn name(&self) -> &'static str {
-        match self.kernel {
-            Kernel::Stem => "mobilenet-stem",
-            Kernel::Depthwise { .. } => "mobilenet-depthwise",
-            Kernel::Average => "mobilenet-average",
-        }
+        self.kernel.name()
     }
 
     fn cpu_fwd(

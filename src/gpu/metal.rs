@@ -54,7 +54,8 @@ pub(super) fn run(
         .with_label("mobilenet")
         .build()?;
     let bytes = |layout: &Layout, dtype: DType| layout.start_offset() * dtype.size_in_bytes();
-    let encoder = device.command_encoder()?;
+    let commands = device.command_encoder()?;
+    let encoder = commands.as_ref();
     encoder.set_compute_pipeline_state(&pipeline);
     encoder.set_input_buffer(0, Some(input.buffer()), bytes(input_layout, input.dtype()));
     let at = bytes(parameters_layout, DType::F32);
@@ -68,7 +69,7 @@ pub(super) fn run(
     };
     let group = GROUP.min(pipeline.max_total_threads_per_threadgroup());
     encoder.dispatch_threads(along(launch.threads), along(group));
-    drop(encoder);
+    drop(commands);
     let storage = MetalStorage::new(output, device.clone(), shape.elem_count(), dtype);
     Ok((storage, shape))
 }

@@ -11,10 +11,14 @@
 
 #[cfg(feature = "cuda")]
 mod cuda;
+#[cfg(any(feature = "cuda", feature = "metal", test))]
+mod launch;
 mod layer;
 #[cfg(feature = "metal")]
 mod metal;
 mod network;
 mod plain;
+#[cfg(test)]
+mod tests;
 
 pub(crate) use network::GpuNetwork;

@@ -157,7 +157,9 @@ impl GpuNetwork {
                 pixels.permute((0, 2, 3, 1))?.contiguous()?
             }
         };
-        let mut x = self.stem.run(&pixels.to_device(self.average.parameters.device())?)?;
+        let mut x = self
+            .stem
+            .run(&pixels.to_device(self.average.parameters.device())?)?;
         for block in &self.blocks {
             let y = block.depthwise.run(&x)?;
             let (n, h, w, channels) = y.dims4()?;
@@ -183,5 +185,8 @@ fn transposed(folded: &Folded, len: usize, from: impl Fn(usize) -> usize) -> Vec
     };
     let filters = folded.scale.len();
     let row = |i| (0..filters).map(move |filter| (i, filter));
-    (0..len).flat_map(row).map(|(i, filter)| value(i, filter)).collect()
+    (0..len)
+        .flat_map(row)
+        .map(|(i, filter)| value(i, filter))
+        .collect()
 }

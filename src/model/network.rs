@@ -9,8 +9,8 @@ use super::architecture::{Convolution, ConvolutionKind};
 use super::config::{Config, MIN_SIZE};
 use super::fold::{Folded, TensorSource};
 use crate::cpu::{CpuNetwork, Isa, Piece};
-use crate::gpu::GpuNetwork;
 use crate::error::{Error, Result};
+use crate::gpu::GpuNetwork;
 use crate::ops::{self, ConvParams};
 use crate::pixels::scale_bytes;
 

@@ -18,6 +18,6 @@ pub use ::image::RgbImage;
 pub use decode::{SUPPORTED_FORMATS, decode, dimensions, looks_like_image, open, read};
 pub use limits::DecodeOptions;
 pub use preprocess::{CENTER_CROP, Centring, Crop, Prepared, Preprocessing};
+pub use resize::{Filter, Window, resize};
 pub(crate) use tensor::scale_bytes;
 pub use tensor::{to_bytes, to_tensor};
-pub use resize::{Filter, Window, resize};

@@ -22,7 +22,10 @@ pub fn to_tensor(images: &[RgbImage], device: &Device) -> Result<Tensor> {
 /// As [`to_tensor`].
 pub fn to_bytes(images: &[RgbImage], device: &Device) -> Result<Tensor> {
     let (height, width) = common_size(images)?;
-    let bytes: Vec<&[u8]> = images.iter().map(|image| image.as_raw().as_slice()).collect();
+    let bytes: Vec<&[u8]> = images
+        .iter()
+        .map(|image| image.as_raw().as_slice())
+        .collect();
     let shape = (images.len(), height, width, 3);
     Ok(Tensor::from_vec(bytes.concat(), shape, device)?)
 }

@@ -14,6 +14,7 @@
 //! - `convert`: what it writes answers as what it read
 //! - `classify`, `commands`: the program, as a shell uses it
 //! - `album`: folders, lists and streams of pictures, and runs that were stopped
+//! - `gpu`: the network as GPUs run it
 //! - `grep`: pictures by what they show
 //! - `bad_input`: damaged, hostile and absent files
 //! - `wordnet`: every group has the classes that WordNet's own program gives it
@@ -29,6 +30,7 @@ mod classify;
 mod commands;
 mod convert;
 mod cpu;
+mod gpu;
 mod grep;
 mod keras;
 mod keras_models;
