@@ -22,3 +22,27 @@ mod plain;
 mod tests;
 
 pub(crate) use network::GpuNetwork;
+
+/// Has a device run the smallest of the kernels, and looks at what comes back.
+///
+/// # Errors
+/// A device that can't compile or run them, or computes something else.
+#[cfg(any(feature = "cuda", feature = "metal", test))]
+pub(crate) fn try_out(device: &candle_core::Device) -> candle_core::Result<()> {
+    use candle_core::{DType, Tensor, bail};
+
+    let layer = layer::Layer {
+        kernel: layer::Kernel::Average,
+        channels: 2,
+        padding: crate::ops::Padding::Same,
+        activation: crate::ops::Activation::Relu6,
+        dtype: DType::F32,
+    };
+    let input = Tensor::new(&[[[[1f32, -9.0], [3.0, 20.0]]]], device)?;
+    let mean = layer.run(&input, &Tensor::new(&[1f32, -2.0], device)?)?;
+    let found: Vec<f32> = mean.flatten_all()?.to_vec1()?;
+    match found[..] {
+        [3.0, 3.0] => Ok(()),
+        _ => bail!("the GPU computes {found:?} where it should be [3.0, 3.0]"),
+    }
+}

@@ -340,3 +340,8 @@ fn what_does_not_fit_is_an_error_and_what_is_too_much_too() {
     assert!(layer.run(&narrow, &parameters).is_err());
     assert!(layer.run(&turned, &parameters).is_err());
 }
+
+#[test]
+fn the_trial_is_right_where_there_is_no_gpu() {
+    super::try_out(&Device::Cpu).expect("what plain loops compute");
+}

@@ -137,7 +137,7 @@ fn real_weights_give_kerass_logits() {
     let checkpoint = mobilenet::weights::Checkpoint::open(file, &Default::default());
     let checkpoint = checkpoint.expect("a checkpoint");
     let golden = crate::support::tensors(golden);
-    let key = "owl.crop";
+    let key = "owl.jpg.crop";
     let input = crate::support::image(&golden[&format!("{key}.input")]);
     let bytes = to_bytes(&[input], &Device::Cpu).expect("pixels");
     let want = floats(&golden[&format!("{key}.logits")]);
