@@ -15,11 +15,38 @@ use std::sync::OnceLock;
 
 use libloading::Library;
 
-/// The libraries, each with its names, newest first.
-const LIBRARIES: [(&str, &[&str]); 3] = [
-    ("cublas", &["libcublas.so.13", "libcublas.so.12"]),
-    ("curand", &["libcurand.so.10"]),
-    ("cu", &["libcuda.so.1"]),
+/// A library by what its functions' names begin with.
+struct Named {
+    prefixes: &'static [&'static str],
+    /// Its files' names, newest first.
+    files: &'static [&'static str],
+    /// The network runs on it.
+    needed: bool,
+}
+
+/// The libraries. A function is of the first that its name fits.
+const LIBRARIES: [Named; 4] = [
+    Named {
+        prefixes: &["cublas"],
+        files: &["libcublas.so.13", "libcublas.so.12"],
+        needed: true,
+    },
+    Named {
+        prefixes: &["curand"],
+        files: &["libcurand.so.10"],
+        needed: true,
+    },
+    // For kernels of candle's that no MobileNet has; they are registered when the program starts.
+    Named {
+        prefixes: &["cuda", "__cuda"],
+        files: &["libcudart.so.13", "libcudart.so.12"],
+        needed: false,
+    },
+    Named {
+        prefixes: &["cu"],
+        files: &["libcuda.so.1"],
+        needed: true,
+    },
 ];
 
 /// Where they are looked for besides where the system does.
@@ -31,14 +58,14 @@ const FOLDERS: [&str; 5] = [
     "/opt/cuda/lib64/",
 ];
 
-/// Checks that all of them are there.
+/// Checks that those that the network needs are there, the driver first.
 ///
 /// # Errors
 /// The name of one that isn't.
 pub fn check() -> Result<(), &'static str> {
-    for (i, (_, names)) in LIBRARIES.iter().enumerate().rev() {
-        if library(i).is_none() {
-            return Err(names[0]);
+    for (i, Named { files, needed, .. }) in LIBRARIES.iter().enumerate().rev() {
+        if *needed && library(i).is_none() {
+            return Err(files[0]);
         }
     }
     Ok(())
@@ -49,9 +76,8 @@ fn library(number: usize) -> Option<&'static Library> {
     static OPENED: [OnceLock<Option<Library>>; LIBRARIES.len()] =
         [const { OnceLock::new() }; LIBRARIES.len()];
     let open = || {
-        let (_, names) = LIBRARIES[number];
-        let names = names.iter();
-        let mut paths = names.flat_map(|name| FOLDERS.map(|folder| format!("{folder}{name}")));
+        let files = LIBRARIES[number].files.iter();
+        let mut paths = files.flat_map(|file| FOLDERS.map(|folder| format!("{folder}{file}")));
         // SAFETY: CUDA's libraries may be opened at any time, and are never closed again.
         paths.find_map(|path| unsafe { Library::new(path) }.ok())
     };
@@ -74,9 +100,8 @@ unsafe extern "C" fn mobilenet_cuda_resolve(entry: *mut Entry) -> *const c_void 
     // SAFETY: the name stands behind the address, by the caller's promise.
     let name = unsafe { CStr::from_ptr((&raw const (*entry).name).cast()) };
     let text = name.to_str().unwrap_or_default();
-    let number = LIBRARIES
-        .iter()
-        .position(|(prefix, _)| text.starts_with(prefix));
+    let of = |library: &Named| library.prefixes.iter().any(|p| text.starts_with(p));
+    let number = LIBRARIES.iter().position(of);
     let library = number.and_then(library);
     // SAFETY: it is only passed on.
     let found = library.and_then(|library| unsafe {
@@ -93,7 +118,8 @@ unsafe extern "C" fn mobilenet_cuda_resolve(entry: *mut Entry) -> *const c_void 
 }
 
 /// In place of a function that is not there: an error of the driver's (no device), and one that
-/// the other libraries know no name for.
+/// the other libraries know no name for. What registers kernels takes it for a handle, and hands it
+/// on to others that are not there.
 extern "C" fn fail() -> c_int {
     const NO_DEVICE: c_int = 100;
     NO_DEVICE
@@ -295,4 +321,13 @@ lazy! {
     curandGenerateNormal curandGenerateNormalDouble curandGenerateUniform
     curandGenerateUniformDouble curandSetGeneratorOffset curandSetPseudoRandomGeneratorSeed
     curandSetStream
+    __cudaGetKernel __cudaInitModule __cudaLaunchKernel __cudaLaunchKernel_ptsz
+    __cudaPopCallConfiguration __cudaPushCallConfiguration __cudaRegisterFatBinary
+    __cudaRegisterFatBinaryEnd __cudaRegisterFunction __cudaRegisterVar
+    __cudaUnregisterFatBinary cudaDeviceGetAttribute cudaFree cudaFreeAsync cudaFreeAsync_ptsz
+    cudaFuncGetAttributes cudaFuncSetAttribute cudaGetDevice cudaGetDeviceCount
+    cudaGetErrorName cudaGetErrorString cudaGetLastError cudaLaunchKernel
+    cudaLaunchKernel_ptsz cudaMalloc cudaMallocAsync cudaMallocAsync_ptsz cudaMemsetAsync
+    cudaMemsetAsync_ptsz cudaOccupancyMaxActiveBlocksPerMultiprocessorWithFlags
+    cudaPeekAtLastError cudaSetDevice cudaStreamSynchronize cudaStreamSynchronize_ptsz
 }
