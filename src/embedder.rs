@@ -1,12 +1,12 @@
 //! Pictures to embeddings: a network without its last layer.
 
-use candle_core::DType;
+use candle_core::{DType, Device, Tensor};
 use image::RgbImage;
 
 use crate::device::OpenedDevice;
 use crate::error::{Error, Result};
 use crate::model::MobileNet;
-use crate::pixels::{Preprocessing, to_tensor};
+use crate::pixels::{Preprocessing, to_bytes, to_tensor};
 use crate::weights::Checkpoint;
 
 /// A network with its recipe for pixels. It needs no classifier.
@@ -70,8 +70,7 @@ impl Embedder {
         if inputs.is_empty() {
             return Ok(Vec::new());
         }
-        let pixels = to_tensor(inputs, self.network.device())?;
-        let embeddings: Vec<Vec<f32>> = self.network.embed(&pixels)?.to_vec2()?;
+        let embeddings: Vec<Vec<f32>> = self.network.embed(&self.pixels(inputs)?)?.to_vec2()?;
         match embeddings.iter().flatten().all(|value| value.is_finite()) {
             true => Ok(embeddings),
             false => Err(not_a_number()),
@@ -86,8 +85,16 @@ impl Embedder {
         if inputs.is_empty() {
             return Ok(Vec::new());
         }
-        let pixels = to_tensor(inputs, self.network.device())?;
-        Ok(self.network.forward(&pixels)?.to_vec2()?)
+        Ok(self.network.forward(&self.pixels(inputs)?)?.to_vec2()?)
+    }
+
+    /// Pictures on the network's device.
+    fn pixels(&self, inputs: &[RgbImage]) -> Result<Tensor> {
+        match self.network.device() {
+            // Our kernels there want scaled planes.
+            Device::Cpu => to_tensor(inputs, &Device::Cpu),
+            device => to_bytes(inputs, device),
+        }
     }
 }
 

@@ -37,6 +37,7 @@ mod embedder;
 pub mod error;
 pub mod explain;
 pub mod figures;
+mod gpu;
 pub mod labels;
 pub mod metrics;
 pub mod model;

@@ -15,6 +15,10 @@ pub fn after(error: &anyhow::Error) -> Vec<&'static str> {
             "MOBILENET_RELEASE_URL (or HF_ENDPOINT), with a mirror that this machine can reach",
             "MOBILENET_CACHE (or HF_HUB_CACHE), with a cache that was filled elsewhere",
         ],
+        Some(Error::Candle(reason)) if reason.contains("OUT_OF_MEMORY") => vec![
+            "a smaller --batch-size, or --dtype f16",
+            "--device cpu, which needs little memory for any batch",
+        ],
         Some(Error::Device(_)) => vec!["--device cpu --dtype f32, or `mobilenet doctor`"],
         _ => Vec::new(),
     }

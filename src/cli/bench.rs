@@ -5,11 +5,12 @@ use std::io::{self, Write};
 use std::time::{Duration, Instant};
 
 use anyhow::Result;
-use candle_core::Tensor;
+use candle_core::{DType, Device, Tensor};
 use candle_nn::VarBuilder;
 use clap::Args;
 use mobilenet::Isa;
 use mobilenet::model::{Config, MobileNet, random_tensors, validate_size};
+use mobilenet::weights::Checkpoint;
 use serde::Serialize;
 
 use super::options::{ModelOptions, ReportOptions, RunOptions, Running};
@@ -17,7 +18,8 @@ use super::{Global, Outcome};
 
 /// Measure latency and throughput of the network on this machine
 ///
-/// A run is one batch from scaled pixels to logits; decoding and resizing are not in it.
+/// A run is one batch from pixels on the device to logits; decoding and resizing are not in it. In
+/// another type than f32, f32 is measured beside it.
 #[derive(Debug, Args)]
 pub struct Arguments {
     /// Runs that are measured
@@ -71,29 +73,24 @@ struct Report {
     p90_ms: f64,
     /// From the median.
     images_per_second: f64,
+    /// Operations that a pass gives the device; null where it has no kernels of ours.
+    device_operations: Option<usize>,
+    /// The median in f32, in turns with the other type; null where that is f32.
+    f32_median_ms: Option<f64>,
 }
 
 pub fn run(arguments: &Arguments, global: Global) -> Result<Outcome> {
     let running = arguments.run.start(global)?;
-    let (network, config, size) = network(arguments, &running, global)?;
-    let batch_size = running.batch_size.unwrap_or(1);
-    let shape = (batch_size, 3, size, size);
-    let pixels = Tensor::rand(-1f32, 1f32, shape, &running.device.device)?;
-    for _ in 0..arguments.warmup_runs {
-        once(&network, &pixels)?;
-    }
-    let mut times = Vec::new();
-    for _ in 0..arguments.num_runs {
-        times.push(once(&network, &pixels)?);
-    }
-    times.sort_unstable();
-    let at = |part: f64| {
-        let index = ((times.len() - 1) as f64 * part).round() as usize;
-        times[index].as_secs_f64() * 1e3
+    let subject = Subject::open(arguments, global)?;
+    let network = subject.network(&running, running.dtype)?;
+    let in_f32 = match running.dtype {
+        DType::F32 => None,
+        _ => Some(subject.network(&running, DType::F32)?),
     };
-    // Of an even number of runs, halfway between the two in the middle.
-    let middle = times.len() / 2;
-    let median = (times[middle] + times[(times.len() - 1) / 2]).as_secs_f64() * 1e3 / 2.0;
+    let Subject { config, size, .. } = &subject;
+    let batch_size = running.batch_size.unwrap_or(1);
+    let pixels = pixels(batch_size, *size, &running.device.device)?;
+    let (times, f32_times) = measure(arguments, &pixels, &network, in_f32.as_ref())?;
     let passed_over = running.device.passed_over.iter();
     let report = Report {
         version: env!("CARGO_PKG_VERSION"),
@@ -105,14 +102,16 @@ pub fn run(arguments: &Arguments, global: Global) -> Result<Outcome> {
         isa: network.isa().map(Isa::name),
         alpha: config.alpha,
         shallow: config.shallow,
-        size,
+        size: *size,
         batch_size,
         threads: running.threads,
         runs: arguments.num_runs,
-        min_ms: at(0.0),
-        median_ms: median,
-        p90_ms: at(0.9),
-        images_per_second: batch_size as f64 / (median / 1e3),
+        min_ms: times.at(0.0),
+        median_ms: times.median(),
+        p90_ms: times.at(0.9),
+        images_per_second: batch_size as f64 / (times.median() / 1e3),
+        device_operations: network.device_operations(),
+        f32_median_ms: f32_times.map(|times| times.median()),
     };
     let mut out = io::stdout().lock();
     if arguments.report.is_json() {
@@ -124,26 +123,97 @@ pub fn run(arguments: &Arguments, global: Global) -> Result<Outcome> {
     Ok(Outcome::Complete)
 }
 
-fn network(
-    arguments: &Arguments,
-    running: &Running,
-    global: Global,
-) -> Result<(MobileNet, Config, usize)> {
-    let (device, dtype) = (&running.device.device, running.dtype);
-    let isa = arguments.isa.unwrap_or_else(Isa::detect);
-    if arguments.random_weights {
-        let config = arguments.model.config(arguments.shallow);
-        let size = arguments.model.size_or_default();
-        validate_size(size)?;
-        let tensors = random_tensors(&config, 0)?;
-        let weights = VarBuilder::from_tensors(tensors, dtype, device);
-        return Ok((MobileNet::with_isa(&config, &weights, isa)?, config, size));
+/// What is measured: a network that can be built in several types.
+struct Subject {
+    config: Config,
+    size: usize,
+    isa: Isa,
+    /// `None` for random weights.
+    checkpoint: Option<Checkpoint>,
+}
+
+impl Subject {
+    fn open(arguments: &Arguments, global: Global) -> Result<Self> {
+        let isa = arguments.isa.unwrap_or_else(Isa::detect);
+        if arguments.random_weights {
+            let size = arguments.model.size_or_default();
+            validate_size(size)?;
+            return Ok(Self {
+                config: arguments.model.config(arguments.shallow),
+                size,
+                isa,
+                checkpoint: None,
+            });
+        }
+        let checkpoint = arguments.model.load(global)?;
+        Ok(Self {
+            config: checkpoint.config().clone(),
+            size: checkpoint.preprocessing().size,
+            isa,
+            checkpoint: Some(checkpoint),
+        })
     }
-    let checkpoint = arguments.model.load(global)?;
-    let weights = checkpoint.weights(device, dtype)?;
-    let network = MobileNet::with_isa(checkpoint.config(), &weights, isa)?;
-    let size = checkpoint.preprocessing().size;
-    Ok((network, checkpoint.config().clone(), size))
+
+    fn network(&self, running: &Running, dtype: DType) -> Result<MobileNet> {
+        let device = &running.device.device;
+        let weights = match &self.checkpoint {
+            Some(checkpoint) => checkpoint.weights(device, dtype)?,
+            None => VarBuilder::from_tensors(random_tensors(&self.config, 0)?, dtype, device),
+        };
+        Ok(MobileNet::with_isa(&self.config, &weights, self.isa)?)
+    }
+}
+
+/// A batch in the form that networks on a device like best.
+fn pixels(batch_size: usize, size: usize, device: &Device) -> Result<Tensor> {
+    if device.is_cpu() {
+        let shape = (batch_size, 3, size, size);
+        return Ok(Tensor::rand(-1f32, 1f32, shape, device)?);
+    }
+    let bytes = (0..batch_size * size * size * 3).map(|i| (i * 31 % 251) as u8);
+    let shape = (batch_size, size, size, 3);
+    Ok(Tensor::from_vec(bytes.collect(), shape, device)?)
+}
+
+/// How long runs took, the shortest first.
+struct Times(Vec<Duration>);
+
+impl Times {
+    /// Milliseconds that a part of the runs took at most.
+    fn at(&self, part: f64) -> f64 {
+        let index = ((self.0.len() - 1) as f64 * part).round() as usize;
+        self.0[index].as_secs_f64() * 1e3
+    }
+
+    /// Milliseconds; of an even number of runs, halfway between the two in the middle.
+    fn median(&self) -> f64 {
+        let middle = self.0.len() / 2;
+        let two = self.0[middle] + self.0[(self.0.len() - 1) / 2];
+        two.as_secs_f64() * 1e3 / 2.0
+    }
+}
+
+/// Measures one network, or two in turns.
+fn measure(
+    arguments: &Arguments,
+    pixels: &Tensor,
+    network: &MobileNet,
+    other: Option<&MobileNet>,
+) -> Result<(Times, Option<Times>)> {
+    let mut times = Vec::new();
+    let mut others = Vec::new();
+    let warmup_runs = u64::from(arguments.warmup_runs);
+    for run in 0..warmup_runs + u64::from(arguments.num_runs) {
+        let time = once(network, pixels)?;
+        let other = other.map(|other| once(other, pixels)).transpose()?;
+        if run >= warmup_runs {
+            times.push(time);
+            others.extend(other);
+        }
+    }
+    times.sort_unstable();
+    others.sort_unstable();
+    Ok((Times(times), other.map(|_| Times(others))))
 }
 
 /// One batch, until its logits are on the CPU.
@@ -177,5 +247,14 @@ fn write_text(out: &mut impl Write, report: &Report) -> io::Result<()> {
     writeln!(out, "  min     {:10.3} ms", report.min_ms)?;
     writeln!(out, "  median  {:10.3} ms", report.median_ms)?;
     writeln!(out, "  p90     {:10.3} ms", report.p90_ms)?;
-    writeln!(out, "  {:.1} images per second", report.images_per_second)
+    writeln!(out, "  {:.1} images per second", report.images_per_second)?;
+    let Some(f32_median) = report.f32_median_ms else {
+        return Ok(());
+    };
+    let ratio = report.median_ms / f32_median;
+    let verdict = if ratio < 1.0 { "" } else { ": not faster here" };
+    writeln!(
+        out,
+        "  {ratio:.2} times the {f32_median:.3} ms of f32{verdict}"
+    )
 }

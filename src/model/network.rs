@@ -10,7 +10,9 @@ use super::config::{Config, MIN_SIZE};
 use super::fold::{Folded, TensorSource};
 use crate::cpu::{CpuNetwork, Isa, Piece};
 use crate::error::{Error, Result};
+use crate::gpu::GpuNetwork;
 use crate::ops::{self, ConvParams};
+use crate::pixels::scale_bytes;
 
 /// MobileNet V1, ready to run.
 ///
@@ -44,6 +46,8 @@ pub struct MobileNet {
 enum Engine {
     /// f32 on the CPU.
     Cpu(Arc<CpuNetwork>),
+    /// A device that has kernels of ours.
+    Gpu(Arc<GpuNetwork>),
     /// Anything else: candle's operations, a layer at a time. The classifier, if there is one,
     /// is the last.
     Tensors(Vec<FoldedConvolution>),
@@ -79,6 +83,9 @@ impl MobileNet {
     pub fn with_isa(config: &Config, weights: &VarBuilder, isa: Isa) -> Result<Self> {
         match (weights.device(), weights.dtype()) {
             (Device::Cpu, DType::F32) => Self::on_cpu(config, weights, isa),
+            (Device::Cuda(_) | Device::Metal(_), DType::F32 | DType::F16 | DType::BF16) => {
+                Self::channels_last(config, weights)
+            }
             _ => Self::composed(config, weights),
         }
     }
@@ -106,6 +113,23 @@ impl MobileNet {
         })
     }
 
+    /// The same as GPUs run it, whose kernels are plain loops where the weights are on the CPU. For
+    /// tests: nothing that programs should count on.
+    ///
+    /// # Errors
+    /// As [`new`](Self::new).
+    #[doc(hidden)]
+    pub fn channels_last(config: &Config, weights: &VarBuilder) -> Result<Self> {
+        config.validate()?;
+        let (device, dtype) = (weights.device().clone(), weights.dtype());
+        let network = GpuNetwork::new(config, weights, &device, dtype)?;
+        Ok(Self {
+            engine: Engine::Gpu(Arc::new(network)),
+            device,
+            dtype,
+        })
+    }
+
     /// The device that the network runs on.
     pub fn device(&self) -> &Device {
         &self.device
@@ -120,7 +144,15 @@ impl MobileNet {
     pub fn isa(&self) -> Option<Isa> {
         match &self.engine {
             Engine::Cpu(network) => Some(network.isa()),
-            Engine::Tensors(_) => None,
+            Engine::Gpu(_) | Engine::Tensors(_) => None,
+        }
+    }
+
+    /// Operations that a pass gives a device that has kernels of ours, whatever the batch.
+    pub fn device_operations(&self) -> Option<usize> {
+        match &self.engine {
+            Engine::Gpu(network) => Some(network.operations()),
+            Engine::Cpu(_) | Engine::Tensors(_) => None,
         }
     }
 
@@ -130,12 +162,15 @@ impl MobileNet {
     pub fn pieces(&self, height: usize, width: usize) -> Vec<Piece<'_>> {
         match &self.engine {
             Engine::Cpu(network) => network.pieces((height, width)),
-            Engine::Tensors(_) => Vec::new(),
+            Engine::Gpu(_) | Engine::Tensors(_) => Vec::new(),
         }
     }
 
-    /// The global average pool of the last block: `[N, 3, H, W]` scaled pixels (see
-    /// [`Preprocessing`](crate::pixels::Preprocessing)) to `[N, int(1024 * alpha)]` in f32.
+    /// The global average pool of the last block: pixels to `[N, int(1024 * alpha)]` in f32.
+    ///
+    /// Pixels are `[N, 3, H, W]` of a float type, scaled to [-1, 1] (see
+    /// [`to_tensor`](crate::pixels::to_tensor)), or bytes `[N, H, W, 3]` as they are (see
+    /// [`to_bytes`](crate::pixels::to_bytes)), wherever they lie.
     ///
     /// # Errors
     /// A shape that doesn't fit, or a failure of the device.
@@ -147,14 +182,14 @@ impl MobileNet {
                     network.embed(p, height, width)
                 });
             }
+            Engine::Gpu(network) => return Ok(network.embed(pixels)?),
             Engine::Tensors(layers) => layers,
         };
         // Summed in f32 whatever the type: 49 halves lose digits that the classifier needs.
         Ok(self.through(layers, pixels)?.mean((2, 3))?)
     }
 
-    /// The last block's output, which the embedding is the mean of: `[N, 3, H, W]` scaled pixels to
-    /// `[N, int(1024 * alpha), H / 32, W / 32]` in f32, rounded as the padding says.
+    /// The last block's output, which the embedding is the mean of: pixels to `[N, int(1024 * alpha), H / 32, W / 32]` in f32, rounded as the padding says.
     ///
     /// # Errors
     /// A shape that doesn't fit, or a failure of the device.
@@ -162,6 +197,7 @@ impl MobileNet {
         let (height, width) = image_size(pixels)?;
         let network = match &self.engine {
             Engine::Cpu(network) => network,
+            Engine::Gpu(network) => return Ok(network.features(pixels)?),
             Engine::Tensors(layers) => return self.through(layers, pixels),
         };
         let (rows, columns) = network.features_size(height, width);
@@ -174,7 +210,15 @@ impl MobileNet {
 
     /// What pixels become in all layers but the classifier, in f32.
     fn through(&self, layers: &[FoldedConvolution], pixels: &Tensor) -> Result<Tensor> {
-        let mut x = pixels.to_device(&self.device)?.to_dtype(self.dtype)?;
+        let pixels = pixels.to_device(&self.device)?;
+        let mut x = match pixels.dtype() {
+            DType::U8 => (pixels.to_dtype(DType::F32)? / 127.5)?
+                .affine(1.0, -1.0)?
+                .permute((0, 3, 1, 2))?
+                .contiguous()?
+                .to_dtype(self.dtype)?,
+            _ => pixels.to_dtype(self.dtype)?,
+        };
         for layer in layers.iter().filter(|layer| !layer.is_classifier()) {
             x = layer.forward(&x)?;
         }
@@ -203,6 +247,7 @@ impl MobileNet {
                 let shape = (n, network.classes());
                 return Ok(Tensor::from_vec(logits, shape, &self.device)?);
             }
+            Engine::Gpu(network) => return Ok(network.classify(embedding)?),
             Engine::Tensors(layers) => layers,
         };
         let Some(classifier) = layers.last().filter(|layer| layer.is_classifier()) else {
@@ -213,8 +258,7 @@ impl MobileNet {
         Ok(logits.flatten_from(1)?.to_dtype(DType::F32)?)
     }
 
-    /// `[N, 3, H, W]` scaled pixels to logits `[N, classes]` in f32, before the softmax. A
-    /// network without a classifier returns the embedding.
+    /// Pixels to logits `[N, classes]` in f32, before the softmax. A network without a classifier returns the embedding.
     ///
     /// # Errors
     /// A shape that doesn't fit, or a failure of the device.
@@ -232,13 +276,16 @@ impl MobileNet {
     }
 }
 
-/// Height and width of `[N, 3, H, W]` pixels.
+/// Height and width of pixels: bytes `[N, H, W, 3]`, or else `[N, 3, H, W]`.
 fn image_size(pixels: &Tensor) -> Result<(usize, usize)> {
-    let (_, channels, height, width) = pixels.dims4()?;
+    let (channels, height, width) = match (pixels.dims4()?, pixels.dtype()) {
+        ((_, height, width, channels), DType::U8) => (channels, height, width),
+        ((_, channels, height, width), _) => (channels, height, width),
+    };
     if channels != 3 || height.min(width) < MIN_SIZE {
         return Err(Error::Config(format!(
-            "pixels of {channels} channels, {height}x{width}: they have to be [N, 3, H, W] of at \
-             least {MIN_SIZE}x{MIN_SIZE}"
+            "pixels of {channels} channels, {height}x{width}: they have to be [N, 3, H, W], or \
+             bytes [N, H, W, 3], of at least {MIN_SIZE}x{MIN_SIZE}"
         )));
     }
     Ok((height, width))
@@ -246,8 +293,11 @@ fn image_size(pixels: &Tensor) -> Result<(usize, usize)> {
 
 /// `[N, len]` of what comes of pixels on the CPU, wherever they are.
 fn on_pixels(pixels: &Tensor, len: usize, run: impl Fn(&[f32]) -> Vec<f32>) -> Result<Tensor> {
-    let pixels = pixels.to_device(&Device::Cpu)?.to_dtype(DType::F32)?;
-    let pixels = pixels.contiguous()?;
+    let pixels = pixels.to_device(&Device::Cpu)?;
+    let pixels = match pixels.dtype() {
+        DType::U8 => scale_bytes(&pixels)?,
+        _ => pixels.to_dtype(DType::F32)?.contiguous()?,
+    };
     let (storage, layout) = pixels.storage_and_layout();
     let Storage::Cpu(storage) = &*storage else {
         return Err(Error::Config("pixels that are not on the CPU".into()));

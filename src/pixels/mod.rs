@@ -12,9 +12,12 @@ mod png;
 mod preprocess;
 mod resample;
 mod resize;
+mod tensor;
 
 pub use ::image::RgbImage;
 pub use decode::{SUPPORTED_FORMATS, decode, dimensions, looks_like_image, open, read};
 pub use limits::DecodeOptions;
-pub use preprocess::{CENTER_CROP, Centring, Crop, Prepared, Preprocessing, Region, to_tensor};
+pub use preprocess::{CENTER_CROP, Centring, Crop, Prepared, Preprocessing, Region};
 pub use resize::{Filter, Window, resize};
+pub(crate) use tensor::scale_bytes;
+pub use tensor::{to_bytes, to_tensor};

@@ -1,6 +1,5 @@
 //! How a checkpoint wants its pixels.
 
-use candle_core::{Device, Tensor};
 use image::RgbImage;
 use serde::{Deserialize, Serialize};
 
@@ -222,29 +221,4 @@ impl Preprocessing {
             }
         }
     }
-}
-
-/// Scales pictures of one size to the network's input: `[N, 3, H, W]`, f32 in [-1, 1].
-///
-/// # Errors
-/// Pictures of different sizes, or none.
-pub fn to_tensor(images: &[RgbImage], device: &Device) -> Result<Tensor> {
-    let (width, height) = images.first().map_or((0, 0), RgbImage::dimensions);
-    if images.iter().any(|i| i.dimensions() != (width, height)) || width * height == 0 {
-        let message = "a batch needs pictures, all of one size";
-        return Err(crate::Error::Config(message.into()));
-    }
-    let plane = (width * height) as usize;
-    let mut values = vec![0.0; images.len() * 3 * plane];
-    for (image, planes) in images.iter().zip(values.chunks_exact_mut(3 * plane)) {
-        let (red, rest) = planes.split_at_mut(plane);
-        let (green, blue) = rest.split_at_mut(plane);
-        let planes = red.iter_mut().zip(green).zip(blue);
-        for (pixel, ((red, green), blue)) in image.as_raw().chunks_exact(3).zip(planes) {
-            let scaled = |channel: usize| f32::from(pixel[channel]) / 127.5 - 1.0;
-            (*red, *green, *blue) = (scaled(0), scaled(1), scaled(2));
-        }
-    }
-    let shape = (images.len(), 3, height as usize, width as usize);
-    Ok(Tensor::from_vec(values, shape, device)?)
 }

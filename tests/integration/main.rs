@@ -16,6 +16,7 @@
 //! - `album`: folders, lists and streams of pictures, and runs that were stopped
 //! - `explain`: class activation maps
 //! - `figures`: pictures of numbers
+//! - `gpu`: the network as GPUs run it
 //! - `grep`: pictures by what they show
 //! - `embed`, `similar`: embeddings, and pictures that look alike
 //! - `eval`: networks against pictures whose classes are known
@@ -38,6 +39,7 @@ mod embed;
 mod eval;
 mod explain;
 mod figures;
+mod gpu;
 mod grep;
 mod keras;
 mod keras_models;

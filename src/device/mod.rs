@@ -1,11 +1,21 @@
 //! The device that a network runs on, chosen at run time.
 
+#[cfg(feature = "cuda")]
+mod cuda;
+#[cfg(all(
+    feature = "cuda",
+    target_os = "linux",
+    any(target_arch = "x86_64", target_arch = "aarch64")
+))]
+mod lazy;
+mod reason;
+
 use std::fmt;
 use std::str::FromStr;
 
 use candle_core::{DType, Device};
 
-#[cfg(any(feature = "cuda", feature = "metal"))]
+#[cfg(feature = "metal")]
 use crate::error::without_backtrace;
 use crate::error::{Error, Result};
 
@@ -118,7 +128,7 @@ fn open_one(choice: DeviceChoice) -> std::result::Result<Device, String> {
 
 #[cfg(feature = "cuda")]
 fn open_cuda(number: usize) -> std::result::Result<Device, String> {
-    Device::new_cuda(number).map_err(without_backtrace)
+    cuda::open(number)
 }
 
 #[cfg(not(feature = "cuda"))]
@@ -128,7 +138,9 @@ fn open_cuda(_: usize) -> std::result::Result<Device, String> {
 
 #[cfg(feature = "metal")]
 fn open_metal() -> std::result::Result<Device, String> {
-    Device::new_metal(0).map_err(without_backtrace)
+    let device = Device::new_metal(0).map_err(without_backtrace)?;
+    crate::gpu::try_out(&device).map_err(without_backtrace)?;
+    Ok(device)
 }
 
 #[cfg(not(feature = "metal"))]

@@ -1,0 +1,96 @@
+//! Why a GPU can't be had, in words that say what to do.
+
+/// CUDA's errors, each with what it means.
+const CUDA_ERRORS: [(&str, &str); 12] = [
+    (
+        "CUDA_ERROR_NO_DEVICE",
+        "the driver sees no GPU (`nvidia-smi` shows what it sees; CUDA_VISIBLE_DEVICES may hide it)",
+    ),
+    (
+        "CUDA_ERROR_INVALID_DEVICE",
+        "there is no GPU of that number (`nvidia-smi -L` lists them)",
+    ),
+    (
+        "CUDA_ERROR_DEVICE_UNAVAILABLE",
+        "the GPU is busy: another process has it for itself alone",
+    ),
+    (
+        "CUDA_ERROR_OUT_OF_MEMORY",
+        "the GPU's memory is full (`nvidia-smi` shows by whom)",
+    ),
+    (
+        "CUDA_ERROR_INSUFFICIENT_DRIVER",
+        "the driver is too old for this build: update it, or build with an older CUDA toolkit",
+    ),
+    (
+        "CUDA_ERROR_UNSUPPORTED_PTX_VERSION",
+        "the driver is too old for this build: update it, or build with an older CUDA toolkit",
+    ),
+    (
+        "CUDA_ERROR_SYSTEM_DRIVER_MISMATCH",
+        "the driver and its library are of different versions: restart the machine after an update",
+    ),
+    (
+        "CUDA_ERROR_COMPAT_NOT_SUPPORTED_ON_DEVICE",
+        "the driver is too old for this build, and CUDA's compatibility package does not know the GPU",
+    ),
+    (
+        "CUDA_ERROR_NO_BINARY_FOR_GPU",
+        "this build is for a newer GPU: build it with CUDA_COMPUTE_CAP set to this one's (`nvidia-smi --query-gpu=compute_cap --format=csv`)",
+    ),
+    (
+        "CUDA_ERROR_INVALID_PTX",
+        "this build is for a newer GPU: build it with CUDA_COMPUTE_CAP set to this one's (`nvidia-smi --query-gpu=compute_cap --format=csv`)",
+    ),
+    (
+        "CUDA_ERROR_SYSTEM_NOT_READY",
+        "the system around the GPU is not ready: is the fabric manager running?",
+    ),
+    (
+        "CUDA_ERROR_ECC_UNCORRECTABLE",
+        "the GPU's memory is damaged: it has to be reset",
+    ),
+];
+
+/// What an error of CUDA's means for whoever asked for a GPU.
+#[cfg_attr(not(any(feature = "cuda", test)), allow(dead_code))]
+pub fn cuda_reason(number: usize, error: &str) -> String {
+    let known = CUDA_ERRORS.iter().find(|(name, _)| error.contains(name));
+    match known {
+        Some((name, reason)) => format!("GPU {number}: {reason} ({name})"),
+        None => format!("GPU {number}: {error}"),
+    }
+}
+
+/// What it means that one of CUDA's libraries is not there.
+#[cfg_attr(not(any(feature = "cuda", test)), allow(dead_code))]
+pub fn missing_library(name: &str) -> String {
+    match name.starts_with("libcuda.") {
+        true => format!("no NVIDIA driver is installed ({name} was not found)"),
+        false => format!(
+            "{name} was not found: install CUDA's libraries, or name their folder in LD_LIBRARY_PATH"
+        ),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_reason_is_told_apart() {
+        let error = "DriverError(CUDA_ERROR_OUT_OF_MEMORY, \"out of memory\")";
+        let reason = cuda_reason(1, error);
+        assert!(reason.starts_with("GPU 1: the GPU's memory is full"));
+        assert!(cuda_reason(0, "CUDA_ERROR_NO_DEVICE").contains("sees no GPU"));
+        assert!(cuda_reason(9, "CUDA_ERROR_INVALID_DEVICE").contains("of that number"));
+        assert!(cuda_reason(0, "CUDA_ERROR_UNSUPPORTED_PTX_VERSION").contains("too old"));
+        assert_eq!(cuda_reason(0, "something else"), "GPU 0: something else");
+    }
+
+    #[test]
+    fn a_missing_library_is_named() {
+        assert!(missing_library("libcuda.so.1").contains("no NVIDIA driver"));
+        assert!(missing_library("libcublas.so.13").contains("LD_LIBRARY_PATH"));
+    }
+}

@@ -1,0 +1,195 @@
+// MobileNet V1's layers other than matrix products, for GPUs.
+//
+// Activations are [N, H, W, C]: neighbouring threads have neighbouring channels, so that every
+// access is a whole line, and a pointwise layer is one matrix product of all pixels of a batch.
+// Sums are taken in f32 whatever the type of the activations is.
+//
+// A pointwise layer is the product alone; its bias and its activation are applied by whoever reads
+// it next (`input_bias`), which saves writing and reading the largest arrays once more.
+//
+// CUDA and Metal compile the same text, and so does a C++ compiler: tests/data/gpu/emulate.cpp runs
+// it a thread at a time on the CPU, so that its arithmetic is tested where there is no GPU. Whoever
+// includes it says what these words are: INLINE, MEMORY (where arrays lie), UNROLL, LARGER, SMALLER.
+
+// The elements that a thread reads and writes at once.
+template <typename T, int LANES> struct alignas(sizeof(T) * LANES) Pack {
+  T lane[LANES];
+};
+
+// What is the same for all threads: sizes, what the padding puts before the input, and the
+// activation's upper end: 6, or infinity. As `RawSizes` in `launch.rs`.
+struct Sizes {
+  uint images, height, width, channels;
+  uint out_height, out_width;
+  int before_rows, before_columns;
+  float highest;
+};
+
+INLINE float activate(float x, float highest) { return SMALLER(LARGER(x, 0.0f), highest); }
+
+// Output columns that a thread computes in turn: it reads a window's columns once for all that
+// share them. As in `launch.rs`.
+constexpr INTEGER_CONSTANT STRIP = 4;
+
+// Side of a window.
+constexpr INTEGER_CONSTANT TAPS = 3;
+
+constexpr INTEGER_CONSTANT COLOURS = 3;
+
+// The part of the work that is a thread's: LANES channels of STRIP columns of a row.
+struct Share {
+  uint image, row, column, channel;
+};
+
+INLINE Share share_of(size_t thread_number, int lanes, Sizes sizes) {
+  const uint groups = sizes.channels / lanes;
+  const uint strips = (sizes.out_width + STRIP - 1) / STRIP;
+  size_t i = thread_number;
+  Share share;
+  share.channel = uint(i % groups) * lanes;
+  i /= groups;
+  share.column = uint(i % strips) * STRIP;
+  i /= strips;
+  share.row = uint(i % sizes.out_height);
+  share.image = uint(i / sizes.out_height);
+  return share;
+}
+
+// The sums of a share, activated, to where they belong.
+template <typename T, int LANES>
+INLINE void write(MEMORY T *output, Share share, Sizes sizes, PRIVATE const float (*sums)[LANES]) {
+  for (int s = 0; s < STRIP && share.column + s < sizes.out_width; s++) {
+    Pack<T, LANES> values;
+    for (int l = 0; l < LANES; l++) values.lane[l] = T(activate(sums[s][l], sizes.highest));
+    const size_t pixel =
+        (size_t(share.image) * sizes.out_height + share.row) * sizes.out_width + share.column + s;
+    *(MEMORY Pack<T, LANES> *)(output + pixel * sizes.channels + share.channel) = values;
+  }
+}
+
+// Depthwise 3x3 convolution with bias and activation.
+//
+// parameters: [9][C] taps by row and column, [C] bias, and, if INPUT_BIAS, [C] bias of the layer
+// before, which is applied with its activation to what is read.
+template <typename T, int LANES, int STRIDE, bool INPUT_BIAS>
+INLINE void depthwise(MEMORY const T *input, MEMORY const float *parameters, MEMORY T *output,
+                      Sizes sizes, size_t thread_number) {
+  const Share share = share_of(thread_number, LANES, sizes);
+  if (share.image >= sizes.images) return;
+  const uint channels = sizes.channels;
+  MEMORY const float *taps = parameters + share.channel;
+  MEMORY const float *bias = taps + TAPS * TAPS * channels;
+
+  float sums[STRIP][LANES];
+  float before[LANES];
+  for (int l = 0; l < LANES; l++) {
+    for (int s = 0; s < STRIP; s++) sums[s][l] = bias[l];
+    before[l] = INPUT_BIAS ? bias[channels + l] : 0.0f;
+  }
+  const int first_row = int(share.row) * STRIDE - sizes.before_rows;
+  const int first_column = int(share.column) * STRIDE - sizes.before_columns;
+  for (int r = 0; r < TAPS; r++) {
+    const int row = first_row + r;
+    // Zeros around the input add nothing.
+    if (row < 0 || row >= int(sizes.height)) continue;
+    const size_t line = (size_t(share.image) * sizes.height + row) * sizes.width;
+    float weights[TAPS][LANES];
+    for (int k = 0; k < TAPS; k++)
+      for (int l = 0; l < LANES; l++) weights[k][l] = taps[(r * TAPS + k) * channels + l];
+    UNROLL
+    for (int c = 0; c < (STRIP - 1) * STRIDE + TAPS; c++) {
+      const int column = first_column + c;
+      if (column < 0 || column >= int(sizes.width)) continue;
+      const Pack<T, LANES> values =
+          *(MEMORY const Pack<T, LANES> *)(input + (line + column) * channels + share.channel);
+      float x[LANES];
+      for (int l = 0; l < LANES; l++) {
+        x[l] = float(values.lane[l]);
+        if (INPUT_BIAS) x[l] = activate(x[l] + before[l], sizes.highest);
+      }
+      UNROLL
+      for (int s = 0; s < STRIP; s++) {
+        const int k = c - s * STRIDE;
+        if (k < 0 || k >= TAPS) continue;
+        for (int l = 0; l < LANES; l++) sums[s][l] += x[l] * weights[k][l];
+      }
+    }
+  }
+  write<T, LANES>(output, share, sizes, sums);
+}
+
+// The stem: a full 3x3 convolution of stride 2 from pixels [N, H, W, 3], with bias and activation.
+// Bytes are scaled to x / 127.5 - 1 on the way.
+//
+// parameters: [27][C] weights by row, column and colour, then [C] bias.
+template <typename Pixel, typename T, int LANES>
+INLINE void stem(MEMORY const Pixel *input, MEMORY const float *parameters, MEMORY T *output,
+                 Sizes sizes, size_t thread_number) {
+  constexpr int STRIDE = 2;
+  const Share share = share_of(thread_number, LANES, sizes);
+  if (share.image >= sizes.images) return;
+  const uint channels = sizes.channels;
+  MEMORY const float *weights = parameters + share.channel;
+  MEMORY const float *bias = weights + TAPS * TAPS * COLOURS * channels;
+
+  float sums[STRIP][LANES];
+  for (int s = 0; s < STRIP; s++)
+    for (int l = 0; l < LANES; l++) sums[s][l] = bias[l];
+  for (int r = 0; r < TAPS; r++) {
+    const int row = int(share.row) * STRIDE - sizes.before_rows + r;
+    if (row < 0 || row >= int(sizes.height)) continue;
+    const size_t line = (size_t(share.image) * sizes.height + row) * sizes.width;
+    for (int k = 0; k < TAPS; k++) {
+      for (int colour = 0; colour < COLOURS; colour++) {
+        float weight[LANES];
+        for (int l = 0; l < LANES; l++)
+          weight[l] = weights[((r * TAPS + k) * COLOURS + colour) * channels + l];
+        UNROLL
+        for (int s = 0; s < STRIP; s++) {
+          const int column = (int(share.column) + s) * STRIDE - sizes.before_columns + k;
+          if (column < 0 || column >= int(sizes.width)) continue;
+          const Pixel value = input[(line + column) * COLOURS + colour];
+          const float x = sizeof(Pixel) == 1 ? float(value) / 127.5f - 1.0f : float(value);
+          for (int l = 0; l < LANES; l++) sums[s][l] += x * weight[l];
+        }
+      }
+    }
+  }
+  write<T, LANES>(output, share, sizes, sums);
+}
+
+// The global average pool [N, C] in f32 of a pointwise layer's products [N, H, W, C], to which its
+// bias and activation are applied.
+//
+// parameters: [C] bias.
+template <typename T>
+INLINE void average(MEMORY const T *input, MEMORY const float *parameters, MEMORY float *output,
+                    Sizes sizes, size_t thread_number) {
+  if (thread_number >= size_t(sizes.images) * sizes.channels) return;
+  const uint channel = uint(thread_number % sizes.channels);
+  const uint pixels = sizes.height * sizes.width;
+  MEMORY const T *x =
+      input + (thread_number / sizes.channels) * pixels * sizes.channels + channel;
+  const float bias = parameters[channel];
+  float sum = 0.0f;
+  for (uint p = 0; p < pixels; p++)
+    sum += activate(float(x[size_t(p) * sizes.channels]) + bias, sizes.highest);
+  output[thread_number] = sum / float(pixels);
+}
+
+// Every kernel with its name: KERNEL(name, function, from, to). A thread has one channel, for any
+// number of them, or 16 bytes of channels where that divides it.
+#define STRIDES(T, NAME, LANES)                                                                    \
+  KERNEL(depthwise_##NAME##_##LANES##_s1, (depthwise<T, LANES, 1, false>), T, T)                   \
+  KERNEL(depthwise_##NAME##_##LANES##_s2, (depthwise<T, LANES, 2, false>), T, T)                   \
+  KERNEL(depthwise_biased_##NAME##_##LANES##_s1, (depthwise<T, LANES, 1, true>), T, T)             \
+  KERNEL(depthwise_biased_##NAME##_##LANES##_s2, (depthwise<T, LANES, 2, true>), T, T)
+#define STEMS(T, NAME, LANES)                                                                      \
+  KERNEL(stem_u8_##NAME##_##LANES, (stem<uchar, T, LANES>), uchar, T)                              \
+  KERNEL(stem_f32_##NAME##_##LANES, (stem<float, T, LANES>), float, T)
+#define KERNELS(T, NAME, LANES)                                                                    \
+  STRIDES(T, NAME, 1)                                                                              \
+  STRIDES(T, NAME, LANES)                                                                          \
+  STEMS(T, NAME, 1)                                                                                \
+  STEMS(T, NAME, LANES)                                                                            \
+  KERNEL(average_##NAME, (average<T>), T, float)

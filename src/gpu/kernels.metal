@@ -1,0 +1,21 @@
+// The kernels of kernels.h for Metal, behind which the program puts that file's text: a library
+// that is compiled from text can't include files.
+
+#include <metal_stdlib>
+using namespace metal;
+
+#define INLINE inline
+#define MEMORY device
+#define PRIVATE thread
+#define INTEGER_CONSTANT constant int
+#define UNROLL _Pragma("unroll")
+#define LARGER fmax
+#define SMALLER fmin
+
+#define KERNEL(NAME, FUNCTION, FROM, TO)                                                           \
+  kernel void NAME(device const FROM *input [[buffer(0)]],                                         \
+                   device const float *parameters [[buffer(1)]],                                   \
+                   device TO *output [[buffer(2)]], constant Sizes &sizes [[buffer(3)]],           \
+                   uint thread_number [[thread_position_in_grid]]) {                               \
+    FUNCTION(input, parameters, output, sizes, thread_number);                                     \
+  }

@@ -1,0 +1,151 @@
+//! The network as GPUs run it, with plain loops in the place of their kernels.
+
+use candle_core::{DType, Device, Tensor};
+use candle_nn::VarBuilder;
+use mobilenet::model::{Config, MobileNet, Padding, random_tensors};
+use mobilenet::ops::Activation;
+use mobilenet::pixels::{RgbImage, to_bytes, to_tensor};
+
+use crate::support::{floats, largest_difference, shared, values};
+
+/// Networks that differ in everything, each with a size of input.
+fn networks() -> Vec<(Config, usize)> {
+    let shallow = Config {
+        shallow: true,
+        activation: Activation::Relu,
+        padding: Padding::Symmetric,
+        classes: Some(7),
+        ..Config::with_alpha(0.06)
+    };
+    let headless = Config {
+        classes: None,
+        padding: Padding::Same,
+        ..Config::with_alpha(0.25)
+    };
+    let keras = Config {
+        classes: Some(10),
+        ..Config::with_alpha(0.13)
+    };
+    vec![(shallow, 33), (headless, 32), (keras, 45)]
+}
+
+fn images(size: usize) -> Vec<RgbImage> {
+    let image = |seed: u64| {
+        let bytes = values(3 * size * size, seed);
+        let bytes = bytes.iter().map(|x| ((x + 0.9) * 127.5) as u8).collect();
+        RgbImage::from_raw(size as u32, size as u32, bytes).expect("as many bytes as pixels")
+    };
+    vec![image(1), image(2)]
+}
+
+/// Everything that a network answers: features, embedding, logits.
+fn answers(network: &MobileNet, pixels: &Tensor) -> [Tensor; 3] {
+    [
+        network.features(pixels).expect("features"),
+        network.embed(pixels).expect("an embedding"),
+        network.forward(pixels).expect("logits"),
+    ]
+}
+
+#[test]
+fn its_answers_are_those_of_the_composition() {
+    for (config, size) in networks() {
+        let tensors = random_tensors(&config, 3).expect("tensors");
+        let weights = VarBuilder::from_tensors(tensors, DType::F32, &Device::Cpu);
+        let ours = MobileNet::channels_last(&config, &weights).expect("a network");
+        let composed = MobileNet::composed(&config, &weights).expect("a network");
+        let cpu = MobileNet::new(&config, &weights).expect("a network");
+        let images = images(size);
+        let scaled = to_tensor(&images, &Device::Cpu).expect("pixels");
+        let bytes = to_bytes(&images, &Device::Cpu).expect("pixels");
+        let want = answers(&composed, &scaled);
+        for (network, name) in [
+            (&ours, "channels last"),
+            (&composed, "composed"),
+            (&cpu, "cpu"),
+        ] {
+            for pixels in [&scaled, &bytes] {
+                for (got, want) in answers(network, pixels).iter().zip(&want) {
+                    assert_eq!(got.dims(), want.dims(), "{name}");
+                    let off = largest_difference(&floats(got), &floats(want));
+                    assert!(off < 2e-4, "{name}, {size} pixels: {off}");
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn the_embedding_is_the_mean_of_the_features() {
+    for (config, size) in networks() {
+        let tensors = random_tensors(&config, 4).expect("tensors");
+        let weights = VarBuilder::from_tensors(tensors, DType::F32, &Device::Cpu);
+        let pixels = to_tensor(&images(size), &Device::Cpu).expect("pixels");
+        for network in [
+            MobileNet::channels_last(&config, &weights).expect("a network"),
+            MobileNet::new(&config, &weights).expect("a network"),
+        ] {
+            let [features, embedding, _] = answers(&network, &pixels);
+            let mean = features.mean((2, 3)).expect("a mean");
+            assert!(largest_difference(&floats(&mean), &floats(&embedding)) < 1e-5);
+        }
+    }
+}
+
+#[test]
+fn halves_answer_nearly_the_same() {
+    let (config, size) = networks().pop().expect("a network");
+    let tensors = random_tensors(&config, 5).expect("tensors");
+    let network = |dtype| {
+        let weights = VarBuilder::from_tensors(tensors.clone(), dtype, &Device::Cpu);
+        MobileNet::channels_last(&config, &weights).expect("a network")
+    };
+    let bytes = to_bytes(&images(size), &Device::Cpu).expect("pixels");
+    let want = floats(&network(DType::F32).forward(&bytes).expect("logits"));
+    let largest = want.iter().fold(0f32, |a, b| a.max(b.abs()));
+    let got = network(DType::F16).forward(&bytes).expect("logits");
+    assert_eq!(got.dtype(), DType::F32);
+    let off = largest_difference(&floats(&got), &want);
+    assert!(off < 0.01 * largest && off > 0.0, "{off} of {largest}");
+}
+
+#[test]
+fn a_pass_is_thirty_operations_whatever_the_batch() {
+    let operations = |config: &Config| {
+        let tensors = random_tensors(config, 6).expect("tensors");
+        let weights = VarBuilder::from_tensors(tensors, DType::F32, &Device::Cpu);
+        let network = MobileNet::channels_last(config, &weights).expect("a network");
+        network.device_operations()
+    };
+    assert_eq!(operations(&Config::with_alpha(0.05)), Some(30));
+    let shallow = Config {
+        shallow: true,
+        classes: None,
+        ..Config::with_alpha(0.05)
+    };
+    assert_eq!(operations(&shallow), Some(18));
+}
+
+#[test]
+fn real_weights_give_kerass_logits() {
+    let (Some(file), Some(golden)) = (
+        shared("pretrained/keras/mobilenet_2_5_224_tf.h5"),
+        shared("pretrained/golden/keras_2_5_224.safetensors"),
+    ) else {
+        return;
+    };
+    let checkpoint = mobilenet::weights::Checkpoint::open(file, &Default::default());
+    let checkpoint = checkpoint.expect("a checkpoint");
+    let golden = crate::support::tensors(golden);
+    let key = "owl.jpg.crop";
+    let input = crate::support::image(&golden[&format!("{key}.input")]);
+    let bytes = to_bytes(&[input], &Device::Cpu).expect("pixels");
+    let want = floats(&golden[&format!("{key}.logits")]);
+    for (dtype, allowed) in [(DType::F32, 2e-4), (DType::F16, 0.1)] {
+        let weights = checkpoint.weights(&Device::Cpu, dtype).expect("weights");
+        let network = MobileNet::channels_last(checkpoint.config(), &weights).expect("a network");
+        let got = floats(&network.forward(&bytes).expect("logits"));
+        let off = largest_difference(&got, &want);
+        assert!(off < allowed, "{dtype:?}: {off}");
+    }
+}
