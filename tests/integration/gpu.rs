@@ -149,3 +149,73 @@ fn real_weights_give_kerass_logits() {
         assert!(off < allowed, "{dtype:?}: {off}");
     }
 }
+
+/// Where this machine has a GPU and this build knows it, its own kernels.
+#[test]
+fn this_machines_gpu_answers_as_its_cpu_does() {
+    use mobilenet::device::{self, DeviceChoice};
+    for choice in [DeviceChoice::Cuda(0), DeviceChoice::Metal] {
+        let device = match device::open(choice) {
+            Ok(opened) => opened.device,
+            Err(reason) => {
+                eprintln!("skipped: {reason}");
+                continue;
+            }
+        };
+        // Wide enough for whole packs of channels too.
+        let wide = (Config::with_alpha(0.25), 64);
+        for (config, size) in networks().into_iter().chain([wide]) {
+            let tensors = random_tensors(&config, 8).expect("tensors");
+            let network = |dtype, device: &Device| {
+                let weights = VarBuilder::from_tensors(tensors.clone(), dtype, device);
+                MobileNet::new(&config, &weights).expect("a network")
+            };
+            let images = images(size);
+            let bytes = to_bytes(&images, &device).expect("pixels");
+            let scaled = to_tensor(&images, &device).expect("pixels");
+            let on_cpu = to_tensor(&images, &Device::Cpu).expect("pixels");
+            let want = answers(&network(DType::F32, &Device::Cpu), &on_cpu);
+            for (dtype, allowed) in [(DType::F32, 1e-3), (DType::F16, 0.02), (DType::BF16, 0.1)] {
+                let network = network(dtype, &device);
+                for pixels in [&bytes, &scaled] {
+                    for (got, want) in answers(&network, pixels).iter().zip(&want) {
+                        let got = got.to_device(&Device::Cpu).expect("a copy");
+                        assert_eq!(got.dims(), want.dims());
+                        let want = floats(want);
+                        let largest = want.iter().fold(1f32, |a, b| a.max(b.abs()));
+                        let off = largest_difference(&floats(&got), &want);
+                        assert!(off < allowed * largest, "{choice} {dtype:?}: {off}");
+                    }
+                }
+            }
+        }
+    }
+}
+
+/// Of real photographs, halves leave the scores where they are.
+#[test]
+fn halves_give_the_scores_of_photographs() {
+    let (Some(file), Some(golden)) = (
+        shared("pretrained/keras/mobilenet_2_5_224_tf.h5"),
+        shared("pretrained/golden/keras_2_5_224.safetensors"),
+    ) else {
+        return;
+    };
+    let checkpoint = mobilenet::weights::Checkpoint::open(file, &Default::default());
+    let checkpoint = checkpoint.expect("a checkpoint");
+    let golden = crate::support::tensors(golden);
+    let photographs = ["owl.jpg", "parrot.jpg", "hot_dog.jpg"];
+    let input = |name: &&str| crate::support::image(&golden[&format!("{name}.crop.input")]);
+    let inputs: Vec<RgbImage> = photographs.iter().map(input).collect();
+    let bytes = to_bytes(&inputs, &Device::Cpu).expect("pixels");
+    let scores = |dtype| {
+        let weights = checkpoint.weights(&Device::Cpu, dtype).expect("weights");
+        let network = MobileNet::channels_last(checkpoint.config(), &weights).expect("a network");
+        let logits = network.forward(&bytes).expect("logits");
+        floats(&candle_nn::ops::softmax(&logits, 1).expect("scores"))
+    };
+    let want = scores(DType::F32);
+    let off = largest_difference(&scores(DType::F16), &want);
+    assert!(off < 0.01, "{off}");
+    eprintln!("scores in f16 are off by {off} at most");
+}
