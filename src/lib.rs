@@ -35,6 +35,7 @@ pub mod device;
 mod embedder;
 pub mod error;
 pub mod labels;
+pub mod learn;
 pub mod model;
 pub mod ops;
 pub mod pixels;
