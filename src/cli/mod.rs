@@ -14,6 +14,7 @@ mod environment;
 mod grep;
 mod inputs;
 mod interrupt;
+mod learn;
 mod matcher;
 mod models;
 mod options;
@@ -70,6 +71,7 @@ struct Global {
 enum Command {
     Classify(classify::Arguments),
     Grep(grep::Arguments),
+    Learn(learn::Arguments),
     Summary(summary::Arguments),
     Pull(pull::Arguments),
     Models(models::Arguments),
@@ -126,6 +128,7 @@ fn run(cli: Cli) -> Result<Outcome> {
     match cli.command {
         Command::Classify(arguments) => classify::run(&arguments, global),
         Command::Grep(arguments) => grep::run(&arguments, global),
+        Command::Learn(arguments) => learn::run(&arguments, global),
         Command::Summary(arguments) => summary::run(&arguments, global),
         Command::Pull(arguments) => pull::run(&arguments, global),
         Command::Models(arguments) => models::run(&arguments),

@@ -16,7 +16,7 @@ use mobilenet::error::ImageError;
 
 use super::options::Provenance;
 use super::terminal::Terminal;
-pub use options::OutputOptions;
+pub use options::{OutputOptions, is_picture};
 
 /// `--format` of `classify`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]

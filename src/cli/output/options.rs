@@ -120,7 +120,8 @@ fn buffered<W: Write>(out: W) -> BufWriter<W> {
     BufWriter::with_capacity(1 << 18, out)
 }
 
-fn is_picture(path: &Path) -> bool {
+/// Whether a file holds a picture.
+pub fn is_picture(path: &Path) -> bool {
     let mut start = Vec::new();
     // Opening a pipe waits for its other end.
     path.is_file()
