@@ -9,12 +9,9 @@ use super::report::PathPoint;
 use super::samples::Samples;
 use crate::error::Result;
 
-/// The strongest regularisation that is tried, under which next to nothing is learned.
-const STRONGEST: f64 = 1.0;
-/// And the weakest: there the weights of classes that can be told apart grow without end.
-const WEAKEST: f64 = 1e-9;
-/// From one to the next.
-const STEP: f64 = 0.316_227_766_016_837_94;
+/// Half decades that regularisations are tried at: from 1, under which next to nothing is learned,
+/// down to 1e-9, where scores are as sure as f32 can say.
+const HALF_DECADES: i32 = 18;
 
 /// A cross entropy that is not lower by this, in nats, is no better: hundreds of pictures tell it
 /// no more exactly, and with weaker regularisation scores only grow surer of themselves.
@@ -42,19 +39,23 @@ pub(super) struct CrossValidation {
 }
 
 impl CrossValidation {
-    /// Goes from strong regularisation to weak, where each fit begins with the last one. `None`
-    /// once `stop` is true.
+    /// Goes from strong regularisation to weak, where each fit begins with the last one, or looks
+    /// at one that is `given`. `None` once `stop` is true.
     pub fn run(
         samples: &Samples,
         folds: &Folds,
+        given: Option<f64>,
         stop: &(dyn Fn() -> bool + Sync),
     ) -> Result<Option<Self>> {
         let mut points: Vec<Option<Point>> = vec![None; folds.count];
         let mut path = Vec::new();
         let mut best: Option<Self> = None;
         let mut no_better = 0;
-        let mut regularisation = STRONGEST;
-        while regularisation > WEAKEST && no_better < PATIENCE {
+        let strengths = match given {
+            Some(given) => vec![given],
+            None => grid(),
+        };
+        for regularisation in strengths {
             let fit = |(fold, start): (usize, Option<Point>)| {
                 let learned = |example: usize| folds.of[example] != Some(fold);
                 let problem = Problem::new(samples, learned, regularisation);
@@ -90,8 +91,10 @@ impl CrossValidation {
                 });
             } else {
                 no_better += 1;
+                if no_better == PATIENCE {
+                    break;
+                }
             }
-            regularisation *= STEP;
         }
         Ok(best.map(|best| Self { path, ..best }))
     }
@@ -101,6 +104,12 @@ impl CrossValidation {
         let highest = |probabilities: &Vec<f64>| probabilities.iter().copied().fold(0.0, f64::max);
         self.probabilities.iter().map(|(_, p)| highest(p)).collect()
     }
+}
+
+/// The regularisations to try, from strong to weak.
+fn grid() -> Vec<f64> {
+    let decades = (0..=HALF_DECADES).map(|i| f64::from(-i) / 2.0);
+    decades.map(|decade| 10f64.powf(decade)).collect()
 }
 
 /// The probabilities of each held-out example's first view, by the fit that has not seen it.

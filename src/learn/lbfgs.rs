@@ -14,6 +14,10 @@ const MOST_STEPS: usize = 20_000;
 /// A step is long enough where the slope has fallen to this part of what it was.
 const FLAT: f64 = 0.1;
 
+/// How much larger a value may be than it was by rounding alone, as a share of it; which way it
+/// went is then for the slope to say.
+const ROUNDING: f64 = 1e-13;
+
 /// Places that are looked at along a line.
 const MOST_PLACES: usize = 40;
 
@@ -87,7 +91,7 @@ fn step_along(problem: &Problem, point: &Point, direction: &Point, first: bool) 
             return None;
         }
         let here = problem.along(point, direction, step);
-        let descends = here.value <= start.value;
+        let descends = here.value <= start.value * (1.0 + ROUNDING);
         if descends && here.slope.abs() <= FLAT * start.slope.abs() {
             return Some(step);
         }

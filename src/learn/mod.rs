@@ -62,6 +62,8 @@ pub struct LearnOptions {
     pub folds: usize,
     /// What decides which picture is in which part.
     pub seed: u64,
+    /// What the squared weights cost, see [`learn`]; `None` to choose it by cross-validation.
+    pub regularisation: Option<f64>,
     /// The share of true members that may be taken for none of the classes, from 0 (which turns
     /// rejection off) to less than 1.
     pub reject: f64,
@@ -72,6 +74,7 @@ impl Default for LearnOptions {
         Self {
             folds: 5,
             seed: 0,
+            regularisation: None,
             reject: 0.05,
         }
     }
@@ -94,8 +97,12 @@ pub struct Learned {
 /// The regularisation where nothing can be held out to choose it by.
 const UNSURE: f64 = 1e-3;
 
+/// Beyond these nothing is learned, or nothing is left of f64.
+const LEAST_REGULARISATION: f64 = 1e-12;
+const MOST_REGULARISATION: f64 = 1e6;
+
 /// How near the last fit comes to the least objective, in nats.
-const CONVERGED: f64 = 1e-12;
+const CONVERGED: f64 = 1e-16;
 
 /// Learns to tell `classes` classes apart.
 ///
@@ -136,13 +143,16 @@ pub fn learn_until(
     let samples = Samples::new(examples, classes)?;
     let folds = folds::assign(examples, classes, options.folds, options.seed);
     let validated = match folds {
-        Some(folds) => match CrossValidation::run(&samples, &folds, stop)? {
-            Some(validated) => Some(validated),
-            None => return Ok(None),
-        },
+        Some(folds) => {
+            match CrossValidation::run(&samples, &folds, options.regularisation, stop)? {
+                Some(validated) => Some(validated),
+                None => return Ok(None),
+            }
+        }
         None => None,
     };
-    let regularisation = validated.as_ref().map_or(UNSURE, |v| v.regularisation);
+    let chosen = validated.as_ref().map(|v| v.regularisation);
+    let regularisation = options.regularisation.or(chosen).unwrap_or(UNSURE);
     let problem = Problem::new(&samples, |_| true, regularisation);
     let start = validated.as_ref().and_then(|v| v.start.clone());
     let start = start.unwrap_or_else(|| problem.origin());
@@ -175,6 +185,12 @@ impl LearnOptions {
         let error = |message: &str| Err(crate::Error::Config(message.into()));
         if self.folds < 2 {
             return error("cross-validation needs at least 2 folds");
+        }
+        if self
+            .regularisation
+            .is_some_and(|r| !(LEAST_REGULARISATION..=MOST_REGULARISATION).contains(&r))
+        {
+            return error("the regularisation has to be from 1e-12 to 1e6");
         }
         if !(0.0..1.0).contains(&self.reject) {
             return error("the share of members to reject has to be from 0 to less than 1");

@@ -15,6 +15,7 @@
 //! - `classify`, `commands`: the program, as a shell uses it
 //! - `album`: folders, lists and streams of pictures, and runs that were stopped
 //! - `grep`: pictures by what they show
+//! - `learn`: classes of one's own, against scikit-learn's answers
 //! - `bad_input`: damaged, hostile and absent files
 //! - `wordnet`: every group has the classes that WordNet's own program gives it
 //! - `spark`: the program inside Apache Spark (`examples/spark`), skipped without pyspark
@@ -32,6 +33,7 @@ mod grep;
 mod keras;
 mod keras_models;
 mod layouts;
+mod learn;
 mod network;
 mod ops;
 mod pixels;

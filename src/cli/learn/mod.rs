@@ -78,6 +78,7 @@ impl Arguments {
             folds: self.folds.into(),
             seed: self.seed,
             reject: self.reject,
+            ..LearnOptions::default()
         }
     }
 
@@ -176,17 +177,29 @@ fn check_output(output: &Path) -> Result<()> {
         !is_picture(output),
         file("is a picture, which the checkpoint would replace")
     );
+    let denied = |reason| mobilenet::Error::Io {
+        path: output.into(),
+        reason,
+    };
     if output.exists() {
-        let writable = File::options().append(true).open(output);
-        return writable.map(drop).with_context(|| file("can't be written"));
+        return Ok(File::options()
+            .append(true)
+            .open(output)
+            .map(drop)
+            .map_err(denied)?);
     }
     let folder = match output.parent() {
         Some(folder) if !folder.as_os_str().is_empty() => folder,
         _ => Path::new("."),
     };
+    let named = folder.display();
+    ensure!(
+        folder.is_dir(),
+        file(&format!("there is no folder {named}"))
+    );
     // Without the temporary name that the crate puts into its errors.
-    let found = tempfile::tempfile_in(folder).map_err(|e| io::Error::from(e.kind()));
-    found.map(drop).with_context(|| file("can't be written"))
+    let found = tempfile::tempfile_in(folder).map_err(|e| e.kind().into());
+    Ok(found.map(drop).map_err(denied)?)
 }
 
 /// Embeds the pictures; those that can't be read are told and left out.

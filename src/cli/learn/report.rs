@@ -208,7 +208,7 @@ impl Report<'_> {
             let (class, taken_for) = (label(confusion.class), label(confusion.taken_for));
             let all = self.learned.report.classes[confusion.class].held_out;
             let n = confusion.examples;
-            writeln!(out, "  {n} of {all} {class} taken for {taken_for}")?;
+            writeln!(out, "  {class} taken for {taken_for}: {n} of {all}")?;
         }
         Ok(())
     }
