@@ -1,10 +1,12 @@
-"""Draws and cuts out the pictures of four tasks, each a folder of
+"""Draws and cuts out the pictures of five tasks, each a folder of
 
     train/CLASS/*.png   pictures to learn from
     test/CLASS/*.png    members that were held out
     other/KIND/*.png    pictures of none of the classes
 
-- photographs: 10 photographs, cut into pieces; what is held out is from another part of each
+- tiles: 10 photographs, cut into tiles that do not overlap; any of them are held out
+- regions: the same with pieces that overlap; what is held out is from another part of each, so
+  that it is not like what is learned from
 - shapes: 8 shapes and patterns, drawn in any colour, size, angle, with noise
 - digits: the handwritten digits of scikit-learn, of other writers where held out
 - faces: 2 classes, faces (Labeled Faces in the Wild) and pieces of photographs without one
@@ -49,20 +51,42 @@ def piece(source, part, rng):
     return picture.rotate(rng.uniform(-8, 8), Image.BILINEAR).crop((12, 12, 148, 148))
 
 
-def photographs(root, train, test, others):
+CLASSES = ["astronaut.png", "brick.png", "chelsea.png", "coffee.png", "coins.png", "grass.png",
+           "gravel.png", "ihc.png", "motorcycle_left.png", "hubble_deep_field.jpg"]
+UNKNOWN = ["camera.png", "moon.png", "retina.jpg", "rocket.jpg", "page.png", "cell.png"]
+
+
+def regions(root, train, test, others):
     rng = random.Random(1)
-    classes = ["astronaut.png", "brick.png", "chelsea.png", "coffee.png", "coins.png", "grass.png",
-               "gravel.png", "ihc.png", "motorcycle_left.png", "hubble_deep_field.jpg"]
-    unknown = ["camera.png", "moon.png", "retina.jpg", "rocket.jpg", "page.png", "cell.png"]
-    for name in classes:
+    for name in CLASSES:
         source = photograph(name)
         for part, count in (("train", train), ("test", test)):
             for i in range(count):
                 save(piece(source, part, rng), root / part / Path(name).stem, i)
-    for name in unknown:
+    for name in UNKNOWN:
         source = photograph(name)
-        for i in range(others // len(unknown)):
+        for i in range(others // len(UNKNOWN)):
             save(piece(source, "all", rng), root / "other" / Path(name).stem, i)
+
+
+def tiled(source, count, rng):
+    """The largest tiles of which there are enough, in any order."""
+    width, height = source.size
+    side = next(s for s in range(min(width, height), 0, -1) if (width // s) * (height // s) >= count)
+    places = [(x * side, y * side) for y in range(height // side) for x in range(width // side)]
+    rng.shuffle(places)
+    crop = lambda x, y: source.crop((x, y, x + side, y + side)).resize((128, 128), Image.BICUBIC)
+    return [crop(x, y) for x, y in places[:count]]
+
+
+def tiles(root, train, test, others):
+    rng = random.Random(5)
+    for name in CLASSES:
+        for i, picture in enumerate(tiled(photograph(name), train + test, rng)):
+            save(picture, root / ("train" if i < train else "test") / Path(name).stem, i)
+    for name in UNKNOWN:
+        for i, picture in enumerate(tiled(photograph(name), others // len(UNKNOWN), rng)):
+            save(picture, root / "other" / Path(name).stem, i)
 
 
 def polygon(corners, inner, turn, radius, centre):
@@ -185,7 +209,8 @@ def faces(root, train, test, others):
 
 if __name__ == "__main__":
     root = Path(sys.argv[1])
-    photographs(root / "photographs", 50, 40, 300)
+    tiles(root / "tiles", 36, 24, 240)
+    regions(root / "regions", 50, 40, 300)
     shapes(root / "shapes", 50, 100, 500)
     digits(root / "digits", 50, 100, 400)
     faces(root / "faces", 50, 50, 200)

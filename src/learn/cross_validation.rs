@@ -13,18 +13,19 @@ use crate::error::Result;
 /// down to 1e-9, where scores are as sure as f32 can say.
 const HALF_DECADES: i32 = 18;
 
-/// A cross entropy that is not lower by this, in nats, is no better: hundreds of pictures tell it
-/// no more exactly, and with weaker regularisation scores only grow surer of themselves.
-const NO_BETTER: f64 = 5e-3;
-/// The way ends when so many in a row were no better.
+/// Cross entropies, in nats, that differ by less are the same: hundreds of pictures tell it no more
+/// exactly. Of the regularisations that are as good as the best the strongest is taken, since
+/// under weaker ones scores only grow surer of themselves.
+const SAME: f64 = 5e-3;
+/// The way ends when so many in a row were worse than the best.
 const PATIENCE: usize = 2;
 
-/// How near each fit comes to the least objective, in nats: well within [`NO_BETTER`].
+/// How near each fit comes to the least objective, in nats: well within [`SAME`].
 const NEAR: f64 = 1e-5;
 
 /// What came of cross-validation.
 pub(super) struct CrossValidation {
-    /// The regularisation with the least cross entropy.
+    /// The regularisation that was chosen.
     pub regularisation: f64,
     /// How many parts there were.
     pub folds: usize,
@@ -49,8 +50,10 @@ impl CrossValidation {
     ) -> Result<Option<Self>> {
         let mut points: Vec<Option<Point>> = vec![None; folds.count];
         let mut path = Vec::new();
-        let mut best: Option<Self> = None;
-        let mut no_better = 0;
+        // As good as the best so far, from strong to weak.
+        let mut good: Vec<Self> = Vec::new();
+        let mut least = f64::INFINITY;
+        let mut worse = 0;
         let strengths = match given {
             Some(given) => vec![given],
             None => grid(),
@@ -78,25 +81,31 @@ impl CrossValidation {
                 log_loss,
                 accuracy,
             });
-            let better = best.as_ref();
-            if better.is_none_or(|best| log_loss < best.log_loss - NO_BETTER) {
-                no_better = 0;
-                best = Some(Self {
-                    regularisation,
-                    folds: folds.count,
-                    log_loss,
-                    probabilities,
-                    path: Vec::new(),
-                    start: points.first().cloned().flatten(),
-                });
-            } else {
-                no_better += 1;
-                if no_better == PATIENCE {
+            if log_loss > least + SAME {
+                worse += 1;
+                if worse == PATIENCE {
                     break;
                 }
+                continue;
+            }
+            worse = 0;
+            least = least.min(log_loss);
+            good.push(Self {
+                regularisation,
+                folds: folds.count,
+                log_loss,
+                probabilities,
+                path: Vec::new(),
+                start: points.first().cloned().flatten(),
+            });
+            good.retain(|point| point.log_loss <= least + SAME);
+            if least < SAME {
+                // There is nothing left to gain.
+                break;
             }
         }
-        Ok(best.map(|best| Self { path, ..best }))
+        let chosen = good.into_iter().next();
+        Ok(chosen.map(|chosen| Self { path, ..chosen }))
     }
 
     /// The highest score of each held-out example.
