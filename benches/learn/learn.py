@@ -4,6 +4,9 @@ pictures of other things are rejected, and how long it takes.
 
     python learn.py PROGRAM TASKS WEIGHTS SIZE [EMBEDDER]
 
+scikit-learn has no mirror images to learn from, and `learn` has none where they are not digits
+any more.
+
 EMBEDDER is the program that has `embed`, if it is another one. Needs numpy, scikit-learn.
 """
 
@@ -60,7 +63,8 @@ for folder in sorted(path for path in tasks.iterdir() if path.is_dir()):
     with tempfile.TemporaryDirectory() as scratch:
         scratch = Path(scratch)
         own = scratch / "own.safetensors"
-        report = json.loads(run(program, "learn", folder / "train", "-o", own, "--json",
+        alone = ["--no-mirror"] if folder.name == "digits" else []
+        report = json.loads(run(program, "learn", folder / "train", "-o", own, "--json", *alone,
                                 "--weights", weights, "--size", size))
         sure = predictions(own, folder / "test", "--threshold", 0)
         accuracy = np.mean([prediction["label"] == truth for truth, prediction in sure])

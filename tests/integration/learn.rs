@@ -262,7 +262,11 @@ fn run(program: &Program, more: &[&str]) -> Ran {
 }
 
 /// What `learn` should have written, by way of the library.
-fn learned_by_hand(program: &Program, classes: &[(&str, usize)]) -> (Checkpoint, Learned) {
+fn learned_by_hand(
+    program: &Program,
+    classes: &[(&str, usize)],
+    views: usize,
+) -> (Checkpoint, Learned) {
     let options = LoadOptions {
         size: Some(64),
         activation: None,
@@ -280,7 +284,9 @@ fn learned_by_hand(program: &Program, classes: &[(&str, usize)]) -> (Checkpoint,
             let image = open(path, &DecodeOptions::default()).expect("a picture");
             let input = embedder.preprocessing().apply(&image);
             let inputs = [input.clone(), flip_horizontal(&input)];
-            let views = embedder.embeddings_of_inputs(&inputs).expect("embeddings");
+            let views = embedder
+                .embeddings_of_inputs(&inputs[..views])
+                .expect("embeddings");
             examples.push(Example { class, views });
         }
     }
@@ -316,7 +322,7 @@ fn what_is_written_is_the_linear_classifier_on_the_embeddings() {
     let accuracy = report["accuracy"].as_f64().expect("an accuracy");
     assert!(accuracy > 0.6, "{accuracy}");
 
-    let (_, by_hand) = learned_by_hand(&program, &classes);
+    let (_, by_hand) = learned_by_hand(&program, &classes, 2);
     let own = Checkpoint::open(program.path("own.safetensors"), &LoadOptions::default());
     let own = own.expect("a checkpoint");
     let rejection = own.rejection().expect("a threshold");
@@ -332,6 +338,13 @@ fn what_is_written_is_the_linear_classifier_on_the_embeddings() {
     let weight = weight.expect("[classes, length, 1, 1]");
     assert_eq!(floats(&weight), floats(&by_hand.weight));
     assert_eq!(floats(&written["conv_preds.bias"]), floats(&by_hand.bias));
+
+    let alone = run(&program, &["-o", "alone.safetensors", "--no-mirror"]);
+    assert_eq!(alone.code, Some(0));
+    let (_, alone) = learned_by_hand(&program, &classes, 1);
+    let bias = &tensors(program.path("alone.safetensors"))["conv_preds.bias"];
+    assert_eq!(floats(bias), floats(&alone.bias));
+    assert_ne!(floats(bias), floats(&by_hand.bias));
 
     let network = own.network(&Device::Cpu, DType::F32).expect("a network");
     let inputs = [picture(0, 77), picture(1, 78), picture(2, 79)];
@@ -410,8 +423,11 @@ fn a_learned_checkpoint_is_one_like_any_other() {
     ];
     assert_eq!(program.run(&again).code, Some(0));
     let bytes = |name: &str| std::fs::read(program.path(name)).expect("written");
-    let (_, learned) =
-        learned_by_hand(&program, &[("a b,\"c\"\n", 14), ("blau", 10), ("gelb", 12)]);
+    let (_, learned) = learned_by_hand(
+        &program,
+        &[("a b,\"c\"\n", 14), ("blau", 10), ("gelb", 12)],
+        2,
+    );
     let written = tensors(program.path("again.safetensors"));
     assert_eq!(floats(&written["conv_preds.bias"]), floats(&learned.bias));
     // The same pictures and options, the same bytes.
@@ -494,8 +510,11 @@ fn a_picture_that_cant_be_read_is_left_out_and_told() {
         "{}",
         ran.stderr
     );
-    let (_, learned) =
-        learned_by_hand(&program, &[("a b,\"c\"\n", 14), ("blau", 10), ("gelb", 12)]);
+    let (_, learned) = learned_by_hand(
+        &program,
+        &[("a b,\"c\"\n", 14), ("blau", 10), ("gelb", 12)],
+        2,
+    );
     let written = tensors(program.path("own.safetensors"));
     assert_eq!(floats(&written["conv_preds.bias"]), floats(&learned.bias));
     // A class of which nothing is left is not left out without being asked.

@@ -58,6 +58,11 @@ pub struct Arguments {
           value_parser = parse_share)]
     reject: f64,
 
+    /// Learn nothing from mirror images: for classes that a mirror makes other ones of, such as
+    /// letters and arrows
+    #[arg(long, help_heading = "Learning")]
+    no_mirror: bool,
+
     #[command(flatten)]
     report: ReportOptions,
 
@@ -123,7 +128,7 @@ pub fn run(arguments: &Arguments, global: Global) -> Result<Outcome> {
     refuse_same(Some(network.checkpoint.path()), output)?;
     let Labelled { classes, pictures } = labelled;
     let interrupt = Interrupt::watch();
-    let embedded = embed(&network, pictures, global)?;
+    let embedded = embed(&network, pictures, !arguments.no_mirror, global)?;
     if embedded.tally.interrupted || interrupt.happened() {
         return Ok(Outcome::Interrupted);
     }
@@ -203,10 +208,15 @@ fn check_output(output: &Path) -> Result<()> {
 }
 
 /// Embeds the pictures; those that can't be read are told and left out.
-fn embed(network: &Network, pictures: Vec<(Input, usize)>, global: Global) -> Result<Embedded> {
+fn embed(
+    network: &Network,
+    pictures: Vec<(Input, usize)>,
+    mirror: bool,
+    global: Global,
+) -> Result<Embedded> {
     let begin = Instant::now();
     let (inputs, classes): (Vec<_>, Vec<usize>) = pictures.into_iter().unzip();
-    let views = Views::new(network.embedder()?);
+    let views = Views::new(network.embedder()?, mirror);
     let pipeline = network.pipeline(Arc::new(views));
     let session = Session::new(Box::new(inputs.into_iter()), false, pipeline, global);
     let mut examples = Vec::with_capacity(classes.len());
@@ -214,7 +224,7 @@ fn embed(network: &Network, pictures: Vec<(Input, usize)>, global: Global) -> Re
     let tally = session.with_answers_elsewhere().run(|answer| {
         let class = classes.next().context("an answer without a picture")?;
         if let Ok(values) = &answer.values {
-            let views = values.chunks(values.len() / Views::COUNT);
+            let views = values.chunks(values.len() / Views::count(mirror));
             let views = views.map(<[f32]>::to_vec).collect();
             examples.push(Example { class, views });
         }
