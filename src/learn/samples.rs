@@ -1,6 +1,6 @@
 //! Examples as the rows of a matrix.
 
-use candle_core::{DType, Device, Tensor};
+use candle_core::{Device, Tensor};
 
 use super::{Example, Parameters, matrix};
 use crate::error::{Error, Result};
@@ -104,9 +104,12 @@ impl Samples {
             bias.push((parameters.bias(class) - shift) as f32);
             weight.extend(row.into_iter().map(|w| w as f32));
         }
+        if weight.iter().chain(&bias).any(|value| !value.is_finite()) {
+            let message = "the embeddings differ by less than f32 can tell apart";
+            return Err(Error::Config(message.into()));
+        }
         let weight = Tensor::from_vec(weight, (self.class_count, self.length), &Device::Cpu)?;
         let bias = Tensor::from_vec(bias, self.class_count, &Device::Cpu)?;
-        debug_assert_eq!(weight.dtype(), DType::F32);
         Ok((weight, bias))
     }
 }

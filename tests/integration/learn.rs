@@ -229,7 +229,7 @@ fn picture(class: usize, number: usize) -> RgbImage {
     let phase = (noise[0] * 9.0) as u32 + 20;
     RgbImage::from_fn(48, 40, |x, y| {
         let along = [x, y, x + y][class % 3] + phase;
-        let light = if along / 4 % 2 == 0 { 200.0 } else { 60.0 };
+        let light = [200.0, 60.0][(along / 4 % 2) as usize];
         let grain = noise[((x * 7 + y * 13) % 64) as usize] * 30.0;
         let tint = [[1.0, 0.6, 0.5], [0.6, 1.0, 0.5], [0.5, 0.6, 1.0]][class % 3];
         Rgb(tint.map(|t: f32| (light * t + grain + noise[1] * 20.0).clamp(0.0, 255.0) as u8))
