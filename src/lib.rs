@@ -39,6 +39,7 @@ pub mod explain;
 pub mod figures;
 mod gpu;
 pub mod labels;
+pub mod learn;
 pub mod metrics;
 pub mod model;
 pub mod ops;

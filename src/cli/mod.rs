@@ -17,6 +17,7 @@ mod explain;
 mod grep;
 mod inputs;
 mod interrupt;
+mod learn;
 mod matcher;
 mod models;
 mod options;
@@ -78,6 +79,7 @@ enum Command {
     Explain(explain::Arguments),
     Embed(embed::Arguments),
     Similar(similar::Arguments),
+    Learn(learn::Arguments),
     Summary(summary::Arguments),
     Pull(pull::Arguments),
     Models(models::Arguments),
@@ -138,6 +140,7 @@ fn run(cli: Cli) -> Result<Outcome> {
         Command::Explain(arguments) => explain::run(&arguments, global),
         Command::Embed(arguments) => embed::run(&arguments, global),
         Command::Similar(arguments) => similar::run(&arguments, global),
+        Command::Learn(arguments) => learn::run(&arguments, global),
         Command::Summary(arguments) => summary::run(&arguments, global),
         Command::Pull(arguments) => pull::run(&arguments, global),
         Command::Models(arguments) => models::run(&arguments),

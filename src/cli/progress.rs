@@ -79,6 +79,26 @@ impl Progress for Download {
     }
 }
 
+/// Something that takes a while and can't tell how long.
+pub struct Waiting(ProgressBar);
+
+impl Waiting {
+    /// Shows what is being done until it is dropped.
+    pub fn new(global: Global, what: &'static str) -> Self {
+        let bar = bar(global);
+        show(&bar, "{spinner} {msg}  {elapsed}");
+        bar.set_message(what);
+        bar.enable_steady_tick(PATIENCE / 2);
+        Self(bar)
+    }
+}
+
+impl Drop for Waiting {
+    fn drop(&mut self) {
+        self.0.finish_and_clear();
+    }
+}
+
 /// How long a run takes before a bar is worth showing.
 const PATIENCE: Duration = Duration::from_millis(300);
 

@@ -310,6 +310,17 @@ impl Checkpoint {
         &self.preprocessing
     }
 
+    /// The same with another recipe for the pixels.
+    ///
+    /// # Errors
+    /// A recipe out of range.
+    pub fn with_preprocessing(mut self, preprocessing: Preprocessing) -> Result<Self> {
+        let error = |e: Error| Error::checkpoint(&self.path, e.to_string());
+        preprocessing.validate().map_err(error)?;
+        self.preprocessing = preprocessing;
+        Ok(self)
+    }
+
     /// The classes' names: the checkpoint's own, else those that their number suggests; none
     /// without a classifier.
     pub fn labels(&self) -> Option<Labels> {

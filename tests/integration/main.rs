@@ -21,6 +21,7 @@
 //! - `embed`, `similar`: embeddings, and pictures that look alike
 //! - `eval`: networks against pictures whose classes are known
 //! - `metrics`: scores against the truth, as scikit-learn has it
+//! - `learn`: classes of one's own, against scikit-learn's answers
 //! - `bad_input`: damaged, hostile and absent files
 //! - `wordnet`: every group has the classes that WordNet's own program gives it
 //! - `rejection`: pictures of none of the classes
@@ -44,6 +45,7 @@ mod grep;
 mod keras;
 mod keras_models;
 mod layouts;
+mod learn;
 mod metrics;
 mod network;
 mod ops;

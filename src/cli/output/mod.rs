@@ -25,6 +25,7 @@ pub use alike::{AlikeOptions, write_groups, write_nearest};
 pub use options::{FormatOptions, OutputOptions};
 use row::name_bytes;
 pub use row::{ErrorKeys, PathKeys, error_field};
+pub use target::is_picture;
 pub use vectors::{End, Made, VectorFormat, VectorOptions};
 
 /// `--format` of `classify`.

@@ -36,7 +36,7 @@ fn unwritable(path: &Path) -> String {
     format!("{}: can't be written", path.display())
 }
 
-fn is_picture(path: &Path) -> bool {
+pub fn is_picture(path: &Path) -> bool {
     let mut start = Vec::new();
     // Opening a pipe waits for its other end.
     path.is_file()

@@ -1,0 +1,297 @@
+//! `mobilenet learn`
+
+mod report;
+mod views;
+
+use std::fs::File;
+use std::io::{self, Write};
+use std::ops::ControlFlow;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result, bail, ensure};
+use clap::Args;
+use mobilenet::learn::{Example, LearnOptions, Learned, learn_until};
+use mobilenet::weights::Checkpoint;
+
+use self::report::Report;
+use self::views::Views;
+use super::inputs::{Input, Labelled};
+use super::interrupt::Interrupt;
+use super::options::{Network, NetworkOptions, ReportOptions, refuse_same};
+use super::output::is_picture;
+use super::progress::Waiting;
+use super::session::{Session, Tally};
+use super::terminal::{Terminal, printable};
+use super::{Global, Outcome, note};
+
+/// Learn classes of your own from a folder of pictures for each
+///
+/// The network stays as it is and gets another last layer: a logistic regression on its
+/// embeddings of the pictures and of their mirror images. What is written is a checkpoint like
+/// any other: `mobilenet classify --weights FILE`. A few dozen pictures a class are enough. Of
+/// pictures that show none of the classes it calls only some `unknown`; where such pictures are
+/// to be expected, a folder of them is a class that tells them better.
+#[derive(Debug, Args)]
+pub struct Arguments {
+    /// A folder with a folder for each class, whose name is the label
+    #[arg(value_name = "DIR")]
+    folder: PathBuf,
+
+    /// The checkpoint to write (safetensors)
+    #[arg(short, long, value_name = "FILE")]
+    output: PathBuf,
+
+    /// Parts that the pictures are split into to choose the regularisation, and to measure how
+    /// well pictures are told that were not learned from
+    #[arg(long, default_value = "5", value_name = "N", help_heading = "Learning",
+          value_parser = clap::value_parser!(u16).range(2..=1000))]
+    folds: u16,
+
+    /// Decides which pictures are in which part
+    #[arg(long, default_value = "0", value_name = "N", help_heading = "Learning")]
+    seed: u64,
+
+    /// Choose the score under which a picture is `unknown` so that this share of the classes'
+    /// own pictures is, at most; 0 is for never
+    #[arg(long, default_value = "0.05", value_name = "SHARE", help_heading = "Learning",
+          value_parser = parse_share)]
+    reject: f64,
+
+    /// Learn nothing from mirror images: for classes that a mirror makes other ones of, such as
+    /// letters and arrows
+    #[arg(long, help_heading = "Learning")]
+    no_mirror: bool,
+
+    #[command(flatten)]
+    report: ReportOptions,
+
+    #[command(flatten)]
+    network: NetworkOptions,
+}
+
+fn parse_share(text: &str) -> Result<f64, String> {
+    match text.parse() {
+        Ok(share) if (0.0..1.0).contains(&share) => Ok(share),
+        _ => Err("expected a share from 0 to less than 1, such as 0.05".into()),
+    }
+}
+
+impl Arguments {
+    fn options(&self) -> LearnOptions {
+        LearnOptions {
+            folds: self.folds.into(),
+            seed: self.seed,
+            reject: self.reject,
+            ..LearnOptions::default()
+        }
+    }
+
+    /// The pictures, of at least two classes with at least one each.
+    fn pictures(&self) -> Result<Labelled> {
+        let labelled = Labelled::open(&self.folder)?;
+        let folder = self.folder.display();
+        if let [class] = labelled.classes.as_slice() {
+            bail!(
+                "{folder}: {class} is its only folder, and one class alone can't be learned; \
+                 add a folder of pictures that show something else"
+            );
+        }
+        let counts = labelled.counts();
+        let counts = labelled.classes.iter().zip(&counts);
+        let empty = counts.filter(|(_, count)| **count == 0);
+        let empty: Vec<&str> = empty.map(|(class, _)| class.as_str()).collect();
+        ensure!(
+            empty.is_empty(),
+            "{folder}: no pictures in {}; add some, or remove the folder",
+            empty.join(", ")
+        );
+        Ok(labelled)
+    }
+}
+
+/// What was embedded.
+struct Embedded {
+    examples: Vec<Example>,
+    tally: Tally,
+    took: Duration,
+}
+
+pub fn run(arguments: &Arguments, global: Global) -> Result<Outcome> {
+    // First, because it is quick to fail.
+    let output = arguments.output.as_path();
+    check_output(output)?;
+    let labelled = arguments.pictures()?;
+    arguments.network.protect(output)?;
+    let network = arguments.network.open(global)?;
+    // It may have been found in a folder or in the cache.
+    refuse_same(Some(network.checkpoint.path()), output)?;
+    let Labelled { classes, pictures } = labelled;
+    let interrupt = Interrupt::watch();
+    let embedded = embed(&network, pictures, !arguments.no_mirror, global)?;
+    if embedded.tally.interrupted || interrupt.happened() {
+        return Ok(Outcome::Interrupted);
+    }
+    check_examples(&embedded.examples, &classes)?;
+    let begin = Instant::now();
+    let waiting = Waiting::new(global, "fitting");
+    let (examples, options) = (&embedded.examples, arguments.options());
+    let stop = || interrupt.happened();
+    let Some(learned) = learn_until(examples, classes.len(), &options, &stop)? else {
+        return Ok(Outcome::Interrupted);
+    };
+    drop(waiting);
+    let fitting = begin.elapsed();
+    checkpoint(&network, &learned, &classes)?.save(output)?;
+    if !global.quiet {
+        tell_doubts(&network, &learned, &classes, &options);
+    }
+    if global.verbose {
+        note(&format!("{}: written", output.display()));
+    }
+    let report = Report {
+        output,
+        classes: &classes,
+        learned: &learned,
+        options: &options,
+        failed: embedded.tally.failed,
+        embedding: embedded.took,
+        fitting,
+    };
+    let mut out = io::BufWriter::new(io::stdout().lock());
+    match arguments.report.is_json() {
+        true => report.write_json(&mut out)?,
+        false => report.write_text(&mut out, Terminal::of_stdout().width)?,
+    }
+    out.flush()?;
+    Ok(match embedded.tally.failed {
+        0 => Outcome::Complete,
+        _ => Outcome::Incomplete,
+    })
+}
+
+/// Refuses an output that can't be written, before anything takes long.
+fn check_output(output: &Path) -> Result<()> {
+    let file = |e: &str| format!("{}: {e}", output.display());
+    ensure!(
+        output.as_os_str() != "-",
+        "the report goes to stdout, and the checkpoint needs a file: -o FILE"
+    );
+    ensure!(!output.is_dir(), file("is a folder; name a file"));
+    ensure!(
+        !is_picture(output),
+        file("is a picture, which the checkpoint would replace")
+    );
+    let denied = |reason| mobilenet::Error::Io {
+        path: output.into(),
+        reason,
+    };
+    if output.exists() {
+        return Ok(File::options()
+            .append(true)
+            .open(output)
+            .map(drop)
+            .map_err(denied)?);
+    }
+    let folder = match output.parent() {
+        Some(folder) if !folder.as_os_str().is_empty() => folder,
+        _ => Path::new("."),
+    };
+    let named = folder.display();
+    ensure!(
+        folder.is_dir(),
+        file(&format!("there is no folder {named}"))
+    );
+    // Without the temporary name that the crate puts into its errors.
+    let found = tempfile::tempfile_in(folder).map_err(|e| e.kind().into());
+    Ok(found.map(drop).map_err(denied)?)
+}
+
+/// Embeds the pictures; those that can't be read are told and left out.
+fn embed(
+    network: &Network,
+    pictures: Vec<(Input, usize)>,
+    mirror: bool,
+    global: Global,
+) -> Result<Embedded> {
+    let begin = Instant::now();
+    let (inputs, classes): (Vec<_>, Vec<usize>) = pictures.into_iter().unzip();
+    let views = Views::new(network.embedder()?, mirror);
+    let pipeline = network.pipeline(Arc::new(views));
+    let session = Session::new(Box::new(inputs.into_iter()), false, pipeline, global);
+    let mut examples = Vec::with_capacity(classes.len());
+    let mut classes = classes.into_iter();
+    let tally = session.with_answers_elsewhere().run(|answer| {
+        let class = classes.next().context("an answer without a picture")?;
+        if let Ok(values) = &answer.values {
+            let views = values.chunks(values.len() / Views::count(mirror));
+            let views = views.map(<[f32]>::to_vec).collect();
+            examples.push(Example { class, views });
+        }
+        Ok(ControlFlow::Continue(()))
+    })?;
+    Ok(Embedded {
+        examples,
+        tally,
+        took: begin.elapsed(),
+    })
+}
+
+/// Refuses to leave out a class of which nothing could be read.
+fn check_examples(examples: &[Example], classes: &[String]) -> Result<()> {
+    let seen = |class: usize| examples.iter().any(|example| example.class == class);
+    let lost = (0..classes.len()).filter(|&class| !seen(class));
+    let lost: Vec<&str> = lost.map(|class| classes[class].as_str()).collect();
+    ensure!(
+        lost.is_empty(),
+        "no picture could be read of {}; nothing was written",
+        lost.join(", ")
+    );
+    Ok(())
+}
+
+fn checkpoint(network: &Network, learned: &Learned, classes: &[String]) -> Result<Checkpoint> {
+    let checkpoint = network.checkpoint.clone();
+    let checkpoint =
+        checkpoint.with_classifier(&learned.weight, &learned.bias, classes.to_vec())?;
+    let checkpoint = checkpoint.with_preprocessing(network.preprocessing.clone())?;
+    Ok(checkpoint.with_rejection(learned.rejection)?)
+}
+
+/// Says what could not be done, or is not known.
+fn tell_doubts(network: &Network, learned: &Learned, classes: &[String], options: &LearnOptions) {
+    let assumed = network.checkpoint.assumed();
+    if !assumed.is_empty() {
+        note(&format!(
+            "{}: it does not state its {}; taken to be as in the published checkpoints \
+             (--size, --activation)",
+            network.checkpoint.path().display(),
+            assumed.join(" and ")
+        ));
+    }
+    let Some(held_out) = &learned.report.held_out else {
+        return note(
+            "no class has two different pictures, so none can be held out: how well they are told \
+             is not known, the regularisation is a guess, and nothing is rejected",
+        );
+    };
+    let reports = classes.iter().zip(&learned.report.classes);
+    let single = reports.filter(|(_, report)| report.held_out == 0);
+    let single: Vec<String> = single.map(|(class, _)| printable(class)).collect();
+    if !single.is_empty() {
+        note(&format!(
+            "only one picture, or copies of it, so that how well it is told is not known: {}",
+            single.join(", ")
+        ));
+    }
+    if options.reject > 0.0 && learned.rejection.is_none() {
+        let (share, found) = (options.reject, held_out.examples);
+        // The least n with share * (n + 1) of at least 1.
+        let needed = (1.0 / share - 1.0 - 1e-9).ceil();
+        note(&format!(
+            "nothing is rejected: a share of {share} takes at least {needed} pictures, and {found} \
+             were held out (--reject)"
+        ));
+    }
+}

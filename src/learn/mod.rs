@@ -1,0 +1,208 @@
+//! Classes of one's own on a network that stays as it is: a linear classifier on embeddings.
+//!
+//! What a network trained on ImageNet makes of a picture before its last layer tells classes
+//! apart that it was never shown. A multinomial logistic regression on it (scikit-learn's
+//! `LogisticRegression`) needs a few dozen pictures a class and seconds; how strongly it is held
+//! back from learning them by heart is chosen by stratified cross-validation, as
+//! `LogisticRegressionCV` does. What comes of it is a last layer for
+//! [`Checkpoint::with_classifier`](crate::weights::Checkpoint::with_classifier), and a
+//! [`Rejection`] for pictures of none of the classes.
+//!
+//! # Example
+//! ```
+//! use mobilenet::learn::{Example, LearnOptions, learn};
+//!
+//! // Embeddings as `Embedder` gives them: of a picture, and of its mirror image.
+//! let example = |class: usize, x: f32| Example {
+//!     class,
+//!     views: vec![vec![x, 1.0, 0.0], vec![x, 0.0, 1.0]],
+//! };
+//! let examples: Vec<Example> = (0..40)
+//!     .map(|i| example(i % 2, (i % 2) as f32 + i as f32 / 100.0))
+//!     .collect();
+//! let learned = learn(&examples, 2, &LearnOptions::default())?;
+//! assert_eq!(learned.weight.dims(), [2, 3]);
+//! assert_eq!(learned.report.held_out.map(|held_out| held_out.accuracy), Some(1.0));
+//! # Ok::<(), mobilenet::Error>(())
+//! ```
+
+mod calibration;
+mod cross_validation;
+mod folds;
+mod lbfgs;
+mod logistic;
+mod report;
+mod samples;
+
+use candle_core::{Device, Tensor};
+
+use self::cross_validation::CrossValidation;
+use self::logistic::{Parameters, Problem};
+use self::samples::Samples;
+use crate::error::Result;
+use crate::rejection::Rejection;
+
+pub use self::report::{ClassReport, Confusion, HeldOut, PathPoint, Report};
+
+/// A picture to learn from.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Example {
+    /// The number of its class.
+    pub class: usize,
+    /// The embeddings of its views, of which the first is the picture itself and the others, such
+    /// as its mirror image, only add to what is learned: all of them together count as one
+    /// picture.
+    pub views: Vec<Vec<f32>>,
+}
+
+/// How classes are learned.
+#[derive(Debug, Clone, PartialEq)]
+pub struct LearnOptions {
+    /// Parts for cross-validation, at least 2; there are fewer where no class has as many pictures.
+    pub folds: usize,
+    /// What decides which picture is in which part.
+    pub seed: u64,
+    /// What the squared weights cost, see [`learn`]; `None` to choose it by cross-validation.
+    pub regularisation: Option<f64>,
+    /// The share of true members that may be taken for none of the classes, from 0 (which turns
+    /// rejection off) to less than 1.
+    pub reject: f64,
+}
+
+impl Default for LearnOptions {
+    fn default() -> Self {
+        Self {
+            folds: 5,
+            seed: 0,
+            regularisation: None,
+            reject: 0.05,
+        }
+    }
+}
+
+/// A last layer that was learned.
+#[derive(Debug, Clone)]
+pub struct Learned {
+    /// `[classes, embedding]`, f32.
+    pub weight: Tensor,
+    /// `[classes]`, f32.
+    pub bias: Tensor,
+    /// When a picture is of none of the classes; `None` where it was turned off, or where there
+    /// were too few pictures to tell.
+    pub rejection: Option<Rejection>,
+    /// How it went.
+    pub report: Report,
+}
+
+/// The regularisation where nothing can be held out to choose it by.
+const UNSURE: f64 = 1e-3;
+
+/// Beyond these nothing is learned, or nothing is left of f64.
+const LEAST_REGULARISATION: f64 = 1e-12;
+const MOST_REGULARISATION: f64 = 1e6;
+
+/// How near the last fit comes to the least objective, in nats.
+const CONVERGED: f64 = 1e-16;
+
+/// Learns to tell `classes` classes apart.
+///
+/// The objective is scikit-learn's: the mean cross entropy of the examples plus `regularisation /
+/// 2` times the squared weights, those of the biases left out, on features that are centred and
+/// divided by one number, the root mean square of their distance from the mean. That number is
+/// folded back into the weights, and makes a regularisation mean the same whatever network the
+/// embeddings are of.
+///
+/// Of regularisations from 1 down to 1e-9 the strongest is taken whose cross entropy on held-out
+/// pictures is within 0.005 nats of the least. Views of one picture, and pictures of a class whose
+/// embeddings are the same, are never on both sides. All numbers are f64, and the same for a seed,
+/// whatever the number of threads.
+///
+/// The threshold for rejection is the `floor(reject * (n + 1))`-th smallest of the `n` held-out
+/// pictures' highest scores, those that were misclassified among them: split conformal
+/// prediction's (Vovk et al. 2005), with which no more than the share `reject` of new members is
+/// expected under it, as far as new members are like the ones learned from. The held-out scores
+/// are of fits that have seen fewer pictures than the one that is returned.
+///
+/// # Errors
+/// [`Error::Config`](crate::Error::Config): fewer than two classes, a class without examples,
+/// embeddings of different lengths or with values that are not numbers, options out of range.
+pub fn learn(examples: &[Example], classes: usize, options: &LearnOptions) -> Result<Learned> {
+    let learned = learn_until(examples, classes, options, &|| false)?;
+    learned.ok_or_else(|| crate::Error::Config("learning was stopped".into()))
+}
+
+/// The same, given up with `None` soon after `stop` is true, which is asked often and on several
+/// threads.
+///
+/// # Errors
+/// As [`learn`].
+pub fn learn_until(
+    examples: &[Example],
+    classes: usize,
+    options: &LearnOptions,
+    stop: &(dyn Fn() -> bool + Sync),
+) -> Result<Option<Learned>> {
+    options.validate()?;
+    let samples = Samples::new(examples, classes)?;
+    let folds = folds::assign(examples, classes, options.folds, options.seed);
+    let validated = match folds {
+        Some(folds) => {
+            match CrossValidation::run(&samples, &folds, options.regularisation, stop)? {
+                Some(validated) => Some(validated),
+                None => return Ok(None),
+            }
+        }
+        None => None,
+    };
+    let chosen = validated.as_ref().map(|v| v.regularisation);
+    let regularisation = options.regularisation.or(chosen).unwrap_or(UNSURE);
+    let problem = Problem::new(&samples, |_| true, regularisation);
+    let start = validated.as_ref().and_then(|v| v.start.clone());
+    let start = start.unwrap_or_else(|| problem.origin());
+    let Some(fitted) = lbfgs::minimise(&problem, start, CONVERGED, stop)? else {
+        return Ok(None);
+    };
+    let (threshold, held_out) = match &validated {
+        Some(validated) => {
+            let threshold = calibration::threshold(&validated.highest_scores(), options.reject);
+            let held_out = report::held_out(validated, &samples, threshold);
+            (threshold, Some(held_out))
+        }
+        None => (None, None),
+    };
+    let report = report::report(&samples, regularisation, held_out);
+    let (weight, bias) = samples.unscaled(&fitted.parameters)?;
+    Ok(Some(Learned {
+        weight,
+        bias,
+        rejection: threshold.map(|threshold| Rejection {
+            threshold: threshold as f32,
+            share: options.reject as f32,
+        }),
+        report,
+    }))
+}
+
+impl LearnOptions {
+    fn validate(&self) -> Result<()> {
+        let error = |message: &str| Err(crate::Error::Config(message.into()));
+        if self.folds < 2 {
+            return error("cross-validation needs at least 2 folds");
+        }
+        if self
+            .regularisation
+            .is_some_and(|r| !(LEAST_REGULARISATION..=MOST_REGULARISATION).contains(&r))
+        {
+            return error("the regularisation has to be from 1e-12 to 1e6");
+        }
+        if !(0.0..1.0).contains(&self.reject) {
+            return error("the share of members to reject has to be from 0 to less than 1");
+        }
+        Ok(())
+    }
+}
+
+/// A matrix of candle's, on the CPU.
+fn matrix(values: Vec<f64>, rows: usize, columns: usize) -> Result<Tensor> {
+    Ok(Tensor::from_vec(values, (rows, columns), &Device::Cpu)?)
+}
