@@ -39,6 +39,7 @@ pub mod model;
 pub mod ops;
 pub mod pixels;
 mod rejection;
+pub mod train;
 pub mod weights;
 
 pub use classifier::{Classifier, Prediction, UNKNOWN, top_outputs};

@@ -1,0 +1,32 @@
+//! How far a network's answers are from the truth.
+
+use candle_core::{Result, Tensor};
+
+/// The mean cross-entropy of logits `[N, classes]` with classes `[N]`, a share `smoothing` of each
+/// truth being given to all classes alike (Szegedy et al. 2016, arXiv:1512.00567, section 7).
+///
+/// # Errors
+/// Shapes that don't fit.
+pub fn cross_entropy(logits: &Tensor, classes: &[usize], smoothing: f64) -> Result<Tensor> {
+    let (n, width) = logits.dims2()?;
+    let mut truth = vec![smoothing / width as f64; n * width];
+    for (row, class) in truth.chunks_exact_mut(width).zip(classes) {
+        row[*class] += 1.0 - smoothing;
+    }
+    let truth = Tensor::from_vec(truth, (n, width), logits.device())?;
+    let log_probabilities = candle_nn::ops::log_softmax(logits, 1)?;
+    let products = (log_probabilities * truth.to_dtype(logits.dtype())?)?;
+    products.sum_all()? / -(n as f64)
+}
+
+/// How many of the logits `[N, classes]` are the highest for their class.
+///
+/// # Errors
+/// A failure of the device.
+pub fn correct(logits: &Tensor, classes: &[usize]) -> Result<usize> {
+    let best: Vec<u32> = logits.argmax(1)?.to_vec1()?;
+    let pairs = best.iter().zip(classes);
+    Ok(pairs
+        .filter(|(best, class)| **best as usize == **class)
+        .count())
+}
