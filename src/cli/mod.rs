@@ -25,6 +25,7 @@ mod session;
 mod shell;
 mod summary;
 mod terminal;
+mod train;
 
 use std::io::{self, Write};
 use std::process::ExitCode;
@@ -75,6 +76,7 @@ enum Command {
     Models(models::Arguments),
     Convert(convert::Arguments),
     Bundle(bundle::Arguments),
+    Train(train::Arguments),
     Bench(bench::Arguments),
     Doctor(doctor::Arguments),
     Completions(shell::CompletionsArguments),
@@ -131,6 +133,7 @@ fn run(cli: Cli) -> Result<Outcome> {
         Command::Models(arguments) => models::run(&arguments),
         Command::Convert(arguments) => convert::run(&arguments, global),
         Command::Bundle(arguments) => bundle::run(&arguments, global),
+        Command::Train(arguments) => train::run(&arguments, global),
         Command::Bench(arguments) => bench::run(&arguments, global),
         Command::Doctor(arguments) => doctor::run(&arguments),
         Command::Completions(arguments) => shell::completions(&arguments),

@@ -12,9 +12,11 @@ mod png;
 mod preprocess;
 mod resample;
 mod resize;
+mod shrunk;
 
 pub use ::image::RgbImage;
 pub use decode::{SUPPORTED_FORMATS, decode, dimensions, looks_like_image, open, read};
 pub use limits::DecodeOptions;
 pub use preprocess::{CENTER_CROP, Centring, Crop, Prepared, Preprocessing, to_tensor};
 pub use resize::{Filter, Window, resize};
+pub use shrunk::decode_shrunk;

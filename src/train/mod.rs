@@ -41,7 +41,7 @@
 //! };
 //! let mut trainer = Trainer::new(beginning, settings, &Device::Cpu)?;
 //! while !trainer.is_done() {
-//!     trainer.epoch(&pictures, None, |_, _| ControlFlow::Continue(()))?;
+//!     trainer.epoch(&pictures, None, |_| ControlFlow::Continue(()))?;
 //! }
 //! trainer.checkpoint()?.save(path)?;
 //! # Ok::<(), mobilenet::Error>(())
@@ -71,4 +71,4 @@ pub use network::{Parameter, Passed, Phase, TrainableNetwork};
 pub use optimiser::{AdamW, learning_rate};
 pub use pictures::{Pictures, split};
 pub use state::State;
-pub use trainer::{Epoch, Settings, Trainer, Validation};
+pub use trainer::{Epoch, Settings, Shown, Trainer};

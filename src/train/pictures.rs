@@ -35,6 +35,32 @@ impl Pictures {
         }
     }
 
+    /// Some of them, numbered anew in this order, of which as many bytes may be kept as of all.
+    pub fn only(self, numbers: Vec<usize>) -> Self {
+        let Self {
+            classes,
+            read,
+            mut kept,
+            room,
+        } = self;
+        let bytes = |kept: &OnceLock<Arc<RgbImage>>| {
+            kept.get()
+                .map_or(0, |picture| picture.as_raw().len() as u64)
+        };
+        let all: u64 = kept.iter().map(bytes).sum();
+        let kept: Vec<_> = numbers
+            .iter()
+            .map(|&n| std::mem::take(&mut kept[n]))
+            .collect();
+        let freed = all - kept.iter().map(bytes).sum::<u64>();
+        Self {
+            classes: numbers.iter().map(|&number| classes[number]).collect(),
+            kept,
+            room: AtomicU64::new(room.into_inner() + freed),
+            read: Box::new(move |number| read(numbers[number])),
+        }
+    }
+
     /// How many there are.
     pub fn len(&self) -> usize {
         self.classes.len()
@@ -59,6 +85,12 @@ impl Pictures {
             return Ok(Arc::clone(kept));
         }
         let picture = Arc::new((self.read)(number)?);
+        self.keep(number, &picture);
+        Ok(picture)
+    }
+
+    /// Keeps a picture that was read already, if there is room.
+    pub fn keep(&self, number: usize, picture: &Arc<RgbImage>) {
         let bytes = picture.as_raw().len() as u64;
         let take = |room: u64| room.checked_sub(bytes);
         if self
@@ -66,9 +98,8 @@ impl Pictures {
             .fetch_update(Ordering::Relaxed, Ordering::Relaxed, take)
             .is_ok()
         {
-            let _ = self.kept[number].set(Arc::clone(&picture));
+            let _ = self.kept[number].set(Arc::clone(picture));
         }
-        Ok(picture)
     }
 }
 
@@ -126,6 +157,13 @@ mod tests {
         }
         // Two are kept, the third is read three times.
         assert_eq!(reads.load(Ordering::Relaxed), 5);
+        // What is left out makes room.
+        let pictures = pictures.only(vec![2, 1]);
+        for _ in 0..3 {
+            assert_eq!(pictures.get(0)?[(0, 0)][0], 2);
+            assert_eq!(pictures.get(1)?[(0, 0)][0], 1);
+        }
+        assert_eq!(reads.load(Ordering::Relaxed), 6);
         Ok(())
     }
 }

@@ -91,20 +91,27 @@ pub struct Epoch {
     pub train_loss: f64,
     /// Share of them whose class had the highest logit.
     pub train_accuracy: f64,
-    /// Of the pictures to test with, if there are any.
-    #[serde(flatten)]
-    pub validation: Option<Validation>,
+    /// Mean over the pictures to test with, if there are any; without label smoothing.
+    pub validation_loss: Option<f64>,
+    /// Share of them whose class has the highest score.
+    pub validation_accuracy: Option<f64>,
     /// What it took.
     pub seconds: f64,
 }
 
-/// How a network does with pictures that it has not learnt from.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
-pub struct Validation {
-    /// Mean cross-entropy, without label smoothing.
-    pub validation_loss: f64,
-    /// Share of the pictures whose class has the highest score.
-    pub validation_accuracy: f64,
+/// What was shown of an epoch so far.
+#[derive(Debug, Clone, Copy)]
+pub struct Shown {
+    /// Its number, from 1.
+    pub epoch: usize,
+    /// Pictures that were shown.
+    pub pictures: usize,
+    /// Pictures that there are.
+    pub of: usize,
+    /// Mean loss.
+    pub loss: f64,
+    /// Share whose class had the highest logit.
+    pub accuracy: f64,
 }
 
 /// A network in training.
@@ -154,8 +161,8 @@ impl Trainer {
     }
 
     /// Shows each picture once, tests the network, and says how it went. `watch` is called after
-    /// every batch with how many pictures of how many have been shown, and may break off; then the
-    /// answer is `None`, and the epoch has to be begun again from a state.
+    /// every batch and may break off; then the answer is `None`, and there is no going on but from a
+    /// [`State`](super::State).
     ///
     /// Pictures to learn from are as they were taken; those to test with are the network's input
     /// already ([`Preprocessing::apply`](crate::pixels::Preprocessing::apply)).
@@ -167,7 +174,7 @@ impl Trainer {
         &mut self,
         pictures: &Pictures,
         validation: Option<&Pictures>,
-        mut watch: impl FnMut(usize, usize) -> ControlFlow<()>,
+        mut watch: impl FnMut(Shown) -> ControlFlow<()>,
     ) -> Result<Option<Epoch>> {
         let begin = Instant::now();
         let number = self.epochs.len() + 1;
@@ -203,7 +210,14 @@ impl Trainer {
                 loss += batch_loss * batch.len() as f64;
                 hits += batch_hits;
                 shown += batch.len();
-                if watch(shown, pictures.len()).is_break() {
+                let so_far = Shown {
+                    epoch: number,
+                    pictures: shown,
+                    of: pictures.len(),
+                    loss: loss / shown as f64,
+                    accuracy: hits as f64 / shown as f64,
+                };
+                if watch(so_far).is_break() {
                     return Ok(true);
                 }
             }
@@ -212,16 +226,20 @@ impl Trainer {
         if broken_off {
             return Ok(None);
         }
-        let validation = match validation.filter(|pictures| !pictures.is_empty()) {
-            Some(pictures) => Some(self.test(pictures)?),
-            None => None,
+        let validation = validation.filter(|pictures| !pictures.is_empty());
+        let (validation_loss, validation_accuracy) = match validation {
+            Some(pictures) => self
+                .test(pictures)
+                .map(|(loss, accuracy)| (Some(loss), Some(accuracy)))?,
+            None => (None, None),
         };
         let epoch = Epoch {
             epoch: number,
             learning_rate: rate,
             train_loss: loss / shown as f64,
             train_accuracy: hits as f64 / shown as f64,
-            validation,
+            validation_loss,
+            validation_accuracy,
             seconds: begin.elapsed().as_secs_f64(),
         };
         self.epochs.push(epoch);
@@ -263,8 +281,8 @@ impl Trainer {
         Ok((value, correct(&passed.logits, classes)?))
     }
 
-    /// Tests the network, built as from a file.
-    fn test(&self, pictures: &Pictures) -> Result<Validation> {
+    /// Tests the network, built as from a file: mean loss, and share of the answers that are right.
+    fn test(&self, pictures: &Pictures) -> Result<(f64, f64)> {
         let network = self.checkpoint()?.network(&self.device, DType::F32)?;
         let (mut loss, mut hits) = (0.0, 0);
         let all: Vec<usize> = (0..pictures.len()).collect();
@@ -279,10 +297,8 @@ impl Trainer {
             loss += f64::from(batch_loss) * batch.len() as f64;
             hits += correct(&logits, &classes)?;
         }
-        Ok(Validation {
-            validation_loss: loss / pictures.len() as f64,
-            validation_accuracy: hits as f64 / pictures.len() as f64,
-        })
+        let all = pictures.len() as f64;
+        Ok((loss / all, hits as f64 / all))
     }
 
     /// The network as it is now, with the recipe and the labels that it began with.

@@ -150,6 +150,16 @@ impl Checkpoint {
         })
     }
 
+    /// The same with another recipe for its pixels.
+    ///
+    /// # Errors
+    /// A recipe out of range.
+    pub fn with_preprocessing(mut self, preprocessing: Preprocessing) -> Result<Self> {
+        preprocessing.validate()?;
+        self.preprocessing = preprocessing;
+        Ok(self)
+    }
+
     /// The same network with other values for all of its tensors, which have no source.
     ///
     /// # Errors

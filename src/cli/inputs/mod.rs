@@ -6,11 +6,11 @@ mod shard;
 mod walk;
 
 use std::borrow::Cow;
-use std::cell::OnceCell;
 use std::ffi::OsString;
 use std::fs::File;
 use std::io;
 use std::path::{Path, PathBuf};
+use std::sync::OnceLock;
 
 use anyhow::{Result, ensure};
 use clap::{Arg, ArgAction, ArgMatches, Args, Command, FromArgMatches, value_parser};
@@ -164,7 +164,7 @@ impl Opened {
         match self {
             Self::Stdin => Box::new(std::iter::once(Input {
                 name: STDIN.into(),
-                content: Content::Stdin(OnceCell::new()),
+                content: Content::Stdin(OnceLock::new()),
             })),
             Self::Path(path) => expand(path),
             Self::List(list) => Box::new(list.flat_map(|entry| match entry {
@@ -195,7 +195,7 @@ pub struct Input {
 enum Content {
     File,
     /// Its bytes, once they have been read.
-    Stdin(OnceCell<Vec<u8>>),
+    Stdin(OnceLock<Vec<u8>>),
     /// It is known already that there is none.
     Missing(ImageError),
 }
