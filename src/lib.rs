@@ -34,6 +34,7 @@ mod cpu;
 pub mod device;
 mod embedder;
 pub mod error;
+pub mod figures;
 pub mod labels;
 pub mod model;
 pub mod ops;

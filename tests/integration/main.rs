@@ -14,6 +14,7 @@
 //! - `convert`: what it writes answers as what it read
 //! - `classify`, `commands`: the program, as a shell uses it
 //! - `album`: folders, lists and streams of pictures, and runs that were stopped
+//! - `figures`: pictures of numbers
 //! - `grep`: pictures by what they show
 //! - `bad_input`: damaged, hostile and absent files
 //! - `wordnet`: every group has the classes that WordNet's own program gives it
@@ -28,6 +29,7 @@ mod classify;
 mod commands;
 mod convert;
 mod cpu;
+mod figures;
 mod grep;
 mod keras;
 mod keras_models;
