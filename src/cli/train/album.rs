@@ -196,8 +196,7 @@ impl Reading<'_> {
             })
         };
         let bar = Bar::new(self.global);
-        let mut counted = bar.count(inputs.iter());
-        while counted.next().is_some() {}
+        bar.count(0..inputs.len()).for_each(drop);
         let mut digests = vec![(0, Sha256::new()); self.classes.len()];
         let mut numbers = Vec::with_capacity(inputs.len());
         let every: Vec<usize> = (0..inputs.len()).collect();

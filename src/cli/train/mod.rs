@@ -66,7 +66,7 @@ pub struct Arguments {
     batch_size: usize,
 
     /// The highest learning rate: it rises for a twentieth of the run, and falls to 0 as a cosine
-    /// [default: 0.001, from a checkpoint 0.0003]
+    /// [default: 0.003, from a checkpoint 0.0003]
     #[arg(long, value_name = "RATE", help_heading = "Training")]
     learning_rate: Option<f64>,
 
@@ -195,7 +195,7 @@ struct NetworkOptions {
 impl Arguments {
     fn settings(&self) -> Settings {
         let from_checkpoint = self.network.weights.is_some() || self.network.pretrained;
-        let usual_rate = if from_checkpoint { 3e-4 } else { 1e-3 };
+        let usual_rate = if from_checkpoint { 3e-4 } else { 3e-3 };
         Settings {
             epochs: self.epochs,
             batch_size: self.batch_size,
@@ -303,7 +303,7 @@ pub fn run(arguments: &Arguments, global: Global) -> Result<Outcome> {
         run::compare(&state_path, &state.run, &description)?;
         trainer.restore(state)?;
     }
-    let mut report = Report::new(arguments, &trainer, global);
+    let report = Report::new(arguments, &trainer, global);
     let done = trainer.epochs().len();
     if done > 0 && !global.quiet {
         note(&format!(
