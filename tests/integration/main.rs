@@ -17,6 +17,7 @@
 //! - `figures`: pictures of numbers
 //! - `grep`: pictures by what they show
 //! - `bad_input`: damaged, hostile and absent files
+//! - `train`: gradients and steps against Keras and by definition, runs that are stopped, the digits
 //! - `wordnet`: every group has the classes that WordNet's own program gives it
 //! - `spark`: the program inside Apache Spark (`examples/spark`), skipped without pyspark
 //! - `network`: downloads, against a server on loopback that can misbehave
@@ -42,5 +43,6 @@ mod spark;
 mod support;
 mod tflite;
 mod tflite_damaged;
+mod train;
 mod weights;
 mod wordnet;
