@@ -42,7 +42,7 @@ pub struct Found {
 pub struct Album {
     pub learn: Pictures,
     pub test: Pictures,
-    /// What they are, for runs that go on.
+    /// What they are, class by class, for runs that go on.
     pub contents: BTreeMap<String, Content>,
     /// How many could not be read.
     pub failed: usize,
@@ -110,7 +110,7 @@ impl Album {
         global: Global,
     ) -> Result<Option<Self>> {
         let options = arguments.view.decode();
-        let mut album = Reading {
+        let mut reading = Reading {
             contents: BTreeMap::new(),
             failed: 0,
             interrupt,
@@ -118,47 +118,78 @@ impl Album {
             classes: &found.classes,
         };
         let side = SPARE * recipe.size;
-        let shrunk =
-            move |bytes: &[u8], options: &DecodeOptions| decode_shrunk(bytes, options, side);
-        let Some(mut learn) = album.all(&arguments.pictures, found.learn, &options, shrunk)? else {
+        let shrunk = move |bytes: &[u8]| decode_shrunk(bytes, &options, side);
+        let (decode, limits) = (Arc::new(shrunk), arguments.view.decode());
+        let Some(learn) =
+            reading.all("class", &arguments.pictures, found.learn, &limits, decode)?
+        else {
             return Ok(None);
         };
-        let recipe = recipe.clone();
-        let prepared = move |bytes: &[u8], options: &DecodeOptions| {
-            recipe.read(bytes, options).map(|prepared| prepared.pixels)
-        };
-        let test = match (&arguments.validation_dir, found.test) {
-            (Some(folder), Some(test)) => match album.all(folder, test, &options, prepared)? {
-                Some(test) => test.pictures,
-                None => return Ok(None),
-            },
-            _ if arguments.validation == 0.0 => Pictures::new(Vec::new(), 0, |_| Err(missing())),
+        for (name, content) in &reading.contents {
+            let root = arguments.pictures.display();
+            let any = content.pictures > 0;
+            ensure!(any, "{root}: {name} has no pictures that can be read");
+        }
+        let (recipe, options) = (recipe.clone(), arguments.view.decode());
+        let prepared = move |bytes: &[u8]| Ok(recipe.read(bytes, &options)?.pixels);
+        let prepared = Arc::new(prepared);
+        let (learn, test) = match (&arguments.validation_dir, found.test) {
+            (Some(root), Some(test)) => {
+                match reading.all("validation class", root, test, &limits, prepared)? {
+                    Some(test) => (learn.pictures, test.pictures),
+                    None => return Ok(None),
+                }
+            }
+            _ if arguments.validation == 0.0 => {
+                let nothing = pictures(Arc::default(), Vec::new(), &limits, prepared);
+                (learn.pictures, nothing)
+            }
             _ => {
-                let classes = learn.pictures.classes().to_vec();
-                let (kept, held_out) = split(&classes, arguments.validation, arguments.seed);
-                learn.pictures = learn.pictures.only(kept);
-                let held_out_classes = held_out.iter().map(|&number| classes[number]).collect();
-                let (inputs, numbers) = (learn.inputs, learn.numbers);
-                Pictures::new(held_out_classes, ROOM, move |number| {
-                    let input: &Input = &inputs[numbers[held_out[number]]].0;
-                    decode(input, &options, &prepared).map(|(_, picture)| picture)
-                })
+                let classes = learn.pictures.classes();
+                let (kept, held_out) = split(classes, arguments.validation, arguments.seed);
+                let held_out = held_out
+                    .iter()
+                    .map(|&number| learn.numbers[number])
+                    .collect();
+                let test = pictures(learn.inputs, held_out, &limits, prepared);
+                (learn.pictures.only(kept), test)
             }
         };
         Ok(Some(Self {
-            learn: learn.pictures,
+            learn,
             test,
-            contents: album.contents,
-            failed: album.failed,
+            contents: reading.contents,
+            failed: reading.failed,
         }))
     }
 }
 
-fn missing() -> ImageError {
-    ImageError::new(
-        mobilenet::error::ImageErrorKind::NotFound,
-        "no such picture",
-    )
+type Decoded<T> = Result<T, ImageError>;
+
+/// Makes a picture of the bytes of a file.
+type Decode = Arc<dyn Fn(&[u8]) -> Decoded<RgbImage> + Send + Sync>;
+
+/// Some of the pictures, with their classes, to be read when they are wanted.
+fn pictures(
+    inputs: Arc<Vec<(Input, usize)>>,
+    numbers: Vec<usize>,
+    limits: &DecodeOptions,
+    decode: Decode,
+) -> Pictures {
+    let limits = limits.clone();
+    let classes = numbers.iter().map(|&number| inputs[number].1).collect();
+    Pictures::new(classes, ROOM, move |number| {
+        read(&inputs[numbers[number]].0, &limits, &decode).map(|(_, picture)| picture)
+    })
+}
+
+/// Reads a picture, and takes the digest of its bytes.
+fn read(input: &Input, limits: &DecodeOptions, decode: &Decode) -> Decoded<([u8; 32], RgbImage)> {
+    let bytes = input.read(limits)?;
+    // A defect of a decoder costs its picture, and no other.
+    let decoded = catch_unwind(AssertUnwindSafe(|| decode(&bytes)));
+    let picture = decoded.unwrap_or_else(|_| Err(ImageError::decoder_failed()))?;
+    Ok((Sha256::digest(&bytes).into(), picture))
 }
 
 /// Pictures that can be read, by their places among all.
@@ -177,49 +208,43 @@ struct Reading<'a> {
     classes: &'a [String],
 }
 
-type Decoded<T> = Result<T, ImageError>;
-
 impl Reading<'_> {
+    /// The pictures that can be read. Those that can't are told; `None` where it was asked to stop.
     fn all(
         &mut self,
+        kind: &str,
         root: &Path,
         inputs: Vec<(Input, usize)>,
-        options: &DecodeOptions,
-        make: impl Fn(&[u8], &DecodeOptions) -> Decoded<RgbImage> + Send + Sync + Clone + 'static,
+        limits: &DecodeOptions,
+        decode: Decode,
     ) -> Result<Option<Readable>> {
         let inputs = Arc::new(inputs);
-        let pictures = {
-            let (inputs, options, make) = (inputs.clone(), options.clone(), make.clone());
-            let classes = inputs.iter().map(|(_, class)| *class).collect();
-            Pictures::new(classes, ROOM, move |number| {
-                decode(&inputs[number].0, &options, &make).map(|(_, picture)| picture)
-            })
-        };
+        let every: Vec<usize> = (0..inputs.len()).collect();
+        let all = pictures(inputs.clone(), every.clone(), limits, decode.clone());
         let bar = Bar::new(self.global);
         bar.count(0..inputs.len()).for_each(drop);
         let mut digests = vec![(0, Sha256::new()); self.classes.len()];
         let mut numbers = Vec::with_capacity(inputs.len());
-        let every: Vec<usize> = (0..inputs.len()).collect();
         for run in every.chunks(RUN) {
             if self.interrupt.happened() {
                 return Ok(None);
             }
-            let read = |&number: &usize| {
-                let (digest, picture) = decode(&inputs[number].0, options, &make)?;
-                pictures.keep(number, &Arc::new(picture));
+            let first = |&number: &usize| {
+                let (digest, picture) = read(&inputs[number].0, limits, &decode)?;
+                all.keep(number, &Arc::new(picture));
                 Ok(digest)
             };
-            let read: Vec<Decoded<[u8; 32]>> = run.par_iter().map(read).collect();
+            let read: Vec<Decoded<[u8; 32]>> = run.par_iter().map(first).collect();
             for (&number, digest) in run.iter().zip(read) {
                 let (Input { name, .. }, class) = &inputs[number];
                 bar.advance();
                 match digest {
                     Ok(digest) => {
-                        let (count, all) = &mut digests[*class];
+                        let (count, sum) = &mut digests[*class];
                         let name = Path::new(name);
                         let name = name.strip_prefix(root).unwrap_or(name);
-                        all.update(name.as_os_str().as_encoded_bytes());
-                        all.update(digest);
+                        sum.update(name.as_os_str().as_encoded_bytes());
+                        sum.update(digest);
                         *count += 1;
                         numbers.push(number);
                     }
@@ -232,40 +257,16 @@ impl Reading<'_> {
                 }
             }
         }
-        drop(bar);
-        let root = root.display();
         for (name, (pictures, digest)) in self.classes.iter().zip(digests) {
-            // `--validation-dir` need not have all classes.
-            let needed = self.contents.len() < self.classes.len();
-            ensure!(
-                pictures > 0 || !needed,
-                "{root}: class {name:?} has no pictures that can be read"
-            );
-            let sha256 = digest
-                .finalize()
-                .iter()
-                .map(|b| format!("{b:02x}"))
-                .collect();
-            self.contents
-                .insert(format!("{root}/{name}"), Content { pictures, sha256 });
+            let sha256 = digest.finalize();
+            let sha256 = sha256.iter().map(|byte| format!("{byte:02x}")).collect();
+            let content = Content { pictures, sha256 };
+            self.contents.insert(format!("{kind} {name:?}"), content);
         }
         Ok(Some(Readable {
-            pictures: pictures.only(numbers.clone()),
+            pictures: all.only(numbers.clone()),
             inputs,
             numbers,
         }))
     }
-}
-
-/// Reads a picture, and takes the digest of its bytes.
-fn decode(
-    input: &Input,
-    options: &DecodeOptions,
-    make: &impl Fn(&[u8], &DecodeOptions) -> Decoded<RgbImage>,
-) -> Decoded<([u8; 32], RgbImage)> {
-    let bytes = input.read(options)?;
-    // A defect of a decoder costs its picture, and no other.
-    let made = catch_unwind(AssertUnwindSafe(|| make(&bytes, options)));
-    let picture = made.unwrap_or_else(|_| Err(ImageError::decoder_failed()))?;
-    Ok((Sha256::digest(&bytes).into(), picture))
 }

@@ -44,7 +44,7 @@ pub fn describe(
         "weights": beginning.source().map(|source| &source.sha256),
         "exif": decode.exif_orientation,
         "reduced decoding": decode.reduced,
-        "pictures of": album.contents,
+        "pictures": album.contents,
     })
 }
 
@@ -65,6 +65,7 @@ pub fn compare(state: &Path, earlier: &Value, now: &Value) -> Result<()> {
         .filter(|name| before.get(*name) != after.get(*name))
         .map(|name| {
             let value = |of: &BTreeMap<_, String>| of.get(name).cloned().unwrap_or_else(none);
+            let name = name.strip_prefix("pictures ").unwrap_or(name);
             match name.strip_suffix(" sha256") {
                 Some(what) => format!("{what}: its files are others"),
                 None => format!("{name}: {}, and it was {}", value(&after), value(&before)),
