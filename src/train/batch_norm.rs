@@ -6,7 +6,9 @@
 
 use std::sync::{Arc, OnceLock};
 
-use candle_core::{CpuStorage, CustomOp3, DType, Layout, Result, Shape, Tensor, WithDType, bail};
+use candle_core::{
+    CpuStorage, CustomOp3, DType, Device, Layout, Result, Shape, Tensor, WithDType, bail,
+};
 use rayon::prelude::*;
 
 use super::planes::sum_of;
@@ -18,6 +20,27 @@ use crate::ops::Activation;
 pub(super) struct Moments {
     pub mean: f64,
     pub variance: f64,
+}
+
+/// Mean and variance of each channel, `[C]`.
+#[derive(Debug, Clone)]
+pub(super) struct Statistics {
+    pub mean: Tensor,
+    pub variance: Tensor,
+}
+
+impl Statistics {
+    /// As tensors.
+    pub fn new(moments: &[Moments], dtype: DType, device: &Device) -> Result<Self> {
+        let tensor = |of: &dyn Fn(&Moments) -> f64| {
+            let values: Vec<f64> = moments.iter().map(of).collect();
+            Tensor::from_vec(values, moments.len(), device)?.to_dtype(dtype)
+        };
+        Ok(Self {
+            mean: tensor(&|moments| moments.mean)?,
+            variance: tensor(&|moments| moments.variance)?,
+        })
+    }
 }
 
 /// Normalises `[C, N, H, W]`, multiplies by gamma `[C]`, adds beta `[C]`, applies the activation.
@@ -207,4 +230,27 @@ impl CustomOp3 for BatchNorm {
         };
         Ok((dx, dgamma, dbeta))
     }
+}
+
+/// The same of candle's operations, for devices.
+pub(super) fn composed_batch_norm(
+    x: &Tensor,
+    gamma: &Tensor,
+    beta: &Tensor,
+    epsilon: f64,
+    activation: Activation,
+) -> Result<(Tensor, Statistics)> {
+    let flat = x.flatten_from(1)?;
+    let mean = flat.mean_keepdim(1)?;
+    let centred = flat.broadcast_sub(&mean)?;
+    let variance = centred.sqr()?.mean_keepdim(1)?;
+    let normalised = centred.broadcast_div(&(&variance + epsilon)?.sqrt()?)?;
+    let y = normalised.broadcast_mul(&gamma.reshape(((), 1))?)?;
+    let y = y.broadcast_add(&beta.reshape(((), 1))?)?;
+    let statistics = Statistics {
+        mean: mean.flatten_all()?.detach(),
+        variance: variance.flatten_all()?.detach(),
+    };
+    let y = activation.apply_to_tensor(&y)?.reshape(x.dims())?;
+    Ok((y, statistics))
 }

@@ -4,7 +4,8 @@ use candle_core::{DType, Device, Result, Tensor, Var};
 
 use super::batch_norm::BatchNorm;
 use super::convolution::{Depthwise, Standard};
-use super::network::{Phase, TrainableNetwork};
+use super::layer::Phase;
+use super::network::TrainableNetwork;
 use super::random::{Purpose, Random};
 use super::{cross_entropy, initial_tensors};
 use crate::model::{Config, Padding as NetworkPadding};

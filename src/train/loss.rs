@@ -1,6 +1,6 @@
 //! How far a network's answers are from the truth.
 
-use candle_core::{Result, Tensor};
+use candle_core::{Device, Result, Tensor};
 
 /// The mean cross-entropy of logits `[N, classes]` with classes `[N]`, a share `smoothing` of each
 /// truth being given to all classes alike (Szegedy et al. 2016, arXiv:1512.00567, section 7).
@@ -13,9 +13,10 @@ pub fn cross_entropy(logits: &Tensor, classes: &[usize], smoothing: f64) -> Resu
     for (row, class) in truth.chunks_exact_mut(width).zip(classes) {
         row[*class] += 1.0 - smoothing;
     }
-    let truth = Tensor::from_vec(truth, (n, width), logits.device())?;
+    // Not every device knows f64.
+    let truth = Tensor::from_vec(truth, (n, width), &Device::Cpu)?.to_dtype(logits.dtype())?;
     let log_probabilities = candle_nn::ops::log_softmax(logits, 1)?;
-    let products = (log_probabilities * truth.to_dtype(logits.dtype())?)?;
+    let products = (log_probabilities * truth.to_device(logits.device())?)?;
     products.sum_all()? / -(n as f64)
 }
 

@@ -2,22 +2,12 @@
 
 use std::collections::HashMap;
 
-use candle_core::{DType, Device, Tensor, Var};
+use candle_core::{DType, Device, Tensor};
 
-use super::batch_norm::BatchNorm;
-use super::convolution::{Depthwise, Standard};
+use super::batch_norm::Statistics;
+use super::layer::{Layer, Parameter, Phase};
 use crate::error::{Error, Result};
-use crate::model::{Config, Convolution, ConvolutionKind};
-use crate::ops::{Activation, conv2d_sums, depthwise_sums};
-
-/// What batch norm normalises with.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Phase {
-    /// The statistics of the batch.
-    Training,
-    /// The running statistics, as in a network that is built from the checkpoint.
-    Evaluation,
-}
+use crate::model::{Config, ConvolutionKind};
 
 /// MobileNet V1 that can be trained, made from the one description of it
 /// ([`Config::convolutions`]).
@@ -30,37 +20,6 @@ pub struct TrainableNetwork {
     layers: Vec<Layer>,
     device: Device,
     dtype: DType,
-    composed: bool,
-}
-
-/// A convolution with what follows it.
-#[derive(Debug)]
-struct Layer {
-    convolution: Convolution,
-    frozen: bool,
-    /// As [`Convolution::weight_shape`] says.
-    weight: Var,
-    after: After,
-}
-
-/// What follows a convolution.
-#[derive(Debug)]
-enum After {
-    /// Batch norm and the activation; `[C]` each.
-    Norm {
-        gamma: Var,
-        beta: Var,
-        running: Statistics,
-    },
-    /// A bias `[C]`.
-    Bias(Var),
-}
-
-/// Mean and variance of each channel, `[C]`.
-#[derive(Debug, Clone)]
-pub(super) struct Statistics {
-    mean: Tensor,
-    variance: Tensor,
 }
 
 /// What came of a batch.
@@ -72,21 +31,10 @@ pub struct Passed {
     statistics: Vec<(usize, Statistics)>,
 }
 
-/// A weight that is trained.
-#[derive(Debug, Clone)]
-pub struct Parameter {
-    /// Its name in a checkpoint.
-    pub name: String,
-    /// Its value.
-    pub value: Var,
-    /// Whether weight decay is for it: not for batch norm and biases, nor for depthwise filters,
-    /// which have so few weights that little or none is best (Howard et al. 2017, section 3.2).
-    pub decays: bool,
-}
-
 impl TrainableNetwork {
     /// A network of these tensors, named as [`Config::tensors`] says, to be trained but for the
-    /// stem and the first `frozen` blocks, where that is more than none.
+    /// stem and the first `frozen` blocks, where that is more than none. On a CPU it computes in
+    /// f32 or f64.
     ///
     /// # Errors
     /// Settings that can't be trained, tensors that are missing or of another shape, or more
@@ -123,50 +71,34 @@ impl TrainableNetwork {
                 // A copy: what is trained must not change what it began with.
                 Ok(placed.copy()?)
             }
-            _ => Err(Error::Config(format!(
-                "{name} of shape {shape:?} is missing"
-            ))),
+            _ => {
+                let message = format!("{name} of shape {shape:?} is missing");
+                Err(Error::Config(message))
+            }
         };
-        let layer = |(number, convolution): (usize, Convolution)| {
-            let name = &convolution.name;
-            let shape = [convolution.out_channels];
-            let part = |part: &str| take(&format!("{name}_bn.{part}"), &shape);
-            let after = match convolution.batch_norm {
-                true => After::Norm {
-                    gamma: Var::from_tensor(&part("weight")?)?,
-                    beta: Var::from_tensor(&part("bias")?)?,
-                    running: Statistics {
-                        mean: part("running_mean")?,
-                        variance: part("running_var")?,
-                    },
-                },
-                false => After::Bias(Var::from_tensor(&take(&format!("{name}.bias"), &shape)?)?),
-            };
-            let weight = take(&format!("{name}.weight"), &convolution.weight_shape())?;
-            Ok(Layer {
-                weight: Var::from_tensor(&weight)?,
-                after,
-                frozen: number < frozen_layers,
-                convolution,
-            })
-        };
-        let layers = convolutions.into_iter().enumerate().map(layer);
-        Ok(Self {
+        let mut layers = Vec::with_capacity(convolutions.len());
+        for (number, convolution) in convolutions.into_iter().enumerate() {
+            layers.push(Layer::new(convolution, number < frozen_layers, &take)?);
+        }
+        let network = Self {
             config: config.clone(),
-            layers: layers.collect::<Result<_>>()?,
+            layers,
             device: device.clone(),
             dtype,
-            composed: !device.is_cpu(),
+        };
+        Ok(match device.is_cpu() {
+            true => network,
+            false => network.composed(),
         })
     }
 
     /// The same made of candle's operations even on a CPU, as on other devices: slow, and what the
     /// tests hold the loops against.
-    pub fn composed(self) -> Self {
-        Self {
-            composed: true,
-            ..self
+    pub fn composed(mut self) -> Self {
+        for layer in &mut self.layers {
+            layer.composed = true;
         }
+        self
     }
 
     /// The network's settings.
@@ -176,57 +108,19 @@ impl TrainableNetwork {
 
     /// The weights that are trained, in the order of the layers.
     pub fn parameters(&self) -> Vec<Parameter> {
-        let mut parameters = Vec::new();
-        for layer in self.layers.iter().filter(|layer| !layer.frozen) {
-            let mut push = |name: String, value: &Var, decays| {
-                parameters.push(Parameter {
-                    name,
-                    value: value.clone(),
-                    decays,
-                });
-            };
-            let Convolution { name, kind, .. } = &layer.convolution;
-            let decays = *kind != ConvolutionKind::Depthwise;
-            push(format!("{name}.weight"), &layer.weight, decays);
-            match &layer.after {
-                After::Norm { gamma, beta, .. } => {
-                    push(format!("{name}_bn.weight"), gamma, false);
-                    push(format!("{name}_bn.bias"), beta, false);
-                }
-                After::Bias(bias) => push(format!("{name}.bias"), bias, false),
-            }
-        }
-        parameters
+        self.layers.iter().flat_map(Layer::parameters).collect()
     }
 
-    /// All tensors as they are now, named as [`Config::tensors`] says.
+    /// All tensors as they are now, named as [`Config::tensors`] says, on the CPU.
     ///
     /// # Errors
     /// A failure of the device.
     pub fn tensors(&self) -> Result<HashMap<String, Tensor>> {
-        let mut tensors = HashMap::new();
-        for layer in &self.layers {
-            let name = &layer.convolution.name;
-            let mut keep = |name: String, tensor: &Tensor| -> Result<()> {
-                tensors.insert(name, tensor.to_device(&Device::Cpu)?.copy()?.detach());
-                Ok(())
-            };
-            keep(format!("{name}.weight"), &layer.weight)?;
-            match &layer.after {
-                After::Norm {
-                    gamma,
-                    beta,
-                    running,
-                } => {
-                    keep(format!("{name}_bn.weight"), gamma)?;
-                    keep(format!("{name}_bn.bias"), beta)?;
-                    keep(format!("{name}_bn.running_mean"), &running.mean)?;
-                    keep(format!("{name}_bn.running_var"), &running.variance)?;
-                }
-                After::Bias(bias) => keep(format!("{name}.bias"), bias)?,
-            }
-        }
-        Ok(tensors)
+        let tensors = self.layers.iter().flat_map(Layer::tensors);
+        let copy = |(name, tensor): (String, &Tensor)| {
+            Ok((name, tensor.to_device(&Device::Cpu)?.copy()?.detach()))
+        };
+        tensors.map(copy).collect()
     }
 
     /// `[N, 3, H, W]` scaled pixels (see [`Preprocessing`](crate::pixels::Preprocessing)) to
@@ -243,104 +137,15 @@ impl TrainableNetwork {
             if layer.convolution.kind == ConvolutionKind::Classifier {
                 x = x.mean((2, 3))?;
             }
-            let sums = self.convolve(layer, &x)?;
-            x = match &layer.after {
-                After::Bias(bias) => sums.broadcast_add(&bias.reshape(((), 1))?)?,
-                After::Norm { gamma, beta, .. } if phase == Phase::Training && !layer.frozen => {
-                    let (y, batch) = self.normalise(&sums, gamma, beta)?;
-                    statistics.push((number, batch));
-                    y
-                }
-                After::Norm {
-                    gamma,
-                    beta,
-                    running,
-                } => self.normalise_by(&sums, gamma, beta, running)?,
-            };
-            if layer.frozen {
-                // Nothing before this is trained.
-                x = x.detach();
-            }
+            let (y, batch) = layer.forward(&x, phase, &self.config)?;
+            statistics.extend(batch.map(|batch| (number, batch)));
+            // Nothing before a frozen layer is trained.
+            x = if layer.frozen { y.detach() } else { y };
         }
         Ok(Passed {
             logits: x.t()?.contiguous()?,
             statistics,
         })
-    }
-
-    /// A convolution without bias: `[C, N, H, W]` to `[C', N, H', W']`; of the classifier `[C, N]`
-    /// to `[classes, N]`.
-    fn convolve(&self, layer: &Layer, x: &Tensor) -> Result<Tensor> {
-        let Convolution {
-            kind,
-            stride,
-            padding,
-            out_channels,
-            in_channels,
-            ..
-        } = layer.convolution;
-        let weight = layer.weight.as_tensor();
-        Ok(match kind {
-            ConvolutionKind::Pointwise | ConvolutionKind::Classifier => {
-                let weight = weight.reshape((out_channels, in_channels))?;
-                let sums = weight.matmul(&x.flatten_from(1)?)?;
-                let mut shape = x.dims().to_vec();
-                shape[0] = out_channels;
-                sums.reshape(shape)?
-            }
-            ConvolutionKind::Standard if !self.composed => {
-                x.apply_op2(weight, Standard { stride, padding })?
-            }
-            ConvolutionKind::Depthwise if !self.composed => {
-                x.apply_op2(weight, Depthwise { stride, padding })?
-            }
-            _ => {
-                let x = x.transpose(0, 1)?.contiguous()?;
-                let sums = match kind {
-                    ConvolutionKind::Standard => conv2d_sums(&x, weight, stride, padding)?,
-                    _ => depthwise_sums(&x, weight, stride, padding)?,
-                };
-                sums.transpose(0, 1)?.contiguous()?
-            }
-        })
-    }
-
-    /// Batch norm by the batch's own statistics, which it also gives; and the activation.
-    fn normalise(&self, x: &Tensor, gamma: &Tensor, beta: &Tensor) -> Result<(Tensor, Statistics)> {
-        let (epsilon, activation) = (self.config.batch_norm_epsilon, self.config.activation);
-        if self.composed {
-            return Ok(composed_batch_norm(x, gamma, beta, epsilon, activation)?);
-        }
-        let operation = BatchNorm::new(epsilon, activation);
-        let moments = operation.moments.clone();
-        let y = x.apply_op3(gamma, beta, operation)?;
-        let moments = moments.get().map_or(&[][..], Vec::as_slice);
-        let tensor = |values: Vec<f64>| {
-            let len = values.len();
-            Tensor::from_vec(values, len, &self.device)?.to_dtype(self.dtype)
-        };
-        let statistics = Statistics {
-            mean: tensor(moments.iter().map(|m| m.mean).collect())?,
-            variance: tensor(moments.iter().map(|m| m.variance).collect())?,
-        };
-        Ok((y, statistics))
-    }
-
-    /// Batch norm by given statistics, and the activation.
-    fn normalise_by(
-        &self,
-        x: &Tensor,
-        gamma: &Tensor,
-        beta: &Tensor,
-        by: &Statistics,
-    ) -> Result<Tensor> {
-        let deviation = (&by.variance + self.config.batch_norm_epsilon)?.sqrt()?;
-        let scale = (gamma / deviation)?;
-        let shift = (beta - (&by.mean * &scale)?)?;
-        let channels = ((), 1, 1, 1);
-        let y = x.broadcast_mul(&scale.reshape(channels)?)?;
-        let y = y.broadcast_add(&shift.reshape(channels)?)?;
-        Ok(self.config.activation.apply_to_tensor(&y)?)
     }
 
     /// Moves the running statistics to those of a batch: `running = momentum * running + (1 -
@@ -354,40 +159,8 @@ impl TrainableNetwork {
     /// A failure of the device.
     pub fn follow(&mut self, passed: &Passed, momentum: f64) -> Result<()> {
         for (number, batch) in &passed.statistics {
-            if let After::Norm { running, .. } = &mut self.layers[*number].after {
-                let towards = |running: &Tensor, batch: &Tensor| {
-                    let batch = (batch.detach() * (1.0 - momentum))?;
-                    (running * momentum)? + batch
-                };
-                running.mean = towards(&running.mean, &batch.mean)?;
-                running.variance = towards(&running.variance, &batch.variance)?;
-            }
+            self.layers[*number].follow(batch, momentum)?;
         }
         Ok(())
     }
-}
-
-/// Batch norm and activation of candle's operations: `[C, N, H, W]`, and gamma and beta `[C]`.
-fn composed_batch_norm(
-    x: &Tensor,
-    gamma: &Tensor,
-    beta: &Tensor,
-    epsilon: f64,
-    activation: Activation,
-) -> candle_core::Result<(Tensor, Statistics)> {
-    let flat = x.flatten_from(1)?;
-    let mean = flat.mean_keepdim(1)?;
-    let centred = flat.broadcast_sub(&mean)?;
-    let variance = centred.sqr()?.mean_keepdim(1)?;
-    let normalised = centred.broadcast_div(&(&variance + epsilon)?.sqrt()?)?;
-    let y = normalised.broadcast_mul(&gamma.reshape(((), 1))?)?;
-    let y = y.broadcast_add(&beta.reshape(((), 1))?)?;
-    let statistics = Statistics {
-        mean: mean.flatten_all()?.detach(),
-        variance: variance.flatten_all()?.detach(),
-    };
-    Ok((
-        activation.apply_to_tensor(&y)?.reshape(x.dims())?,
-        statistics,
-    ))
 }

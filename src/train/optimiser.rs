@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use candle_core::backprop::GradStore;
 use candle_core::{Device, Tensor};
 
-use super::network::Parameter;
+use super::layer::Parameter;
 use crate::error::{Error, Result};
 
 const BETAS: (f64, f64) = (0.9, 0.999);

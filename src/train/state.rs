@@ -7,7 +7,7 @@ use ::safetensors::SafeTensors;
 use candle_core::{Device, Tensor};
 use serde::{Deserialize, Serialize};
 
-use super::trainer::Epoch;
+use super::settings::Epoch;
 use crate::error::{Error, Result};
 use crate::weights::write_whole;
 

@@ -187,7 +187,7 @@ fn squares(program: &Program, folder: &str, each: usize) -> PathBuf {
 /// A network that learns in a second.
 const SMALL: [&str; 14] = [
     "--alpha",
-    "0.25",
+    "0.1",
     "--shallow",
     "--size",
     "32",
@@ -441,7 +441,7 @@ fn a_run_that_is_interrupted_stops_and_goes_on() {
     let same = [&arguments[..], &["--resume"]].concat();
     program
         .run(&same)
-        .refused(&["class \"red\": its files are others"]);
+        .refused(&["class \"red\": other contents"]);
     std::fs::write(&picture, original).expect("written");
     std::fs::remove_file(folder.join("green/00.png")).expect("removed");
     program
@@ -629,6 +629,11 @@ fn what_can_t_be_done_is_said_before_the_work() {
     }
     std::fs::create_dir(folder.join("empty")).expect("a folder");
     train(&folder, &to).refused(&["class \"empty\" has no pictures"]);
+    train(&folder, &["-o", "x", "--freeze", "2"]).refused(&["--weights or --pretrained"]);
+    std::fs::create_dir(program.path("y.csv")).expect("a folder");
+    train(&folder, &["-o", "y.safetensors"]).refused(&["y.csv: is a folder"]);
+    program.file("labels.csv", "cat,dog\n");
+    train(&folder, &["-o", "labels.safetensors"]).refused(&["labels.csv", "no such log"]);
     let one = program.path("one");
     std::fs::create_dir_all(one.join("all")).expect("a folder");
     std::fs::copy(folder.join("red/00.png"), one.join("all/0.png")).expect("copied");

@@ -3,17 +3,20 @@
 mod album;
 mod begin;
 mod curves;
+mod outputs;
 mod report;
 mod run;
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
-use anyhow::{Context, Result, bail, ensure};
+use anyhow::{Result, ensure};
 use clap::Args;
 use mobilenet::device::DeviceChoice;
-use mobilenet::train::{Augmentation, Settings, State, Trainer};
+use mobilenet::train::{Augmentation, Settings, Trainer};
 
-use self::album::Album;
+use self::album::{Album, Found};
+use self::begin::Beginning;
+use self::outputs::Outputs;
 use self::report::Report;
 use super::interrupt::Interrupt;
 use super::options::{ActivationName, DTypeName, RunOptions, ViewOptions};
@@ -193,10 +196,22 @@ struct NetworkOptions {
 }
 
 impl Arguments {
-    fn settings(&self) -> Settings {
+    /// How to train.
+    ///
+    /// # Errors
+    /// What is out of range.
+    fn settings(&self) -> Result<Settings> {
         let from_checkpoint = self.network.weights.is_some() || self.network.pretrained;
+        ensure!(
+            from_checkpoint || self.network.freeze == 0,
+            "--freeze keeps what a checkpoint has learnt: it needs --weights or --pretrained"
+        );
+        ensure!(
+            (0.0..1.0).contains(&self.validation),
+            "--validation has to be from 0 to less than 1"
+        );
         let usual_rate = if from_checkpoint { 3e-4 } else { 3e-3 };
-        Settings {
+        let settings = Settings {
             epochs: self.epochs,
             batch_size: self.batch_size,
             learning_rate: self.learning_rate.unwrap_or(usual_rate),
@@ -209,80 +224,17 @@ impl Arguments {
             },
             frozen: self.network.freeze,
             seed: self.seed,
-        }
-    }
-
-    /// What beside the output belongs to a run: with this at the end of its name.
-    fn beside(&self, end: &str) -> PathBuf {
-        let mut name = self.output.clone().into_os_string();
-        name.push(end);
-        name.into()
-    }
-
-    /// The log, which has the output's name with another end.
-    fn log(&self) -> PathBuf {
-        let log = self.output.with_extension("csv");
-        if log == self.output {
-            self.beside(".csv")
-        } else {
-            log
-        }
-    }
-
-    /// Refuses outputs that can't be written, before the work.
-    fn check_outputs(&self) -> Result<()> {
-        let others = self.curves.as_deref();
-        for path in [Some(self.output.as_path()), others].into_iter().flatten() {
-            let name = path.display();
-            ensure!(
-                path.file_name().is_some() && !path.is_dir(),
-                "{name}: is a folder; a file is to be written"
-            );
-            let folder = path
-                .parent()
-                .filter(|folder| !folder.as_os_str().is_empty());
-            let folder = folder.unwrap_or(Path::new("."));
-            ensure!(
-                folder.is_dir(),
-                "{name}: there is no folder {}",
-                folder.display()
-            );
-            // Asked now, rather than found out when the work is done.
-            let writable = tempfile::tempfile_in(folder);
-            writable.with_context(|| format!("{}: can't be written to", folder.display()))?;
-        }
-        ensure!(
-            self.output.as_os_str() != "-",
-            "training keeps a state and a log beside its output: -o has to be a file"
-        );
-        ensure!(
-            (0.0..1.0).contains(&self.validation),
-            "--validation has to be from 0 to less than 1"
-        );
-        super::options::refuse_same(self.network.weights.as_deref(), &self.output)
-    }
-
-    /// The state of an earlier run, if there is one to go on with.
-    fn earlier(&self, path: &Path) -> Result<Option<State>> {
-        match (path.exists(), self.resume) {
-            (true, true) => Ok(Some(State::open(path)?)),
-            (true, false) => bail!(
-                "{}: it is the state of a run that was stopped; --resume goes on with it, without \
-                 the file a new one begins",
-                path.display()
-            ),
-            (false, _) => Ok(None),
-        }
+        };
+        settings.validate()?;
+        Ok(settings)
     }
 }
 
 pub fn run(arguments: &Arguments, global: Global) -> Result<Outcome> {
     // First, because it is quick to fail.
-    let settings = arguments.settings();
-    settings.validate()?;
-    arguments.check_outputs()?;
-    let state_path = arguments.beside(".state");
-    let earlier = arguments.earlier(&state_path)?;
+    let settings = arguments.settings()?;
+    let outputs = Outputs::new(arguments)?;
+    let earlier = outputs.earlier(arguments.resume)?;
     let running = RunOptions {
         device: arguments.device,
         threads: arguments.threads,
@@ -290,20 +242,23 @@ pub fn run(arguments: &Arguments, global: Global) -> Result<Outcome> {
         dtype: DTypeName::F32,
     };
     let device = running.start(global)?.device.device;
-    let found = album::Found::open(arguments)?;
-    let beginning = begin::checkpoint(arguments, &found.classes, global)?;
+    let found = Found::open(arguments)?;
+    let Beginning { checkpoint, sha256 } = Beginning::new(arguments, &found.classes, global)?;
     let interrupt = Interrupt::watch();
-    let recipe = beginning.preprocessing();
+    let recipe = checkpoint.preprocessing();
     let Some(album) = Album::read(arguments, found, recipe, &interrupt, global)? else {
         return Ok(Outcome::Interrupted);
     };
-    let description = run::describe(&settings, &beginning, arguments, &album);
-    let mut trainer = Trainer::new(beginning, settings, &device)?;
+    if album.test.is_empty() && arguments.validation > 0.0 && !global.quiet {
+        note("no class has a picture to spare for validation");
+    }
+    let description = run::describe(&settings, &checkpoint, sha256, arguments, &album);
+    let mut trainer = Trainer::new(checkpoint, settings, &device)?;
     if let Some(state) = earlier {
-        run::compare(&state_path, &state.run, &description)?;
+        run::compare(&outputs.state, &state.run, &description)?;
         trainer.restore(state)?;
     }
-    let report = Report::new(arguments, &trainer, global);
+    let report = Report::new(arguments, &outputs, &trainer, global);
     let done = trainer.epochs().len();
     if done > 0 && !global.quiet {
         note(&format!(
@@ -323,18 +278,13 @@ pub fn run(arguments: &Arguments, global: Global) -> Result<Outcome> {
             }
             return Ok(Outcome::Interrupted);
         };
-        trainer.save(&state_path, &description)?;
+        trainer.save(&outputs.state, &description)?;
         report.epoch(&epoch, trainer.epochs())?;
     }
     report.end();
     report.files(trainer.epochs())?;
     trainer.checkpoint()?.save(&arguments.output)?;
-    match std::fs::remove_file(&state_path) {
-        Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
-            return Err(error).with_context(|| state_path.display().to_string());
-        }
-        _ => {}
-    }
+    outputs.remove_state()?;
     Ok(match album.failed {
         0 => Outcome::Complete,
         _ => Outcome::Incomplete,

@@ -8,6 +8,7 @@ use anyhow::{Context, Result};
 use mobilenet::train::{Epoch, Shown, Trainer};
 
 use super::Arguments;
+use super::outputs::Outputs;
 use crate::cli::Global;
 use crate::cli::interrupt::Interrupt;
 use crate::cli::progress::Training;
@@ -22,13 +23,18 @@ pub struct Report {
 }
 
 impl Report {
-    pub fn new(arguments: &Arguments, trainer: &Trainer, global: Global) -> Self {
+    pub fn new(
+        arguments: &Arguments,
+        outputs: &Outputs,
+        trainer: &Trainer,
+        global: Global,
+    ) -> Self {
         Self {
             bar: Training::new(arguments.epochs, trainer.epochs().len(), global),
             json: arguments.json,
             epochs: arguments.epochs,
-            log: arguments.log(),
-            curves: arguments.curves.clone(),
+            log: outputs.log.clone(),
+            curves: outputs.curves.clone(),
         }
     }
 
@@ -74,17 +80,15 @@ fn write(path: &Path, bytes: &[u8]) -> Result<()> {
     std::fs::write(path, bytes).with_context(|| path.display().to_string())
 }
 
+/// A line of less than 60 columns.
 fn text(epoch: &Epoch, epochs: usize) -> String {
-    let figures = |loss: f64, accuracy: f64| {
-        let percent = 100.0 * accuracy;
-        format!("loss {loss:.4}, accuracy {percent:.1} %")
-    };
+    let figures = |loss: f64, accuracy: f64| format!("{loss:.4}  {:5.1} %", 100.0 * accuracy);
     let width = epochs.to_string().len();
     let number = epoch.epoch;
     let trained = figures(epoch.train_loss, epoch.train_accuracy);
-    let line = format!("epoch {number:width$}/{epochs}  {trained}");
+    let line = format!("epoch {number:width$}/{epochs}  loss {trained}");
     match (epoch.validation_loss, epoch.validation_accuracy) {
-        (Some(loss), Some(accuracy)) => format!("{line}; validation {}", figures(loss, accuracy)),
+        (Some(loss), Some(accuracy)) => format!("{line}  validation {}", figures(loss, accuracy)),
         _ => line,
     }
 }

@@ -14,10 +14,11 @@ use super::album::Album;
 /// Differences that are worth naming.
 const SHOWN: usize = 6;
 
-/// All that the outcome of a run depends on.
+/// All that the outcome of a run depends on; `sha256` is of the checkpoint it begins with.
 pub fn describe(
     settings: &Settings,
     beginning: &Checkpoint,
+    sha256: Option<String>,
     arguments: &Arguments,
     album: &Album,
 ) -> Value {
@@ -41,7 +42,7 @@ pub fn describe(
         },
         "network": beginning.config(),
         "recipe": beginning.preprocessing(),
-        "weights": beginning.source().map(|source| &source.sha256),
+        "weights sha256": sha256,
         "exif": decode.exif_orientation,
         "reduced decoding": decode.reduced,
         "pictures": album.contents,
@@ -67,7 +68,7 @@ pub fn compare(state: &Path, earlier: &Value, now: &Value) -> Result<()> {
             let value = |of: &BTreeMap<_, String>| of.get(name).cloned().unwrap_or_else(none);
             let name = name.strip_prefix("pictures ").unwrap_or(name);
             match name.strip_suffix(" sha256") {
-                Some(what) => format!("{what}: its files are others"),
+                Some(what) => format!("{what}: other contents"),
                 None => format!("{name}: {}, and it was {}", value(&after), value(&before)),
             }
         })
