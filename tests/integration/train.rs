@@ -7,7 +7,9 @@ use std::time::{Duration, Instant};
 use candle_core::{DType, Device, Tensor, Var};
 use mobilenet::Classifier;
 use mobilenet::device::{self, DeviceChoice};
-use mobilenet::pixels::{Filter, RgbImage, Window, resize, to_tensor};
+use mobilenet::pixels::{
+    DecodeOptions, Filter, RgbImage, Window, decode_shrunk, resize, to_tensor,
+};
 use mobilenet::train::{AdamW, Parameter, Phase, TrainableNetwork, cross_entropy, learning_rate};
 use mobilenet::weights::{Checkpoint, LoadOptions};
 
@@ -629,6 +631,7 @@ fn what_can_t_be_done_is_said_before_the_work() {
     }
     std::fs::create_dir(folder.join("empty")).expect("a folder");
     train(&folder, &to).refused(&["class \"empty\" has no pictures"]);
+    train(&folder, &["-o", "x", "--curves", "x"]).refused(&["a file of its own"]);
     train(&folder, &["-o", "x", "--freeze", "2"]).refused(&["--weights or --pretrained"]);
     std::fs::create_dir(program.path("y.csv")).expect("a folder");
     train(&folder, &["-o", "y.safetensors"]).refused(&["y.csv: is a folder"]);
@@ -640,6 +643,39 @@ fn what_can_t_be_done_is_said_before_the_work() {
     train(&one, &to).refused(&["one class", "at least two"]);
     assert!(!program.path("x.safetensors").exists());
     assert!(!program.path("x.csv").exists());
+}
+
+#[test]
+fn pictures_are_shrunk_to_what_is_needed_and_no_further() {
+    let path = repository("samples/cat.jpg");
+    let bytes = std::fs::read(&path).expect("a sample");
+    let full = DecodeOptions::default();
+    let picture = mobilenet::pixels::open(&path, &full).expect("a picture");
+    assert!(decode_shrunk(&bytes, &full, 300).expect("a picture") == picture);
+    let shrunk = decode_shrunk(&bytes, &full, 50).expect("a picture");
+    let whole = Window {
+        left: 0,
+        top: 0,
+        width: 75,
+        height: 50,
+    };
+    assert!(shrunk == resize(&picture, (75, 50), Filter::Bilinear, whole));
+    let reduced = DecodeOptions {
+        reduced: true,
+        ..full
+    };
+    let reduced = decode_shrunk(&bytes, &reduced, 50).expect("a picture");
+    assert_eq!(reduced.dimensions(), (75, 50));
+    let bytes = |image: &RgbImage| {
+        image
+            .as_raw()
+            .iter()
+            .map(|&b| f32::from(b))
+            .collect::<Vec<_>>()
+    };
+    let (a, b) = (bytes(&reduced), bytes(&shrunk));
+    let off = a.iter().zip(&b).map(|(a, b)| (a - b).abs()).sum::<f32>() / a.len() as f32;
+    assert!(off > 0.0 && off < 2.0, "{off}");
 }
 
 /// The network of this repository.

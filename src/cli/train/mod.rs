@@ -235,6 +235,9 @@ pub fn run(arguments: &Arguments, global: Global) -> Result<Outcome> {
     let settings = arguments.settings()?;
     let outputs = Outputs::new(arguments)?;
     let earlier = outputs.earlier(arguments.resume)?;
+    if arguments.resume && earlier.is_none() && !global.quiet {
+        note("no run to go on with was found: this is a new one");
+    }
     let running = RunOptions {
         device: arguments.device,
         threads: arguments.threads,

@@ -51,6 +51,11 @@ impl Outputs {
         for path in all.into_iter().chain(&outputs.curves) {
             check(path)?;
         }
+        let curves = outputs.curves.as_ref();
+        ensure!(
+            curves.is_none_or(|curves| all.iter().all(|path| *path != curves)),
+            "--curves needs a file of its own"
+        );
         let mut start = Vec::new();
         if let Ok(log) = fs::File::open(&outputs.log) {
             log.take(LOG_START.len() as u64).read_to_end(&mut start)?;
