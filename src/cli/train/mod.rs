@@ -69,7 +69,7 @@ pub struct Arguments {
     batch_size: usize,
 
     /// The highest learning rate: it rises for a twentieth of the run, and falls to 0 as a cosine
-    /// [default: 0.003, from a checkpoint 0.0003]
+    /// [default: 0.003, from a checkpoint 0.001]
     #[arg(long, value_name = "RATE", help_heading = "Training")]
     learning_rate: Option<f64>,
 
@@ -210,7 +210,7 @@ impl Arguments {
             (0.0..1.0).contains(&self.validation),
             "--validation has to be from 0 to less than 1"
         );
-        let usual_rate = if from_checkpoint { 3e-4 } else { 3e-3 };
+        let usual_rate = if from_checkpoint { 1e-3 } else { 3e-3 };
         let settings = Settings {
             epochs: self.epochs,
             batch_size: self.batch_size,
