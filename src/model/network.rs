@@ -233,7 +233,7 @@ impl MobileNet {
 }
 
 /// Height and width of `[N, 3, H, W]` pixels.
-fn image_size(pixels: &Tensor) -> Result<(usize, usize)> {
+pub(crate) fn image_size(pixels: &Tensor) -> Result<(usize, usize)> {
     let (_, channels, height, width) = pixels.dims4()?;
     if channels != 3 || height.min(width) < MIN_SIZE {
         return Err(Error::Config(format!(

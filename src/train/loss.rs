@@ -1,14 +1,17 @@
 //! How far a network's answers are from the truth.
 
-use candle_core::{Device, Result, Tensor};
+use candle_core::{Device, Result, Tensor, bail};
 
 /// The mean cross-entropy of logits `[N, classes]` with classes `[N]`, a share `smoothing` of each
 /// truth being given to all classes alike (Szegedy et al. 2016, arXiv:1512.00567, section 7).
 ///
 /// # Errors
-/// Shapes that don't fit.
+/// Shapes that don't fit, or a class that there is none of.
 pub fn cross_entropy(logits: &Tensor, classes: &[usize], smoothing: f64) -> Result<Tensor> {
     let (n, width) = logits.dims2()?;
+    if classes.len() != n || classes.iter().any(|class| *class >= width) {
+        bail!("cross_entropy: logits of {n} pictures and {width} classes for {classes:?}");
+    }
     let mut truth = vec![smoothing / width as f64; n * width];
     for (row, class) in truth.chunks_exact_mut(width).zip(classes) {
         row[*class] += 1.0 - smoothing;

@@ -7,7 +7,7 @@ use candle_core::{DType, Device, Tensor};
 use super::batch_norm::Statistics;
 use super::layer::{Layer, Parameter, Phase};
 use crate::error::{Error, Result};
-use crate::model::{Config, ConvolutionKind};
+use crate::model::{Config, ConvolutionKind, image_size};
 
 /// MobileNet V1 that can be trained, made from the one description of it
 /// ([`Config::convolutions`]).
@@ -129,6 +129,7 @@ impl TrainableNetwork {
     /// # Errors
     /// Shapes that don't fit, or a failure of the device.
     pub fn forward(&self, pixels: &Tensor, phase: Phase) -> Result<Passed> {
+        image_size(pixels)?;
         let mut statistics = Vec::new();
         let pixels = pixels.to_device(&self.device)?.to_dtype(self.dtype)?;
         // The channel first, see `convolution`.

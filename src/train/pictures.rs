@@ -36,6 +36,9 @@ impl Pictures {
     }
 
     /// Some of them, numbered anew in this order, of which as many bytes may be kept as of all.
+    ///
+    /// # Panics
+    /// Where a number is none of theirs.
     pub fn only(self, numbers: Vec<usize>) -> Self {
         let Self {
             classes,
@@ -80,6 +83,9 @@ impl Pictures {
     ///
     /// # Errors
     /// It can't be read.
+    ///
+    /// # Panics
+    /// Where there are not as many.
     pub fn get(&self, number: usize) -> Result<Arc<RgbImage>, ImageError> {
         if let Some(kept) = self.kept[number].get() {
             return Ok(Arc::clone(kept));
@@ -90,6 +96,9 @@ impl Pictures {
     }
 
     /// Keeps a picture that was read already, if there is room.
+    ///
+    /// # Panics
+    /// Where there are not as many.
     pub fn keep(&self, number: usize, picture: &Arc<RgbImage>) {
         let bytes = picture.as_raw().len() as u64;
         let take = |room: u64| room.checked_sub(bytes);

@@ -130,6 +130,14 @@ fn adamw_takes_the_steps_of_its_definition() {
 }
 
 #[test]
+fn a_class_that_there_is_none_of_is_an_error() {
+    let logits = Tensor::zeros((2, 3), DType::F32, &Device::Cpu).expect("logits");
+    assert!(cross_entropy(&logits, &[0, 2], 0.1).is_ok());
+    assert!(cross_entropy(&logits, &[0, 3], 0.1).is_err());
+    assert!(cross_entropy(&logits, &[0], 0.1).is_err());
+}
+
+#[test]
 fn the_learning_rate_rises_and_falls_to_nothing() {
     let rates: Vec<f64> = (0..200).map(|step| learning_rate(2.0, step, 200)).collect();
     assert_eq!(rates[0], 0.2);
@@ -152,6 +160,10 @@ fn in_evaluation_it_is_the_network_that_is_built_from_its_checkpoint() {
         let built = floats(&answer(&checkpoint, &[picture]).1);
         assert!(largest_difference(&logits, &built) < 1e-3);
         assert!(largest_difference(&logits, &floats(&golden["a.logits"])) < 1e-3);
+        for wrong in [[1, 4, 64, 64], [1, 3, 64, 31]] {
+            let wrong = Tensor::zeros(&wrong, DType::F32, &Device::Cpu).expect("pixels");
+            assert!(network.forward(&wrong, Phase::Training).is_err());
+        }
         // In training it is not: the statistics are the picture's own.
         let training = network.forward(&pixels, Phase::Training).expect("logits");
         assert!(largest_difference(&f32s(&training.logits), &built) > 0.1);
