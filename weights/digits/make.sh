@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Trains ../digits.safetensors from nothing: two minutes on a laptop's core. Needs the program in the
+# Trains ../digits.safetensors from nothing, in a few minutes on two cores. Needs the program in the
 # PATH (or MOBILENET=path/to/it), and Python with scikit-learn and Pillow (or PYTHON=path/to/it).
 set -euo pipefail
 cd "$(dirname "$0")"
