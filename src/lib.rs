@@ -46,6 +46,7 @@ pub mod ops;
 pub mod pixels;
 mod rejection;
 pub mod similarity;
+pub mod train;
 pub mod weights;
 
 pub use classifier::{Classifier, Prediction, UNKNOWN, top_outputs};

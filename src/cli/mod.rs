@@ -31,6 +31,7 @@ mod similar;
 mod staged;
 mod summary;
 mod terminal;
+mod train;
 
 use std::io::{self, Write};
 use std::process::ExitCode;
@@ -86,6 +87,7 @@ enum Command {
     Convert(convert::Arguments),
     Bundle(bundle::Arguments),
     Eval(eval::Arguments),
+    Train(train::Arguments),
     Bench(bench::Arguments),
     Doctor(doctor::Arguments),
     Completions(shell::CompletionsArguments),
@@ -147,6 +149,7 @@ fn run(cli: Cli) -> Result<Outcome> {
         Command::Convert(arguments) => convert::run(&arguments, global),
         Command::Bundle(arguments) => bundle::run(&arguments, global),
         Command::Eval(arguments) => eval::run(&arguments, global),
+        Command::Train(arguments) => train::run(&arguments, global),
         Command::Bench(arguments) => bench::run(&arguments, global),
         Command::Doctor(arguments) => doctor::run(&arguments),
         Command::Completions(arguments) => shell::completions(&arguments),

@@ -8,6 +8,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressState, ProgressStyle};
+use mobilenet::train::Shown;
 use mobilenet::weights::Progress;
 
 use super::terminal::printable;
@@ -217,6 +218,59 @@ impl Drop for Comparing {
 
 impl Drop for Pictures {
     fn drop(&mut self) {
+        self.bar.finish_and_clear();
+    }
+}
+
+/// The progress of training, over all epochs.
+pub struct Training {
+    bar: ProgressBar,
+    epochs: usize,
+    /// Epochs that an earlier run did.
+    earlier: usize,
+}
+
+impl Training {
+    /// A bar for it, which shows nothing in a pipe, and with `--quiet`.
+    pub fn new(epochs: usize, earlier: usize, global: Global) -> Self {
+        let bar = bar(global);
+        show(&bar, "{msg}  {wide_bar} {percent} %  {eta} left");
+        Self {
+            bar,
+            epochs,
+            earlier,
+        }
+    }
+
+    /// So far it is.
+    pub fn show(&self, shown: Shown) {
+        let Shown {
+            epoch,
+            pictures,
+            of,
+            loss,
+            accuracy,
+        } = shown;
+        if self.bar.length().is_none() {
+            self.bar
+                .set_length(((self.epochs - self.earlier) * of) as u64);
+        }
+        let percent = 100.0 * accuracy;
+        let epochs = self.epochs;
+        self.bar.set_message(format!(
+            "epoch {epoch}/{epochs}  loss {loss:.3}  {percent:.1} %"
+        ));
+        let before = epoch - 1 - self.earlier;
+        self.bar.set_position((before * of + pictures) as u64);
+    }
+
+    /// Writes something to the terminal above the bar.
+    pub fn above<T>(&self, write: impl FnOnce() -> T) -> T {
+        self.bar.suspend(write)
+    }
+
+    /// Clears it away.
+    pub fn end(&self) {
         self.bar.finish_and_clear();
     }
 }

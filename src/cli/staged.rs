@@ -49,9 +49,12 @@ impl Staged {
                     use std::os::unix::fs::PermissionsExt;
                     builder.permissions(std::fs::Permissions::from_mode(0o666));
                 }
-                // Without the temporary name that the crate puts into its errors.
                 let staged = builder.tempfile_in(folder);
-                let staged = staged.map_err(|e| io::Error::from(e.kind()));
+                // Without the temporary name that the crate puts into its errors.
+                let staged = staged.map_err(|e| match e.kind() {
+                    io::ErrorKind::NotFound => io::Error::other("there is no such folder"),
+                    kind => io::Error::from(kind),
+                });
                 Target::File(BufWriter::new(staged.with_context(file)?))
             }
         };

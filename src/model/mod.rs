@@ -14,5 +14,6 @@ pub use config::{
 };
 pub(crate) use fold::{Folded, TensorSource};
 pub use network::MobileNet;
+pub(crate) use network::image_size;
 pub use random::random_tensors;
 pub use summary::{LayerSummary, Summary};

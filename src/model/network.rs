@@ -277,7 +277,7 @@ impl MobileNet {
 }
 
 /// Height and width of pixels: bytes `[N, H, W, 3]`, or else `[N, 3, H, W]`.
-fn image_size(pixels: &Tensor) -> Result<(usize, usize)> {
+pub(crate) fn image_size(pixels: &Tensor) -> Result<(usize, usize)> {
     let (channels, height, width) = match (pixels.dims4()?, pixels.dtype()) {
         ((_, height, width, channels), DType::U8) => (channels, height, width),
         ((_, channels, height, width), _) => (channels, height, width),

@@ -5,7 +5,7 @@
 
 use candle_core::{Result, Tensor, bail};
 
-use super::{ConvParams, bias_and_activation, pad};
+use super::{ConvParams, Padding, bias_and_activation, pad};
 
 const KERNEL: usize = 3;
 
@@ -24,17 +24,32 @@ pub fn depthwise_conv2d(
     bias: &Tensor,
     params: ConvParams,
 ) -> Result<Tensor> {
+    let channels = x.dim(1)?;
+    if bias.dims() != [channels] {
+        let bias = bias.dims();
+        bail!("depthwise_conv2d: bias {bias:?} for {channels} channels");
+    }
+    let sums = depthwise_sums(x, weight, params.stride, params.padding)?;
+    bias_and_activation(&sums, bias, Some(params.activation))
+}
+
+/// The same without bias and activation.
+pub(crate) fn depthwise_sums(
+    x: &Tensor,
+    weight: &Tensor,
+    stride: usize,
+    padding: Padding,
+) -> Result<Tensor> {
     let (n, channels, height, width) = x.dims4()?;
-    let stride = params.stride;
-    if weight.dims() != [channels, 1, KERNEL, KERNEL] || bias.dims() != [channels] {
-        let (weight, bias) = (weight.dims(), bias.dims());
-        bail!("depthwise_conv2d: weight {weight:?} and bias {bias:?} for {channels} channels");
+    if weight.dims() != [channels, 1, KERNEL, KERNEL] {
+        let weight = weight.dims();
+        bail!("depthwise_conv2d: weight {weight:?} for {channels} channels");
     }
     if height == 0 || width == 0 || !matches!(stride, 1 | 2) {
         bail!("depthwise_conv2d: {height}x{width} pixels at stride {stride}");
     }
-    let rows = params.padding.span(height, KERNEL, stride);
-    let columns = params.padding.span(width, KERNEL, stride);
+    let rows = padding.span(height, KERNEL, stride);
+    let columns = padding.span(width, KERNEL, stride);
     let (h, w) = (rows.output, columns.output);
     let x = pad(x, rows, columns)?;
     // Every tap's window has to reach `stride * output` pixels; what this adds at the end is
@@ -65,7 +80,7 @@ pub fn depthwise_conv2d(
         }
     }
     match sum {
-        Some(sum) => bias_and_activation(&sum, bias, Some(params.activation)),
+        Some(sum) => Ok(sum),
         None => bail!("depthwise_conv2d: no taps"),
     }
 }

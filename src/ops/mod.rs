@@ -14,7 +14,9 @@ mod pointwise_conv2d;
 pub mod reference;
 
 pub use conv2d::conv2d;
+pub(crate) use conv2d::conv2d_sums;
 pub use depthwise_conv2d::depthwise_conv2d;
+pub(crate) use depthwise_conv2d::depthwise_sums;
 pub use pointwise_conv2d::pointwise_conv2d;
 
 use std::fmt;
@@ -54,7 +56,7 @@ impl Activation {
     }
 
     /// The activation of a tensor, with candle's operations.
-    fn apply_to_tensor(self, x: &Tensor) -> candle_core::Result<Tensor> {
+    pub(crate) fn apply_to_tensor(self, x: &Tensor) -> candle_core::Result<Tensor> {
         match self {
             Self::Relu => x.relu(),
             Self::Relu6 => x.clamp(0f64, 6f64),

@@ -12,6 +12,7 @@ mod png;
 mod preprocess;
 mod resample;
 mod resize;
+mod shrunk;
 mod tensor;
 
 pub use ::image::RgbImage;
@@ -19,5 +20,6 @@ pub use decode::{SUPPORTED_FORMATS, decode, dimensions, looks_like_image, open, 
 pub use limits::DecodeOptions;
 pub use preprocess::{CENTER_CROP, Centring, Crop, Prepared, Preprocessing, Region};
 pub use resize::{Filter, Window, resize};
+pub use shrunk::decode_shrunk;
 pub(crate) use tensor::scale_bytes;
 pub use tensor::{to_bytes, to_tensor};

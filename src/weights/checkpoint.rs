@@ -150,6 +150,30 @@ impl Checkpoint {
         })
     }
 
+    /// The same network with other values for all of its tensors, which have no source.
+    ///
+    /// # Errors
+    /// As [`from_tensors`](Self::from_tensors).
+    pub(crate) fn with_tensors(&self, tensors: HashMap<String, Tensor>) -> Result<Self> {
+        Self::from_tensors(
+            &self.path,
+            self.config.clone(),
+            tensors,
+            self.preprocessing.clone(),
+            self.labels.clone(),
+        )
+    }
+
+    /// All tensors in f32, named as [`Config::tensors`] says.
+    ///
+    /// # Errors
+    /// A failure to read them.
+    pub(crate) fn tensors(&self) -> Result<HashMap<String, Tensor>> {
+        let tensors = self.copies()?.into_iter();
+        let tensors = tensors.map(|(name, tensor)| Ok((name, tensor.to_dtype(DType::F32)?)));
+        tensors.collect()
+    }
+
     pub(super) fn from_contents(
         contents: Contents,
         path: &Path,

@@ -119,7 +119,7 @@ const FILE_MODE: u32 = 0o666;
 
 /// Writes a file, which appears whole or not at all. What a symbolic link points to is replaced,
 /// not the link; a device or a pipe is written to as it is.
-pub(super) fn write_whole(path: &Path, bytes: &[u8]) -> io::Result<()> {
+pub(crate) fn write_whole(path: &Path, bytes: &[u8]) -> io::Result<()> {
     write_with(path, bytes, FILE_MODE)
 }
 

@@ -29,6 +29,7 @@ mod tflite;
 pub use bundle::{open_bundle, write_bundle};
 pub use catalogue::{Catalogue, OtherTraining, Variant, catalogue};
 pub use checkpoint::{Checkpoint, LoadOptions};
+pub(crate) use contents::write_whole;
 pub use download::{NoProgress, Patience, Progress, without_credentials};
 pub use hub::{DEFAULT_ENDPOINT, Hub, Repo, RepoFile};
 pub use imported::Source;

@@ -346,10 +346,7 @@ fn classes_are_chosen_by_name_and_drawn_beside_each_other() {
     let program = Program::new();
     let weights = data(TINY);
     let photograph = repository("samples/cat.jpg");
-    let labels = program.file(
-        "labels.txt",
-        "zero, null\none\ntwo\nthree\nfour\nfive\nsix\n",
-    );
+    let labels = program.file("labels.txt", "null\none\ntwo\nthree\nfour\nfive\nsix\n");
     let common = [
         "explain",
         arg(&photograph),
@@ -509,7 +506,7 @@ fn what_goes_wrong_is_said() {
     run(&["a.jpg", "b.jpg"]).refused(&["b.jpg"]);
     run(&[arg(&photograph), "-o", "out.jpg"]).refused(&["out.jpg", ".png"]);
     run(&["copy.png", "-o", "copy.png"]).refused(&["would replace"]);
-    run(&["copy.png", "-o", "nowhere/out.png"]).refused(&["nowhere/out.png", "no such file"]);
+    run(&["copy.png", "-o", "nowhere/out.png"]).refused(&["nowhere/out.png", "no such folder"]);
     run(&["copy.png", "-o", "-", "--json"]).refused(&["both write to stdout"]);
     assert_eq!(image::open(copy).expect("still a picture").width(), 40);
     let ran = run(&["missing.jpg", "--json"]);

@@ -23,6 +23,7 @@
 //! - `metrics`: scores against the truth, as scikit-learn has it
 //! - `learn`: classes of one's own, against scikit-learn's answers
 //! - `bad_input`: damaged, hostile and absent files
+//! - `train`: gradients and steps against Keras and by definition, runs that are stopped, the digits
 //! - `wordnet`: every group has the classes that WordNet's own program gives it
 //! - `rejection`: pictures of none of the classes
 //! - `spark`: the program inside Apache Spark (`examples/spark`), skipped without pyspark
@@ -57,5 +58,6 @@ mod spark;
 mod support;
 mod tflite;
 mod tflite_damaged;
+mod train;
 mod weights;
 mod wordnet;

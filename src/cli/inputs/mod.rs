@@ -9,11 +9,11 @@ mod shard;
 mod walk;
 
 use std::borrow::Cow;
-use std::cell::OnceCell;
 use std::ffi::{OsStr, OsString};
 use std::fs::File;
 use std::io;
 use std::path::{Path, PathBuf};
+use std::sync::OnceLock;
 
 use anyhow::{Result, ensure};
 use clap::{Arg, ArgAction, ArgMatches, Args, Command, FromArgMatches, value_parser};
@@ -218,7 +218,7 @@ pub struct Input {
 enum Content {
     File,
     /// Its bytes, once they have been read.
-    Stdin(OnceCell<Vec<u8>>),
+    Stdin(OnceLock<Vec<u8>>),
     /// It is known already that there is none.
     Missing(ImageError),
 }
@@ -229,7 +229,7 @@ impl Input {
         match path == STDIN {
             true => Self {
                 name: path.into(),
-                content: Content::Stdin(OnceCell::new()),
+                content: Content::Stdin(OnceLock::new()),
             },
             false => Self::file(path),
         }

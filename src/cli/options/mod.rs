@@ -13,5 +13,5 @@ pub use model::{ActivationName, ModelOptions};
 pub use network::{Network, NetworkOptions, Provenance, refuse_same};
 pub use pictures::{PictureOptions, parse_probability};
 pub use report::ReportOptions;
-pub use run::{RunOptions, Running, default_threads};
+pub use run::{DTypeName, RunOptions, Running, default_threads};
 pub use view::ViewOptions;

@@ -1,0 +1,272 @@
+//! The pictures of a command line: read, told what can't be, divided.
+
+use std::collections::BTreeMap;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::path::Path;
+use std::sync::Arc;
+
+use anyhow::{Context, Result, bail, ensure};
+use mobilenet::error::ImageError;
+use mobilenet::pixels::{DecodeOptions, Preprocessing, RgbImage, decode_shrunk};
+use mobilenet::train::{Pictures, split};
+use rayon::prelude::*;
+use serde::Serialize;
+use sha2::{Digest, Sha256};
+
+use super::Arguments;
+use crate::cli::inputs::{Input, Labelled};
+use crate::cli::interrupt::Interrupt;
+use crate::cli::progress::Pictures as Bar;
+use crate::cli::terminal::printable;
+use crate::cli::{Global, note};
+
+/// Bytes of pictures that are kept in memory. More are read again in each epoch.
+const ROOM: u64 = 1 << 30;
+
+/// How many times as long as the network's input the shorter side of a picture may stay: enough
+/// that a part of it seldom has to be enlarged.
+const SPARE: usize = 2;
+
+/// Pictures that are read before it is looked whether to stop.
+const RUN: usize = 64;
+
+/// The pictures by their names.
+pub struct Found {
+    pub classes: Vec<String>,
+    learn: Vec<(Input, usize)>,
+    /// Those of `--validation-dir`.
+    test: Option<Vec<(Input, usize)>>,
+}
+
+/// The pictures of a run.
+pub struct Album {
+    pub learn: Pictures,
+    pub test: Pictures,
+    /// What they are, class by class, for runs that go on.
+    pub contents: BTreeMap<String, Content>,
+    /// How many could not be read.
+    pub failed: usize,
+}
+
+/// What a class has.
+#[derive(Debug, Default, Serialize)]
+pub struct Content {
+    pictures: usize,
+    /// Of the names and the bytes of all of them.
+    sha256: String,
+}
+
+impl Found {
+    /// Looks for the pictures.
+    ///
+    /// # Errors
+    /// Folders that can't be read, fewer than two classes, or one in `--validation-dir` that there
+    /// is none of.
+    pub fn open(arguments: &Arguments) -> Result<Self> {
+        let root = &arguments.pictures;
+        let Labelled { classes, pictures } = Labelled::open(root)?;
+        if let [class] = classes.as_slice() {
+            let root = root.display();
+            bail!("{root}: it has one class, {class:?}; at least two folders are needed");
+        }
+        let test = match &arguments.validation_dir {
+            Some(folder) => Some(of_classes(folder, &classes)?),
+            None => None,
+        };
+        Ok(Self {
+            classes,
+            learn: pictures,
+            test,
+        })
+    }
+}
+
+/// The pictures of another folder with the numbers of these classes.
+fn of_classes(folder: &Path, classes: &[String]) -> Result<Vec<(Input, usize)>> {
+    let found = Labelled::open(folder)?;
+    let number = |name: &String| {
+        let number = classes.iter().position(|class| class == name);
+        let folder = folder.display();
+        number.with_context(|| format!("{folder}: {name:?} is none of the classes"))
+    };
+    let numbers: Vec<usize> = found.classes.iter().map(number).collect::<Result<_>>()?;
+    let pictures = found.pictures.into_iter();
+    Ok(pictures
+        .map(|(input, class)| (input, numbers[class]))
+        .collect())
+}
+
+impl Album {
+    /// Reads every picture once, tells of those that can't be read, and divides the others; `None`
+    /// where it was asked to stop.
+    ///
+    /// # Errors
+    /// A class without pictures.
+    pub fn read(
+        arguments: &Arguments,
+        found: Found,
+        recipe: &Preprocessing,
+        interrupt: &Interrupt,
+        global: Global,
+    ) -> Result<Option<Self>> {
+        let options = arguments.view.decode();
+        let mut reading = Reading {
+            contents: BTreeMap::new(),
+            failed: 0,
+            interrupt,
+            global,
+            classes: &found.classes,
+        };
+        let side = SPARE * recipe.size;
+        let shrunk = move |bytes: &[u8]| decode_shrunk(bytes, &options, side);
+        let (decode, limits) = (Arc::new(shrunk), arguments.view.decode());
+        let Some(learn) =
+            reading.all("class", &arguments.pictures, found.learn, &limits, decode)?
+        else {
+            return Ok(None);
+        };
+        for (name, content) in &reading.contents {
+            let root = arguments.pictures.display();
+            let any = content.pictures > 0;
+            ensure!(any, "{root}: {name} has no pictures that can be read");
+        }
+        let (recipe, options) = (recipe.clone(), arguments.view.decode());
+        let prepared = move |bytes: &[u8]| Ok(recipe.read(bytes, &options)?.pixels);
+        let prepared = Arc::new(prepared);
+        let (learn, test) = match (&arguments.validation_dir, found.test) {
+            (Some(root), Some(test)) => {
+                match reading.all("validation class", root, test, &limits, prepared)? {
+                    Some(test) => (learn.pictures, test.pictures),
+                    None => return Ok(None),
+                }
+            }
+            _ if arguments.validation == 0.0 => {
+                let nothing = pictures(Arc::default(), Vec::new(), &limits, prepared);
+                (learn.pictures, nothing)
+            }
+            _ => {
+                let classes = learn.pictures.classes();
+                let (kept, held_out) = split(classes, arguments.validation, arguments.seed);
+                let held_out = held_out
+                    .iter()
+                    .map(|&number| learn.numbers[number])
+                    .collect();
+                let test = pictures(learn.inputs, held_out, &limits, prepared);
+                (learn.pictures.only(kept), test)
+            }
+        };
+        Ok(Some(Self {
+            learn,
+            test,
+            contents: reading.contents,
+            failed: reading.failed,
+        }))
+    }
+}
+
+type Decoded<T> = Result<T, ImageError>;
+
+/// Makes a picture of the bytes of a file.
+type Decode = Arc<dyn Fn(&[u8]) -> Decoded<RgbImage> + Send + Sync>;
+
+/// Some of the pictures, with their classes, to be read when they are wanted.
+fn pictures(
+    inputs: Arc<Vec<(Input, usize)>>,
+    numbers: Vec<usize>,
+    limits: &DecodeOptions,
+    decode: Decode,
+) -> Pictures {
+    let limits = limits.clone();
+    let classes = numbers.iter().map(|&number| inputs[number].1).collect();
+    Pictures::new(classes, ROOM, move |number| {
+        read(&inputs[numbers[number]].0, &limits, &decode).map(|(_, picture)| picture)
+    })
+}
+
+/// Reads a picture, and takes the digest of its bytes.
+fn read(input: &Input, limits: &DecodeOptions, decode: &Decode) -> Decoded<([u8; 32], RgbImage)> {
+    let bytes = input.read(limits)?;
+    // A defect of a decoder costs its picture, and no other.
+    let decoded = catch_unwind(AssertUnwindSafe(|| decode(&bytes)));
+    let picture = decoded.unwrap_or_else(|_| Err(ImageError::decoder_failed()))?;
+    Ok((Sha256::digest(&bytes).into(), picture))
+}
+
+/// Pictures that can be read, by their places among all.
+struct Readable {
+    pictures: Pictures,
+    inputs: Arc<Vec<(Input, usize)>>,
+    numbers: Vec<usize>,
+}
+
+/// Reading all pictures for the first time.
+struct Reading<'a> {
+    contents: BTreeMap<String, Content>,
+    failed: usize,
+    interrupt: &'a Interrupt,
+    global: Global,
+    classes: &'a [String],
+}
+
+impl Reading<'_> {
+    /// The pictures that can be read. Those that can't are told; `None` where it was asked to stop.
+    fn all(
+        &mut self,
+        kind: &str,
+        root: &Path,
+        inputs: Vec<(Input, usize)>,
+        limits: &DecodeOptions,
+        decode: Decode,
+    ) -> Result<Option<Readable>> {
+        let inputs = Arc::new(inputs);
+        let every: Vec<usize> = (0..inputs.len()).collect();
+        let all = pictures(inputs.clone(), every.clone(), limits, decode.clone());
+        let bar = Bar::new(self.global);
+        bar.count(0..inputs.len()).for_each(drop);
+        let mut digests = vec![(0, Sha256::new()); self.classes.len()];
+        let mut numbers = Vec::with_capacity(inputs.len());
+        for run in every.chunks(RUN) {
+            if self.interrupt.happened() {
+                return Ok(None);
+            }
+            let first = |&number: &usize| {
+                let (digest, picture) = read(&inputs[number].0, limits, &decode)?;
+                all.keep(number, &Arc::new(picture));
+                Ok(digest)
+            };
+            let read: Vec<Decoded<[u8; 32]>> = run.par_iter().map(first).collect();
+            for (&number, digest) in run.iter().zip(read) {
+                let (Input { name, .. }, class) = &inputs[number];
+                bar.advance();
+                match digest {
+                    Ok(digest) => {
+                        let (count, sum) = &mut digests[*class];
+                        let name = Path::new(name);
+                        let name = name.strip_prefix(root).unwrap_or(name);
+                        sum.update(name.as_os_str().as_encoded_bytes());
+                        sum.update(digest);
+                        *count += 1;
+                        numbers.push(number);
+                    }
+                    Err(error) => {
+                        self.failed += 1;
+                        let name = printable(&name.to_string_lossy());
+                        let message = printable(&error.message);
+                        bar.above(|| note(&format!("{name}: {message}; left out")));
+                    }
+                }
+            }
+        }
+        for (name, (pictures, digest)) in self.classes.iter().zip(digests) {
+            let sha256 = digest.finalize();
+            let sha256 = sha256.iter().map(|byte| format!("{byte:02x}")).collect();
+            let content = Content { pictures, sha256 };
+            self.contents.insert(format!("{kind} {name:?}"), content);
+        }
+        Ok(Some(Readable {
+            pictures: all.only(numbers.clone()),
+            inputs,
+            numbers,
+        }))
+    }
+}

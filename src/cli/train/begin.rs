@@ -1,0 +1,104 @@
+//! What training begins with.
+
+use anyhow::{Result, ensure};
+use candle_core::Tensor;
+use mobilenet::model::{Config, validate_size};
+use mobilenet::pixels::Preprocessing;
+use mobilenet::train::initial_tensors;
+use mobilenet::weights::Checkpoint;
+
+use super::{Arguments, NetworkOptions};
+use crate::cli::Global;
+use crate::cli::options::ModelOptions;
+
+/// What training begins with.
+pub struct Beginning {
+    /// With these classes and this recipe.
+    pub checkpoint: Checkpoint,
+    /// Of the file that it is from, if it is from one.
+    pub sha256: Option<String>,
+}
+
+impl Beginning {
+    /// A network that has learnt nothing yet, or the checkpoint that was asked for, with a new
+    /// classifier where its classes are others.
+    ///
+    /// # Errors
+    /// Settings that no network can be built with, or a checkpoint that can't be had.
+    pub fn new(arguments: &Arguments, classes: &[String], global: Global) -> Result<Self> {
+        let NetworkOptions {
+            alpha,
+            size,
+            shallow,
+            activation,
+            weights,
+            pretrained,
+            offline,
+            ..
+        } = &arguments.network;
+        let options = ModelOptions {
+            alpha: *alpha,
+            size: *size,
+            classes: None,
+            activation: *activation,
+            weights: weights.clone(),
+            repo: None,
+            offline: *offline,
+        };
+        let config = Config {
+            classes: Some(classes.len()),
+            ..options.config(*shallow)
+        };
+        if weights.is_none() && !pretrained {
+            validate_size(options.size_or_default())?;
+            let recipe = Preprocessing::center(options.size_or_default());
+            let checkpoint = Checkpoint::from_tensors(
+                &arguments.output,
+                config.clone(),
+                initial_tensors(&config, arguments.seed)?,
+                arguments.view.preprocessing(&recipe),
+                Some(classes.to_vec()),
+            )?;
+            return Ok(Self {
+                checkpoint,
+                sha256: None,
+            });
+        }
+        let found = match pretrained {
+            true => options.open_published(global)?,
+            false => options.load(global)?,
+        };
+        ensure!(
+            !found.config().batch_norm_folded,
+            "{}: its batch norm is folded into its convolutions, and can't be trained",
+            found.path().display()
+        );
+        let sha256 = found.sha256();
+        let recipe = arguments.view.preprocessing(found.preprocessing());
+        let labels = found.labels();
+        let labels = labels.as_ref().map_or(&[][..], |labels| labels.classes());
+        let same = labels.iter().map(|class| &class.label).eq(classes);
+        let found = match same {
+            true => found,
+            false => {
+                // Of the same widths, with as many outputs as there are classes now.
+                let config = Config {
+                    classes: Some(classes.len()),
+                    ..found.config().clone()
+                };
+                let fresh = initial_tensors(&config, arguments.seed)?;
+                let part = |name: &str| -> Result<&Tensor> {
+                    fresh
+                        .get(name)
+                        .ok_or_else(|| anyhow::anyhow!("{name} is missing"))
+                };
+                let weight = part("conv_preds.weight")?.flatten_from(1)?;
+                found.with_classifier(&weight, part("conv_preds.bias")?, classes.to_vec())?
+            }
+        };
+        Ok(Self {
+            checkpoint: found.with_preprocessing(recipe)?,
+            sha256,
+        })
+    }
+}

@@ -1,0 +1,295 @@
+//! `mobilenet train`
+
+mod album;
+mod begin;
+mod curves;
+mod outputs;
+mod report;
+mod run;
+
+use std::path::PathBuf;
+
+use anyhow::{Result, ensure};
+use clap::Args;
+use mobilenet::device::DeviceChoice;
+use mobilenet::train::{Augmentation, Settings, Trainer};
+
+use self::album::{Album, Found};
+use self::begin::Beginning;
+use self::outputs::Outputs;
+use self::report::Report;
+use super::interrupt::Interrupt;
+use super::options::{ActivationName, DTypeName, RunOptions, ViewOptions};
+use super::{Global, Outcome, note};
+
+/// Train a network on pictures of your own, all of its layers
+///
+/// DIR has a folder for each class, with its pictures in it. A run that was stopped goes on with
+/// --resume, and ends with the same bytes as one that was not: a state is kept beside FILE until
+/// then, with a log of the epochs as CSV, which stays.
+#[derive(Debug, Args)]
+pub struct Arguments {
+    /// A folder with a folder for each class
+    #[arg(value_name = "DIR")]
+    pictures: PathBuf,
+
+    /// The safetensors file to write
+    #[arg(short, long, value_name = "FILE")]
+    output: PathBuf,
+
+    /// Go on where an earlier run stopped, if one did
+    #[arg(long)]
+    resume: bool,
+
+    /// Draw loss and accuracy over the epochs, as PNG
+    #[arg(long, value_name = "FILE")]
+    curves: Option<PathBuf>,
+
+    /// A line of JSON for each epoch
+    #[arg(long)]
+    json: bool,
+
+    /// Times that each picture is shown
+    #[arg(
+        long,
+        value_name = "N",
+        default_value_t = 30,
+        help_heading = "Training"
+    )]
+    epochs: usize,
+
+    /// Pictures that are learnt from at once
+    #[arg(
+        short,
+        long,
+        value_name = "N",
+        default_value_t = 32,
+        help_heading = "Training"
+    )]
+    batch_size: usize,
+
+    /// The highest learning rate: it rises for a twentieth of the run, and falls to 0 as a cosine
+    /// [default: 0.003, from a checkpoint 0.001]
+    #[arg(long, value_name = "RATE", help_heading = "Training")]
+    learning_rate: Option<f64>,
+
+    /// AdamW's weight decay, for all weights but batch norm's, biases and depthwise filters
+    #[arg(
+        long,
+        value_name = "W",
+        default_value_t = 0.05,
+        help_heading = "Training"
+    )]
+    weight_decay: f64,
+
+    /// The share of each truth that is given to all classes alike
+    #[arg(
+        long,
+        value_name = "P",
+        default_value_t = 0.1,
+        help_heading = "Training"
+    )]
+    label_smoothing: f64,
+
+    /// What all random numbers come from
+    #[arg(long, value_name = "N", default_value_t = 0, help_heading = "Training")]
+    seed: u64,
+
+    /// The share of each class that is not learnt from but tested with after each epoch
+    #[arg(
+        long,
+        value_name = "P",
+        default_value_t = 0.1,
+        help_heading = "Training"
+    )]
+    validation: f64,
+
+    /// Test with the pictures of another such folder instead, and learn from all of DIR
+    #[arg(
+        long,
+        value_name = "DIR",
+        conflicts_with = "validation",
+        help_heading = "Training"
+    )]
+    validation_dir: Option<PathBuf>,
+
+    /// The least part of a picture's area that is cut out to be shown; 1 shows pictures whole,
+    /// as --crop says
+    #[arg(
+        long,
+        value_name = "P",
+        default_value_t = 0.35,
+        help_heading = "Augmentation"
+    )]
+    least_area: f64,
+
+    /// Mirror no pictures: for writing, and whatever else has a left and a right
+    #[arg(long, help_heading = "Augmentation")]
+    no_flip: bool,
+
+    /// By which part brightness, contrast and saturation go up or down at most
+    #[arg(
+        long,
+        value_name = "P",
+        default_value_t = 0.2,
+        help_heading = "Augmentation"
+    )]
+    colour: f64,
+
+    #[command(flatten)]
+    network: NetworkOptions,
+
+    #[command(flatten)]
+    view: ViewOptions,
+
+    /// auto, cpu, cuda, cuda:N or metal
+    #[arg(
+        long,
+        default_value = "auto",
+        value_name = "DEVICE",
+        help_heading = "Running"
+    )]
+    device: DeviceChoice,
+
+    /// Threads [default: as many as there are cores]
+    #[arg(short = 'j', long, value_name = "N", help_heading = "Running",
+          value_parser = clap::value_parser!(u16).range(1..=1024))]
+    threads: Option<u16>,
+}
+
+/// Which network, and what it begins with.
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Network")]
+struct NetworkOptions {
+    /// Width multiplier [default: 1.0, or the checkpoint's]
+    #[arg(long, value_name = "ALPHA")]
+    alpha: Option<f64>,
+
+    /// Side of the network's input in pixels, from 32 [default: 224, or the checkpoint's]
+    #[arg(long, value_name = "PIXELS")]
+    size: Option<usize>,
+
+    /// The paper's shallow variant, without blocks 7 to 11
+    #[arg(long, conflicts_with_all = ["weights", "pretrained"])]
+    shallow: bool,
+
+    /// The activation [default: relu6, or the checkpoint's]
+    #[arg(long, value_name = "NAME")]
+    activation: Option<ActivationName>,
+
+    /// Begin with a checkpoint, of any form that classify takes; where the classes are others, its
+    /// classifier is begun anew
+    #[arg(long, value_name = "PATH")]
+    weights: Option<PathBuf>,
+
+    /// Begin with the published weights for --alpha and --size
+    #[arg(long, conflicts_with = "weights")]
+    pretrained: bool,
+
+    /// Leave the stem and the first N blocks (of 13) as they are
+    #[arg(long, value_name = "N", default_value_t = 0)]
+    freeze: usize,
+
+    /// Use no network at all (also HF_HUB_OFFLINE=1)
+    #[arg(long)]
+    offline: bool,
+}
+
+impl Arguments {
+    /// How to train.
+    ///
+    /// # Errors
+    /// What is out of range.
+    fn settings(&self) -> Result<Settings> {
+        let from_checkpoint = self.network.weights.is_some() || self.network.pretrained;
+        ensure!(
+            from_checkpoint || self.network.freeze == 0,
+            "--freeze keeps what a checkpoint has learnt: it needs --weights or --pretrained"
+        );
+        ensure!(
+            (0.0..1.0).contains(&self.validation),
+            "--validation has to be from 0 to less than 1"
+        );
+        let usual_rate = if from_checkpoint { 1e-3 } else { 3e-3 };
+        let settings = Settings {
+            epochs: self.epochs,
+            batch_size: self.batch_size,
+            learning_rate: self.learning_rate.unwrap_or(usual_rate),
+            weight_decay: self.weight_decay,
+            label_smoothing: self.label_smoothing,
+            augmentation: Augmentation {
+                least_area: self.least_area,
+                flip: !self.no_flip,
+                colour: self.colour,
+            },
+            frozen: self.network.freeze,
+            seed: self.seed,
+        };
+        settings.validate()?;
+        Ok(settings)
+    }
+}
+
+pub fn run(arguments: &Arguments, global: Global) -> Result<Outcome> {
+    // First, because it is quick to fail.
+    let settings = arguments.settings()?;
+    let outputs = Outputs::new(arguments)?;
+    let earlier = outputs.earlier(arguments.resume)?;
+    if arguments.resume && earlier.is_none() && !global.quiet {
+        note("no run to go on with was found: this is a new one");
+    }
+    let running = RunOptions {
+        device: arguments.device,
+        threads: arguments.threads,
+        batch_size: None,
+        dtype: DTypeName::F32,
+    };
+    let device = running.start(global)?.device.device;
+    let found = Found::open(arguments)?;
+    let Beginning { checkpoint, sha256 } = Beginning::new(arguments, &found.classes, global)?;
+    let interrupt = Interrupt::watch();
+    let recipe = checkpoint.preprocessing();
+    let Some(album) = Album::read(arguments, found, recipe, &interrupt, global)? else {
+        return Ok(Outcome::Interrupted);
+    };
+    if album.test.is_empty() && arguments.validation > 0.0 && !global.quiet {
+        note("no class has a picture to spare for validation");
+    }
+    let description = run::describe(&settings, &checkpoint, sha256, arguments, &album);
+    let mut trainer = Trainer::new(checkpoint, settings, &device)?;
+    if let Some(state) = earlier {
+        run::compare(&outputs.state, &state.run, &description)?;
+        trainer.restore(state)?;
+    }
+    let report = Report::new(arguments, &outputs, &trainer, global);
+    let done = trainer.epochs().len();
+    if done > 0 && !global.quiet {
+        note(&format!(
+            "{done} of {} epochs were done earlier",
+            arguments.epochs
+        ));
+    }
+    while !trainer.is_done() {
+        let watch = |shown| report.watch(shown, &interrupt);
+        let Some(epoch) = trainer.epoch(&album.learn, Some(&album.test), watch)? else {
+            report.end();
+            let done = trainer.epochs().len();
+            if !global.quiet {
+                note(&format!(
+                    "stopped after {done} epochs; --resume goes on from there"
+                ));
+            }
+            return Ok(Outcome::Interrupted);
+        };
+        trainer.save(&outputs.state, &description)?;
+        report.epoch(&epoch, trainer.epochs())?;
+    }
+    report.end();
+    report.files(trainer.epochs())?;
+    trainer.checkpoint()?.save(&arguments.output)?;
+    outputs.remove_state()?;
+    Ok(match album.failed {
+        0 => Outcome::Complete,
+        _ => Outcome::Incomplete,
+    })
+}

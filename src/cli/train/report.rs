@@ -1,0 +1,94 @@
+//! What is told of a run: a line an epoch, a log, curves, and on a terminal how far it is.
+
+use std::io::{self, Write};
+use std::ops::ControlFlow;
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, Result};
+use mobilenet::train::{Epoch, Shown, Trainer};
+
+use super::Arguments;
+use super::outputs::Outputs;
+use crate::cli::Global;
+use crate::cli::interrupt::Interrupt;
+use crate::cli::progress::Training;
+
+/// Where it is told.
+pub struct Report {
+    bar: Training,
+    json: bool,
+    epochs: usize,
+    log: PathBuf,
+    curves: Option<PathBuf>,
+}
+
+impl Report {
+    pub fn new(
+        arguments: &Arguments,
+        outputs: &Outputs,
+        trainer: &Trainer,
+        global: Global,
+    ) -> Self {
+        Self {
+            bar: Training::new(arguments.epochs, trainer.epochs().len(), global),
+            json: arguments.json,
+            epochs: arguments.epochs,
+            log: outputs.log.clone(),
+            curves: outputs.curves.clone(),
+        }
+    }
+
+    /// Tells how far an epoch is, and whether to go on with it.
+    pub fn watch(&self, shown: Shown, interrupt: &Interrupt) -> ControlFlow<()> {
+        self.bar.show(shown);
+        match interrupt.happened() {
+            true => ControlFlow::Break(()),
+            false => ControlFlow::Continue(()),
+        }
+    }
+
+    /// Tells of an epoch, of which all before it are told anew in the files.
+    pub fn epoch(&self, epoch: &Epoch, all: &[Epoch]) -> Result<()> {
+        let line = match self.json {
+            true => serde_json::to_string(epoch)?,
+            false => text(epoch, self.epochs),
+        };
+        self.bar.above(|| writeln!(io::stdout(), "{line}"))?;
+        self.files(all)
+    }
+
+    /// Writes the log and the curves.
+    pub fn files(&self, all: &[Epoch]) -> Result<()> {
+        let mut log = csv::Writer::from_writer(Vec::new());
+        for epoch in all {
+            log.serialize(epoch)?;
+        }
+        write(&self.log, &log.into_inner()?)?;
+        if let Some(path) = &self.curves {
+            write(path, &super::curves::png(all)?)?;
+        }
+        Ok(())
+    }
+
+    /// Clears the bar away.
+    pub fn end(&self) {
+        self.bar.end();
+    }
+}
+
+fn write(path: &Path, bytes: &[u8]) -> Result<()> {
+    std::fs::write(path, bytes).with_context(|| path.display().to_string())
+}
+
+/// A line of less than 60 columns.
+fn text(epoch: &Epoch, epochs: usize) -> String {
+    let figures = |loss: f64, accuracy: f64| format!("{loss:.4}  {:5.1} %", 100.0 * accuracy);
+    let width = epochs.to_string().len();
+    let number = epoch.epoch;
+    let trained = figures(epoch.train_loss, epoch.train_accuracy);
+    let line = format!("epoch {number:width$}/{epochs}  loss {trained}");
+    match (epoch.validation_loss, epoch.validation_accuracy) {
+        (Some(loss), Some(accuracy)) => format!("{line}  validation {}", figures(loss, accuracy)),
+        _ => line,
+    }
+}

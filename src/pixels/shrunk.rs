@@ -1,0 +1,56 @@
+//! Pictures no larger than they are needed.
+
+use image::RgbImage;
+
+use super::decode::decode_for;
+use super::jpeg::Needs;
+use super::limits::DecodeOptions;
+use super::resize::{Filter, Window, resize_frame};
+use crate::error::ImageError;
+
+/// Decodes an image and, where its shorter side is longer than `shorter` pixels, shrinks it to
+/// that. With [`DecodeOptions::reduced`], a JPEG that is much larger is decoded at a half, a
+/// quarter or an eighth of its size.
+///
+/// # Errors
+/// As [`decode`](super::decode()).
+pub fn decode_shrunk(
+    bytes: &[u8],
+    options: &DecodeOptions,
+    shorter: usize,
+) -> Result<RgbImage, ImageError> {
+    let needs = |width, height| Needs {
+        size: match options.reduced {
+            true => shrunk((width, height), shorter),
+            false => (usize::MAX, usize::MAX),
+        },
+        rows: usize::MAX,
+    };
+    let picture = decode_for(bytes, options, &needs)?;
+    let (width, height) = shrunk(picture.size, shorter);
+    if (width, height) == picture.size {
+        return Ok(picture.pixels);
+    }
+    let whole = Window {
+        left: 0,
+        top: 0,
+        width,
+        height,
+    };
+    let (pixels, frame) = (&picture.pixels, picture.frame);
+    Ok(resize_frame(
+        pixels,
+        frame,
+        (width, height),
+        Filter::Bilinear,
+        whole,
+    ))
+}
+
+fn shrunk((width, height): (usize, usize), shorter: usize) -> (usize, usize) {
+    let short = width.min(height);
+    match short > shorter {
+        true => (width * shorter / short, height * shorter / short),
+        false => (width, height),
+    }
+}

@@ -1,0 +1,167 @@
+//! The network as it is trained: batch norm by itself, variables in place of weights.
+
+use std::collections::HashMap;
+
+use candle_core::{DType, Device, Tensor};
+
+use super::batch_norm::Statistics;
+use super::layer::{Layer, Parameter, Phase};
+use crate::error::{Error, Result};
+use crate::model::{Config, ConvolutionKind, image_size};
+
+/// MobileNet V1 that can be trained, made from the one description of it
+/// ([`Config::convolutions`]).
+///
+/// On a CPU, 3x3 convolutions and batch norm are loops of our own with gradients of their own; on
+/// another device they are compositions of candle's operations, whose gradients are candle's.
+#[derive(Debug)]
+pub struct TrainableNetwork {
+    config: Config,
+    layers: Vec<Layer>,
+    device: Device,
+    dtype: DType,
+}
+
+/// What came of a batch.
+#[derive(Debug)]
+pub struct Passed {
+    /// `[N, classes]`.
+    pub logits: Tensor,
+    /// Of each layer that has a batch norm and is trained, by its number; none in evaluation.
+    statistics: Vec<(usize, Statistics)>,
+}
+
+impl TrainableNetwork {
+    /// A network of these tensors, named as [`Config::tensors`] says, to be trained but for the
+    /// stem and the first `frozen` blocks, where that is more than none. On a CPU it computes in
+    /// f32 or f64.
+    ///
+    /// # Errors
+    /// Settings that can't be trained, tensors that are missing or of another shape, or more
+    /// blocks than there are.
+    pub fn new(
+        config: &Config,
+        tensors: &HashMap<String, Tensor>,
+        frozen: usize,
+        device: &Device,
+        dtype: DType,
+    ) -> Result<Self> {
+        config.validate()?;
+        let refuse = |reason: String| Err(Error::Config(reason));
+        if config.batch_norm_folded {
+            return refuse(
+                "batch norm is folded into the convolutions: it can't be trained".into(),
+            );
+        }
+        if config.classes.is_none() {
+            return refuse("there is no classifier to be trained".into());
+        }
+        let convolutions = config.convolutions();
+        // The stem and the classifier, and two for each block.
+        let blocks = convolutions.len() / 2 - 1;
+        if frozen > blocks {
+            return refuse(format!(
+                "{frozen} blocks can't be frozen: there are {blocks}"
+            ));
+        }
+        let frozen_layers = if frozen == 0 { 0 } else { 1 + 2 * frozen };
+        let take = |name: &str, shape: &[usize]| match tensors.get(name) {
+            Some(tensor) if tensor.dims() == shape => {
+                let placed = tensor.to_device(device)?.to_dtype(dtype)?;
+                // A copy: what is trained must not change what it began with.
+                Ok(placed.copy()?)
+            }
+            _ => {
+                let message = format!("{name} of shape {shape:?} is missing");
+                Err(Error::Config(message))
+            }
+        };
+        let mut layers = Vec::with_capacity(convolutions.len());
+        for (number, convolution) in convolutions.into_iter().enumerate() {
+            layers.push(Layer::new(convolution, number < frozen_layers, &take)?);
+        }
+        let network = Self {
+            config: config.clone(),
+            layers,
+            device: device.clone(),
+            dtype,
+        };
+        Ok(match device.is_cpu() {
+            true => network,
+            false => network.composed(),
+        })
+    }
+
+    /// The same made of candle's operations even on a CPU, as on other devices: slow, and what the
+    /// tests hold the loops against.
+    pub fn composed(mut self) -> Self {
+        for layer in &mut self.layers {
+            layer.composed = true;
+        }
+        self
+    }
+
+    /// The network's settings.
+    pub fn config(&self) -> &Config {
+        &self.config
+    }
+
+    /// The weights that are trained, in the order of the layers.
+    pub fn parameters(&self) -> Vec<Parameter> {
+        self.layers.iter().flat_map(Layer::parameters).collect()
+    }
+
+    /// All tensors as they are now, named as [`Config::tensors`] says, on the CPU.
+    ///
+    /// # Errors
+    /// A failure of the device.
+    pub fn tensors(&self) -> Result<HashMap<String, Tensor>> {
+        let tensors = self.layers.iter().flat_map(Layer::tensors);
+        let copy = |(name, tensor): (String, &Tensor)| {
+            Ok((name, tensor.to_device(&Device::Cpu)?.copy()?.detach()))
+        };
+        tensors.map(copy).collect()
+    }
+
+    /// `[N, 3, H, W]` scaled pixels (see [`Preprocessing`](crate::pixels::Preprocessing)) to
+    /// logits. Frozen layers are in evaluation always.
+    ///
+    /// # Errors
+    /// Shapes that don't fit, or a failure of the device.
+    pub fn forward(&self, pixels: &Tensor, phase: Phase) -> Result<Passed> {
+        image_size(pixels)?;
+        let mut statistics = Vec::new();
+        let pixels = pixels.to_device(&self.device)?.to_dtype(self.dtype)?;
+        // The channel first, see `convolution`.
+        let mut x = pixels.transpose(0, 1)?.contiguous()?;
+        for (number, layer) in self.layers.iter().enumerate() {
+            if layer.convolution.kind == ConvolutionKind::Classifier {
+                x = x.mean((2, 3))?;
+            }
+            let (y, batch) = layer.forward(&x, phase, &self.config)?;
+            statistics.extend(batch.map(|batch| (number, batch)));
+            // Nothing before a frozen layer is trained.
+            x = if layer.frozen { y.detach() } else { y };
+        }
+        Ok(Passed {
+            logits: x.t()?.contiguous()?,
+            statistics,
+        })
+    }
+
+    /// Moves the running statistics to those of a batch: `running = momentum * running + (1 -
+    /// momentum) * batch`.
+    ///
+    /// As in Keras 3 the variance is the biased one that the batch was normalised with. (PyTorch
+    /// takes the unbiased one, and so do Keras 2's fused kernels.) Then what is learnt with a batch's
+    /// statistics meets the same kind of numbers in evaluation.
+    ///
+    /// # Errors
+    /// A failure of the device.
+    pub fn follow(&mut self, passed: &Passed, momentum: f64) -> Result<()> {
+        for (number, batch) in &passed.statistics {
+            self.layers[*number].follow(batch, momentum)?;
+        }
+        Ok(())
+    }
+}
