@@ -17,7 +17,7 @@ pub fn open(number: usize) -> Result<Device, String> {
     ))]
     super::lazy::check().map_err(super::reason::missing_library)?;
     let device = Device::new_cuda(number).and_then(|device| {
-        crate::gpu::try_out(&device)?;
+        super::try_out(&device)?;
         Ok(device)
     });
     device.map_err(|error| cuda_reason(number, &without_backtrace(error)))

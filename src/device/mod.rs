@@ -139,13 +139,26 @@ fn open_cuda(_: usize) -> std::result::Result<Device, String> {
 #[cfg(feature = "metal")]
 fn open_metal() -> std::result::Result<Device, String> {
     let device = Device::new_metal(0).map_err(without_backtrace)?;
-    crate::gpu::try_out(&device).map_err(without_backtrace)?;
+    try_out(&device).map_err(without_backtrace)?;
     Ok(device)
 }
 
 #[cfg(not(feature = "metal"))]
 fn open_metal() -> std::result::Result<Device, String> {
     Err("this build is without Metal (build it on a Mac with `--features metal`)".into())
+}
+
+/// Has a GPU compute something and looks at what comes back, so that what is wrong with it is known
+/// before the work begins.
+#[cfg(any(feature = "cuda", feature = "metal"))]
+fn try_out(device: &Device) -> candle_core::Result<()> {
+    let found: Vec<f32> = candle_core::Tensor::new(&[1f32, 2.0], device)?
+        .affine(2.0, 1.0)?
+        .to_vec1()?;
+    match found[..] {
+        [3.0, 5.0] => Ok(()),
+        _ => candle_core::bail!("the GPU computes {found:?} where it should be [3.0, 5.0]"),
+    }
 }
 
 /// Checks that a network can compute in `dtype` on a device.

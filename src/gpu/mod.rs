@@ -23,26 +23,54 @@ mod tests;
 
 pub(crate) use network::GpuNetwork;
 
-/// Has a device run the smallest of the kernels, and looks at what comes back.
-///
-/// # Errors
-/// A device that can't compile or run them, or computes something else.
-#[cfg(any(feature = "cuda", feature = "metal", test))]
-pub(crate) fn try_out(device: &candle_core::Device) -> candle_core::Result<()> {
-    use candle_core::{DType, Tensor, bail};
+use candle_core::{DType, Device, Result, Tensor};
 
-    let layer = layer::Layer {
-        kernel: layer::Kernel::Average,
-        channels: 2,
-        padding: crate::ops::Padding::Same,
-        activation: crate::ops::Activation::Relu6,
-        dtype: DType::F32,
-    };
-    let input = Tensor::new(&[[[[1f32, -9.0], [3.0, 20.0]]]], device)?;
-    let mean = layer.run(&input, &Tensor::new(&[1f32, -2.0], device)?)?;
-    let found: Vec<f32> = mean.flatten_all()?.to_vec1()?;
-    match found[..] {
-        [3.0, 3.0] => Ok(()),
-        _ => bail!("the GPU computes {found:?} where it should be [3.0, 3.0]"),
+use self::layer::{COLOURS, Kernel, Layer};
+use crate::ops::{Activation, Padding};
+
+/// Whether a device computes with our kernels what plain loops do. Where it doesn't, for whatever
+/// reason, the network is a composition of candle's operations.
+pub(crate) fn kernels_work(device: &Device) -> bool {
+    trial(device).is_ok_and(|off| off < 1e-4)
+}
+
+/// The largest difference between a device's kernels and plain loops, over every kernel.
+fn trial(device: &Device) -> Result<f32> {
+    let depthwise = |stride, input_bias| Kernel::Depthwise { stride, input_bias };
+    let kernels = [
+        (Kernel::Stem, 28),
+        (depthwise(1, false), 10),
+        (depthwise(1, true), 11),
+        (depthwise(2, false), 10),
+        (depthwise(2, true), 11),
+        (Kernel::Average, 1),
+    ];
+    let mut off = 0f32;
+    // A channel a thread, and several.
+    for channels in [3, 8] {
+        for (kernel, rows) in kernels {
+            let layer = Layer {
+                kernel,
+                channels,
+                padding: Padding::Same,
+                activation: Activation::Relu6,
+                dtype: DType::F32,
+            };
+            let shape = match kernel {
+                Kernel::Stem => (2, 7, 9, COLOURS),
+                _ => (2, 7, 9, channels),
+            };
+            let wave = |len: usize| (0..len).map(|i| (i as f32 * 1.7).sin()).collect::<Vec<_>>();
+            let input = Tensor::new(wave(shape.0 * shape.1 * shape.2 * shape.3), &Device::Cpu)?;
+            let input = input.reshape(shape)?;
+            let parameters = Tensor::new(wave(rows * channels), &Device::Cpu)?;
+            let want = layer.run(&input, &parameters)?;
+            let got = layer.run(&input.to_device(device)?, &parameters.to_device(device)?)?;
+            let difference = (got.to_device(&Device::Cpu)? - want)?.abs()?;
+            let largest = difference.flatten_all()?.max(0)?.to_scalar::<f32>()?;
+            // What is not a number is off by more than anything.
+            off = if largest <= off { off } else { largest };
+        }
     }
+    Ok(off)
 }

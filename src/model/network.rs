@@ -10,7 +10,7 @@ use super::config::{Config, MIN_SIZE};
 use super::fold::{Folded, TensorSource};
 use crate::cpu::{CpuNetwork, Isa, Piece};
 use crate::error::{Error, Result};
-use crate::gpu::GpuNetwork;
+use crate::gpu::{self, GpuNetwork};
 use crate::ops::{self, ConvParams};
 use crate::pixels::scale_bytes;
 
@@ -83,9 +83,10 @@ impl MobileNet {
     pub fn with_isa(config: &Config, weights: &VarBuilder, isa: Isa) -> Result<Self> {
         match (weights.device(), weights.dtype()) {
             (Device::Cpu, DType::F32) => Self::on_cpu(config, weights, isa),
-            (Device::Cuda(_) | Device::Metal(_), DType::F32 | DType::F16 | DType::BF16) => {
-                Self::channels_last(config, weights)
-            }
+            (
+                device @ (Device::Cuda(_) | Device::Metal(_)),
+                DType::F32 | DType::F16 | DType::BF16,
+            ) if gpu::kernels_work(device) => Self::channels_last(config, weights),
             _ => Self::composed(config, weights),
         }
     }

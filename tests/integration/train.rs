@@ -618,7 +618,7 @@ fn what_can_t_be_done_is_said_before_the_work() {
         program.run(&[&fixed, more].concat())
     };
     let to = ["-o", "x.safetensors"];
-    train(&program.path("nowhere"), &to).refused(&["nowhere: not a folder"]);
+    train(&program.path("nowhere"), &to).refused(&["nowhere: no such folder"]);
     train(&folder.join("red"), &to).refused(&["it has no folders"]);
     train(&folder, &["-o", "nowhere/x"]).refused(&["there is no folder nowhere"]);
     train(&folder, &["-o", arg(&folder)]).refused(&["is a folder"]);
