@@ -13,9 +13,12 @@ if [ -z "$nvcc" ]; then
             echo "skipped: neither nvcc nor a Python that could install it"
             exit 0
         fi
-        "$folder/bin/pip" install --quiet --disable-pip-version-check \
+        if ! "$folder/bin/pip" install --quiet --disable-pip-version-check \
             'nvidia-cuda-nvcc==13.0.*' 'nvidia-cuda-crt==13.0.*' 'nvidia-nvvm==13.0.*' \
-            'nvidia-cuda-runtime==13.0.*' 'nvidia-cuda-cccl==13.0.*'
+            'nvidia-cuda-runtime==13.0.*' 'nvidia-cuda-cccl==13.0.*'; then
+            echo "skipped: nvcc could not be installed"
+            exit 0
+        fi
         touch "$folder/done"
     fi
     nvcc=$(find "$folder" -path '*/bin/nvcc' | head -n 1)
