@@ -1,5 +1,7 @@
 //! Load once, classify many.
 
+use std::sync::Arc;
+
 use candle_core::DType;
 use image::RgbImage;
 use serde::Serialize;
@@ -7,6 +9,7 @@ use serde::Serialize;
 use crate::device::OpenedDevice;
 use crate::embedder::{Embedder, not_a_number};
 use crate::error::{Error, Result};
+use crate::familiarity::Familiarity;
 use crate::labels::Labels;
 use crate::model::MobileNet;
 use crate::pixels::Preprocessing;
@@ -26,7 +29,8 @@ pub struct Prediction {
     pub wnid: Option<String>,
     /// The class's name.
     pub label: String,
-    /// Its probability: the softmax of its logit over all classes. For a picture of none of
+    /// Its probability: the softmax of its logit over all classes, less what a checkpoint with
+    /// [`Familiarity`] has no reason to believe of it. For a picture of none of
     /// them the highest there is, which is too low.
     pub score: f32,
 }
@@ -37,6 +41,7 @@ pub struct Classifier {
     embedder: Embedder,
     labels: Labels,
     rejection: Option<Rejection>,
+    familiarity: Option<Arc<Familiarity>>,
 }
 
 impl Classifier {
@@ -71,6 +76,7 @@ impl Classifier {
             embedder: Embedder::new(checkpoint, device, dtype)?,
             labels,
             rejection: checkpoint.rejection(),
+            familiarity: checkpoint.shared_familiarity(),
         })
     }
 
@@ -109,8 +115,18 @@ impl Classifier {
     /// # Errors
     /// As [`scores`](Self::scores); also pictures of different sizes.
     pub fn scores_of_inputs(&self, inputs: &[RgbImage]) -> Result<Vec<Vec<f32>>> {
-        let logits = self.embedder.logits_of_inputs(inputs)?;
-        logits.iter().map(|logits| softmax(logits)).collect()
+        let Some(familiarity) = &self.familiarity else {
+            let logits = self.embedder.logits_of_inputs(inputs)?;
+            return logits.iter().map(|logits| softmax(logits)).collect();
+        };
+        let embeddings = self.embedder.embeddings_of_inputs(inputs)?;
+        let logits = self.embedder.logits_of_embeddings(&embeddings)?;
+        let scores = |(logits, embedding): (&Vec<f32>, &Vec<f32>)| {
+            let mut scores = softmax(logits)?;
+            familiarity.discount(&mut scores, embedding);
+            Ok(scores)
+        };
+        logits.iter().zip(&embeddings).map(scores).collect()
     }
 
     /// The `top_k` most probable classes of each picture, as [`top`](Self::top) has them.
@@ -161,6 +177,12 @@ impl Classifier {
             let threshold = threshold.unwrap_or(own.threshold);
             scores.iter().all(|&score| score < threshold)
         })
+    }
+
+    /// What tells pictures that are like those that the classes were learned from, if the
+    /// checkpoint has such.
+    pub fn familiarity(&self) -> Option<&Familiarity> {
+        self.familiarity.as_deref()
     }
 
     /// When a picture is of none of the classes, if the checkpoint says so.

@@ -88,6 +88,19 @@ impl Embedder {
         Ok(self.network.forward(&self.pixels(inputs)?)?.to_vec2()?)
     }
 
+    /// The logits of embeddings.
+    ///
+    /// # Errors
+    /// A failure of the device.
+    pub(crate) fn logits_of_embeddings(&self, embeddings: &[Vec<f32>]) -> Result<Vec<Vec<f32>>> {
+        let Some(first) = embeddings.first() else {
+            return Ok(Vec::new());
+        };
+        let shape = (embeddings.len(), first.len());
+        let embeddings = Tensor::from_vec(embeddings.concat(), shape, self.network.device())?;
+        Ok(self.network.classify_embedding(&embeddings)?.to_vec2()?)
+    }
+
     /// Pictures on the network's device.
     fn pixels(&self, inputs: &[RgbImage]) -> Result<Tensor> {
         match self.network.device() {

@@ -12,10 +12,13 @@
 
 mod spread;
 
+use std::sync::Arc;
+
 use image::RgbImage;
 
 use crate::classifier::softmax;
 use crate::error::{Error, Result};
+use crate::familiarity::Familiarity;
 use crate::model::MobileNet;
 use crate::pixels::to_tensor;
 use crate::weights::Checkpoint;
@@ -29,6 +32,7 @@ pub struct Explainer {
     weight: Vec<f32>,
     /// `[classes]`.
     bias: Vec<f32>,
+    familiarity: Option<Arc<Familiarity>>,
 }
 
 /// What a network makes of a picture, before it is summed up.
@@ -56,7 +60,7 @@ pub struct ClassMap {
     pub bias: f32,
     /// The network's output for the class.
     pub logit: f32,
-    /// Its softmax over all classes.
+    /// Its score, as [`Classifier`](crate::Classifier) has it.
     pub score: f32,
 }
 
@@ -76,6 +80,7 @@ impl Explainer {
             network: network.clone(),
             weight: weight.flatten_all()?.to_vec1()?,
             bias: bias.to_vec1()?,
+            familiarity: checkpoint.shared_familiarity(),
         })
     }
 
@@ -98,17 +103,21 @@ impl Explainer {
             .flatten_from(2)?
             .to_device(&candle_core::Device::Cpu)?;
         let features: Vec<f32> = embedding.flatten_all()?.to_vec1()?;
-        let means = features.chunks_exact(rows * columns).map(mean);
-        let embedding = candle_core::Tensor::from_iter(means, self.network.device())?;
+        let means: Vec<f32> = features.chunks_exact(rows * columns).map(mean).collect();
+        let embedding = candle_core::Tensor::new(means.as_slice(), self.network.device())?;
         let logits = self
             .network
             .classify_embedding(&embedding.reshape((1, channels))?)?;
         let logits: Vec<f32> = logits.flatten_all()?.to_vec1()?;
+        let mut scores = softmax(&logits)?;
+        if let Some(familiarity) = &self.familiarity {
+            familiarity.discount(&mut scores, &means);
+        }
         Ok(Explanation {
             explainer: self,
             features,
             size: (rows, columns),
-            scores: softmax(&logits)?,
+            scores,
             logits,
         })
     }

@@ -1,5 +1,72 @@
 //! The score under which a picture is of none of the classes.
 
+use rayon::prelude::*;
+
+use super::Example;
+use super::folds::Folds;
+use crate::error::Result;
+use crate::familiarity::{Familiarity, FamiliarityRange, discount};
+
+/// Pictures that others are held against: as many as are quickly gone through.
+const MOST_EXAMPLES: usize = 2000;
+
+/// What is under the cosine of all but this share of the pictures is strange.
+const STRANGE_SHARE: f64 = 0.05;
+/// Nothing is left of the scores of a picture that is so many times as far from the usual cosine as
+/// what is strange: of five tasks (`benches/learn`) with the pictures of other things that 2, 3
+/// and 4 reject, no other did as well on all of them.
+const STRANGE_TIMES: f64 = 3.0;
+/// Copies of the same few pictures say nothing of how far from each other pictures may be.
+const LEAST_WIDTH: f64 = 0.02;
+
+/// What tells familiar pictures, from the held-out ones: half of them are usual. With how far each
+/// is to be trusted, in the order of `held_out`.
+pub(super) fn familiarity(
+    examples: &[Example],
+    folds: &Folds,
+    held_out: &[usize],
+) -> Result<(Familiarity, Vec<f32>)> {
+    // Evenly, in the order of the examples, which is that of their classes or any other.
+    let step = examples.len().div_ceil(MOST_EXAMPLES).max(1);
+    let kept: Vec<usize> = (0..examples.len()).step_by(step).collect();
+    let rows = kept.iter().flat_map(|&i| &examples[i].views[0]).copied();
+    let len = examples[0].views[0].len();
+    let widest = FamiliarityRange {
+        strange: -1.0,
+        usual: 1.0,
+    };
+    let known = Familiarity::new(rows.collect(), len, widest)?;
+    let cosine = |&i: &usize| {
+        // By those that a fit which has not seen it has.
+        let learned = |row: usize| folds.of[kept[row]] != folds.of[i];
+        known.nearest(&examples[i].views[0], learned)
+    };
+    let cosines: Vec<f32> = held_out.par_iter().map(cosine).collect();
+    let mut sorted = cosines.clone();
+    sorted.sort_unstable_by(f32::total_cmp);
+    let at = |share: f64| f64::from(sorted[((sorted.len() - 1) as f64 * share).round() as usize]);
+    let usual = at(0.5);
+    let width = (STRANGE_TIMES * (usual - at(STRANGE_SHARE))).max(LEAST_WIDTH);
+    let range = FamiliarityRange {
+        strange: (usual - width).max(-1.0) as f32,
+        usual: usual as f32,
+    };
+    let (rows, len) = known.examples();
+    let known = Familiarity::new(rows.to_vec(), len, range)?;
+    let trusts = cosines.into_iter().map(|cosine| range.trust(cosine));
+    Ok((known, trusts.collect()))
+}
+
+/// The highest score of each of these distributions, as far as it is trusted.
+pub(super) fn trusted(probabilities: &[(usize, Vec<f64>)], trusts: &[f32]) -> Vec<f64> {
+    let highest = |((_, probabilities), &trust): (&(usize, Vec<f64>), &f32)| {
+        let mut scores: Vec<f32> = probabilities.iter().map(|&p| p as f32).collect();
+        discount(&mut scores, trust);
+        f64::from(scores.into_iter().fold(0.0, f32::max))
+    };
+    probabilities.iter().zip(trusts).map(highest).collect()
+}
+
 /// The threshold under which, of new members like those of the `n` held-out `scores`, no more
 /// than the share `share` is expected: the `floor(share * (n + 1))`-th smallest. Of a new score
 /// and `n` others each is equally likely to be the k-th smallest of them all, so it is under the k-th

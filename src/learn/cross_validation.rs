@@ -107,12 +107,6 @@ impl CrossValidation {
         let chosen = good.into_iter().next();
         Ok(chosen.map(|chosen| Self { path, ..chosen }))
     }
-
-    /// The highest score of each held-out example.
-    pub fn highest_scores(&self) -> Vec<f64> {
-        let highest = |probabilities: &Vec<f64>| probabilities.iter().copied().fold(0.0, f64::max);
-        self.probabilities.iter().map(|(_, p)| highest(p)).collect()
-    }
 }
 
 /// The regularisations to try, from strong to weak.

@@ -40,6 +40,7 @@ use self::cross_validation::CrossValidation;
 use self::logistic::{Parameters, Problem};
 use self::samples::Samples;
 use crate::error::Result;
+use crate::familiarity::Familiarity;
 use crate::rejection::Rejection;
 
 pub use self::report::{ClassReport, Confusion, HeldOut, PathPoint, Report};
@@ -90,6 +91,8 @@ pub struct Learned {
     /// When a picture is of none of the classes; `None` where it was turned off, or where there
     /// were too few pictures to tell.
     pub rejection: Option<Rejection>,
+    /// What a picture is held against before its scores are believed; `None` with `rejection`.
+    pub familiarity: Option<Familiarity>,
     /// How it went.
     pub report: Report,
 }
@@ -116,6 +119,11 @@ const CONVERGED: f64 = 1e-16;
 /// pictures is within 0.005 nats of the least. Views of one picture, and pictures of a class whose
 /// embeddings are the same, are never on both sides. All numbers are f64, and the same for a seed,
 /// whatever the number of threads.
+///
+/// A softmax alone is as sure of a picture of something else as of a member, so scores are discounted
+/// by [`Familiarity`]: how near a picture's embedding is to the nearest of up to 2,000 that were
+/// learned from, where the median of the held-out pictures is usual, and nothing is left of a score
+/// three times as far below it as their twentieth is.
 ///
 /// The threshold for rejection is the `floor(reject * (n + 1))`-th smallest of the `n` held-out
 /// pictures' highest scores, those that were misclassified among them: split conformal
@@ -145,13 +153,11 @@ pub fn learn_until(
     options.validate()?;
     let samples = Samples::new(examples, classes)?;
     let folds = folds::assign(examples, classes, options.folds, options.seed);
-    let validated = match folds {
-        Some(folds) => {
-            match CrossValidation::run(&samples, &folds, options.regularisation, stop)? {
-                Some(validated) => Some(validated),
-                None => return Ok(None),
-            }
-        }
+    let validated = match &folds {
+        Some(folds) => match CrossValidation::run(&samples, folds, options.regularisation, stop)? {
+            Some(validated) => Some(validated),
+            None => return Ok(None),
+        },
         None => None,
     };
     let chosen = validated.as_ref().map(|v| v.regularisation);
@@ -162,23 +168,28 @@ pub fn learn_until(
     let Some(fitted) = lbfgs::minimise(&problem, start, CONVERGED, stop)? else {
         return Ok(None);
     };
-    let (threshold, held_out) = match &validated {
-        Some(validated) => {
-            let threshold = calibration::threshold(&validated.highest_scores(), options.reject);
-            let held_out = report::held_out(validated, &samples, threshold);
-            (threshold, Some(held_out))
-        }
-        None => (None, None),
-    };
+    let mut rejection = None;
+    let mut familiarity = None;
+    let mut held_out = None;
+    if let (Some(validated), Some(folds)) = (&validated, &folds) {
+        let pictures: Vec<usize> = validated.probabilities.iter().map(|(i, _)| *i).collect();
+        let (known, trusts) = calibration::familiarity(examples, folds, &pictures)?;
+        let scores = calibration::trusted(&validated.probabilities, &trusts);
+        let threshold = calibration::threshold(&scores, options.reject);
+        held_out = Some(report::held_out(validated, &samples, &scores, threshold));
+        familiarity = threshold.map(|_| known);
+        rejection = threshold.map(|threshold| Rejection {
+            threshold: threshold as f32,
+            share: options.reject as f32,
+        });
+    }
     let report = report::report(&samples, regularisation, held_out);
     let (weight, bias) = samples.unscaled(&fitted.parameters)?;
     Ok(Some(Learned {
         weight,
         bias,
-        rejection: threshold.map(|threshold| Rejection {
-            threshold: threshold as f32,
-            share: options.reject as f32,
-        }),
+        rejection,
+        familiarity,
         report,
     }))
 }

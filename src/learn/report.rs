@@ -101,17 +101,18 @@ pub(super) fn report(
 pub(super) fn held_out(
     validated: &CrossValidation,
     samples: &Samples,
+    highest_scores: &[f64],
     threshold: Option<f64>,
 ) -> HeldOut {
     let mut classes = vec![ClassReport::default(); samples.class_count];
     let mut confused = std::collections::BTreeMap::<(usize, usize), usize>::new();
-    for (example, probabilities) in &validated.probabilities {
+    for ((example, probabilities), highest) in validated.probabilities.iter().zip(highest_scores) {
         let class = samples.classes[*example];
         let told = first(probabilities);
         let report = &mut classes[class];
         report.held_out += 1;
         report.correct += usize::from(told == class);
-        let under = threshold.is_some_and(|threshold| probabilities[told] < threshold);
+        let under = threshold.is_some_and(|threshold| *highest < threshold);
         report.rejected += usize::from(under);
         if told != class {
             *confused.entry((class, told)).or_default() += 1;

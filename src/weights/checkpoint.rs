@@ -10,10 +10,11 @@ use candle_nn::VarBuilder;
 use super::contents::Contents;
 use super::imported::{Imported, Origin, Source, Tensors, sha256};
 use super::recognise::{Stated, check, recognise};
-use super::safetensors::{CLASSIFIER_BIAS, CLASSIFIER_WEIGHT, Header, SafetensorsFile};
+use super::safetensors::{CLASSIFIER_BIAS, CLASSIFIER_WEIGHT, EXAMPLES, Header, SafetensorsFile};
 use super::{beside, hdf5, keras, tflite};
 use crate::cpu::Isa;
 use crate::error::{Error, Result};
+use crate::familiarity::Familiarity;
 use crate::labels::{Class, Labels};
 use crate::model::{Config, Convolution, ConvolutionKind, Folded, MobileNet, TensorSource};
 use crate::ops::Activation;
@@ -47,6 +48,7 @@ pub struct Checkpoint {
     pub(super) preprocessing: Preprocessing,
     pub(super) labels: Option<Vec<String>>,
     pub(super) rejection: Option<Rejection>,
+    familiarity: Option<Arc<Familiarity>>,
     origin: Origin,
     assumed: Vec<&'static str>,
     pub(super) tensors: Tensors,
@@ -107,6 +109,7 @@ impl Checkpoint {
             preprocessing,
             labels,
             rejection: None,
+            familiarity: None,
             origin: Origin::Stated(None),
             assumed: Vec::new(),
             tensors,
@@ -208,16 +211,19 @@ impl Checkpoint {
         if options.activation.is_some_and(|asked| asked != stated) {
             return Err(contradiction(path, stated));
         }
-        let preprocessing = header.preprocessing.at(options.size);
         let contents = Arc::clone(file.contents());
+        let mut stated = file.stated();
+        let familiarity = familiarity(&file, &header, &mut stated);
+        let familiarity = familiarity.map_err(|e| Error::checkpoint(path, e.to_string()))?;
+        let preprocessing = header.preprocessing.at(options.size);
         let tensors = Tensors::File(file);
-        let stated = tensors.stated();
         Self {
             path: path.into(),
             config: header.config,
             preprocessing,
             labels: header.labels,
             rejection: header.rejection,
+            familiarity: familiarity.map(Arc::new),
             origin: Origin::Stated(header.source),
             assumed: Vec::new(),
             tensors,
@@ -263,6 +269,7 @@ impl Checkpoint {
             preprocessing: recipe.unwrap_or_else(usual).at(size),
             labels: imported.labels.filter(|labels| !are_imagenets(labels)),
             rejection: None,
+            familiarity: None,
             assumed,
             origin: Origin::file(
                 file_name.to_string_lossy().into_owned(),
@@ -389,6 +396,32 @@ impl Checkpoint {
         Ok(self)
     }
 
+    /// What tells pictures that are like those that the classes were learned from, if it knows.
+    pub fn familiarity(&self) -> Option<&Familiarity> {
+        self.familiarity.as_deref()
+    }
+
+    /// The same, shared.
+    pub(crate) fn shared_familiarity(&self) -> Option<Arc<Familiarity>> {
+        self.familiarity.clone()
+    }
+
+    /// The same with something else to tell them by.
+    ///
+    /// # Errors
+    /// Embeddings of another length than the network's.
+    pub fn with_familiarity(mut self, familiarity: Option<Familiarity>) -> Result<Self> {
+        let expected = self.config.embedding_len();
+        if let Some(len) = familiarity.as_ref().map(|known| known.examples().1)
+            && len != expected
+        {
+            let reason = format!("examples of {len} values, not {expected}");
+            return Err(Error::checkpoint(&self.path, reason));
+        }
+        self.familiarity = familiarity.map(Arc::new);
+        Ok(self)
+    }
+
     /// The settings that neither the file nor the caller stated: `size`, `activation`.
     pub fn assumed(&self) -> &[&'static str] {
         &self.assumed
@@ -440,6 +473,31 @@ impl Checkpoint {
             _ => VarBuilder::from_tensors(self.copies()?, dtype, device),
         })
     }
+}
+
+/// The examples of familiar pictures in a file that says what they mean; they are no part of the
+/// network's tensors then.
+fn familiarity(
+    file: &SafetensorsFile,
+    header: &Header,
+    stated: &mut Vec<Stated>,
+) -> Result<Option<Familiarity>> {
+    let Some(range) = header.familiarity else {
+        return Ok(None);
+    };
+    let error = |reason: &str| Error::Config(format!("{EXAMPLES} {reason}"));
+    let found = stated.iter().position(|tensor| tensor.name == EXAMPLES);
+    let tensor = found.map(|at| stated.swap_remove(at));
+    let tensor = tensor.ok_or_else(|| error("is missing"))?;
+    let len = header.config.embedding_len();
+    if !tensor.is_float || tensor.shape.len() != 2 || tensor.shape[1] != len {
+        return Err(error(&format!(
+            "is {:?}, not [N, {len}] of floats",
+            tensor.shape
+        )));
+    }
+    let values = file.values(EXAMPLES, &tensor.shape)?.into_owned();
+    Familiarity::new(values, len, range).map(Some)
 }
 
 /// Safetensors that do not describe themselves: in somebody else's naming, with what the files

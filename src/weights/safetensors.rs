@@ -15,6 +15,7 @@ use super::imported::Source;
 use super::layout::Layout;
 use super::recognise::Stated;
 use crate::error::{Error, Result, without_backtrace};
+use crate::familiarity::FamiliarityRange;
 use crate::model::{Config, TensorSource};
 use crate::pixels::Preprocessing;
 use crate::rejection::Rejection;
@@ -24,6 +25,8 @@ const METADATA_KEY: &str = "mobilenet_v1";
 
 pub(super) const CLASSIFIER_WEIGHT: &str = "conv_preds.weight";
 pub(super) const CLASSIFIER_BIAS: &str = "conv_preds.bias";
+/// Embeddings `[N, int(1024 * alpha)]` of pictures that the classes were learned from.
+pub(super) const EXAMPLES: &str = "familiarity.examples";
 
 /// The version of [`Header`] that is written and read.
 pub(super) const VERSION: u32 = 1;
@@ -42,6 +45,9 @@ pub(super) struct Header {
     /// When a picture is of none of the classes.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub rejection: Option<Rejection>,
+    /// What the cosines of a picture and the nearest of [`EXAMPLES`] mean, where there are such.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub familiarity: Option<FamiliarityRange>,
     /// The file that this one was converted from.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub source: Option<Source>,

@@ -8,8 +8,9 @@ use candle_core::{DType, Device, Tensor};
 use super::checkpoint::Checkpoint;
 use super::contents::write_whole;
 use super::imported::Tensors;
-use super::safetensors::{self, Header};
+use super::safetensors::{self, EXAMPLES, Header};
 use crate::error::{Error, Result};
+use crate::familiarity::Familiarity;
 use crate::model::{Config, Folded};
 
 /// How a checkpoint is written.
@@ -44,6 +45,12 @@ impl Checkpoint {
             true => self.folded()?,
             false => (self.copies()?, self.config.clone()),
         };
+        if let Some(familiarity) = self.familiarity() {
+            let (examples, len) = familiarity.examples();
+            let shape = (examples.len() / len, len);
+            let examples = Tensor::from_slice(examples, shape, &Device::Cpu)?;
+            tensors.insert(EXAMPLES.into(), examples);
+        }
         for tensor in tensors.values_mut() {
             *tensor = tensor.to_dtype(options.dtype)?;
         }
@@ -91,14 +98,21 @@ impl Checkpoint {
             preprocessing: self.preprocessing.clone(),
             labels: self.labels.clone(),
             rejection: self.rejection,
+            familiarity: self.familiarity().map(Familiarity::range),
             source: self.source().cloned(),
         }
     }
 
-    /// All tensors, under our names.
+    /// All tensors of the network, under our names.
     pub(super) fn copies(&self) -> Result<HashMap<String, Tensor>> {
         match &self.tensors {
-            Tensors::File(file) => file.tensors().map_err(|e| Error::checkpoint(&self.path, e)),
+            Tensors::File(file) => {
+                let tensors = file.tensors();
+                let mut tensors = tensors.map_err(|e| Error::checkpoint(&self.path, e))?;
+                // They are no part of the network.
+                tensors.remove(EXAMPLES);
+                Ok(tensors)
+            }
             Tensors::Loaded(tensors) => Ok(tensors.clone()),
         }
     }

@@ -256,6 +256,7 @@ fn checkpoint(network: &Network, learned: &Learned, classes: &[String]) -> Resul
     let checkpoint =
         checkpoint.with_classifier(&learned.weight, &learned.bias, classes.to_vec())?;
     let checkpoint = checkpoint.with_preprocessing(network.preprocessing.clone())?;
+    let checkpoint = checkpoint.with_familiarity(learned.familiarity.clone())?;
     Ok(checkpoint.with_rejection(learned.rejection)?)
 }
 
