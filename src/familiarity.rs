@@ -21,7 +21,7 @@ pub struct Familiarity {
 /// What the cosine of a picture means.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub struct FamiliarityRange {
-    /// From here down nothing is left of a picture's scores.
+    /// From here down a hundredth is left of a picture's scores.
     pub strange: f32,
     /// From here up they are taken as they are.
     pub usual: f32,
@@ -75,21 +75,24 @@ impl Familiarity {
         cosines.fold(-1.0, f32::max)
     }
 
-    /// Takes away from a picture's scores, which stay a distribution with the same order, what its
-    /// embedding gives no reason to believe.
+    /// Takes away from a picture's scores what its embedding gives no reason to believe. They stay a
+    /// distribution, in the same order.
     pub fn discount(&self, scores: &mut [f32], embedding: &[f32]) {
         let trust = self.range.trust(self.nearest(embedding, |_| true));
         discount(scores, trust);
     }
 }
 
+/// What is left to a stranger's scores, so that they still say which class it is most like.
+const LEAST_TRUST: f32 = 0.01;
+
 impl FamiliarityRange {
-    /// From 0 for a cosine of a stranger to 1.
+    /// From next to nothing for a stranger's cosine to 1.
     pub(crate) fn trust(self, cosine: f32) -> f32 {
         let Self { strange, usual } = self;
         match cosine >= usual {
             true => 1.0,
-            false => ((cosine - strange) / (usual - strange)).clamp(0.0, 1.0),
+            false => ((cosine - strange) / (usual - strange)).clamp(LEAST_TRUST, 1.0),
         }
     }
 }
@@ -150,7 +153,9 @@ mod tests {
         };
         assert_eq!(after([0.0, 7.0, 0.0]), [0.7, 0.2, 0.1]);
         for stranger in [[0.0, 0.0, 1.0], [0.0; 3], [-1.0, -1.0, 0.0]] {
-            assert_eq!(after(stranger), [1.0 / 3.0; 3]);
+            let scores = after(stranger);
+            assert!(scores.iter().all(|score| (score - 1.0 / 3.0).abs() < 0.01));
+            assert!(scores[0] > scores[1] && scores[1] > scores[2]);
         }
         // A cosine of 0.7 is half way.
         let half = after([0.7, 0.0, (1f32 - 0.49).sqrt()]);
@@ -196,6 +201,6 @@ mod tests {
         }
         // Where both ends meet, nothing is in between.
         assert_eq!(range(0.9, 0.9).trust(0.9), 1.0);
-        assert_eq!(range(0.9, 0.9).trust(0.89), 0.0);
+        assert_eq!(range(0.9, 0.9).trust(0.89), LEAST_TRUST);
     }
 }

@@ -4,9 +4,9 @@ use serde::{Deserialize, Serialize};
 
 /// A score under which a network's first class is not to be believed.
 ///
-/// A softmax shares out all of the probability whatever the picture shows; what a picture of none
-/// of the classes has in common is that no class gets much of it (Hendrycks and Gimpel 2017,
-/// arXiv:1610.02136).
+/// A softmax shares out all of the probability whatever the picture shows; what pictures of none
+/// of the classes have in common is that no class gets much of it (Hendrycks and Gimpel 2017,
+/// arXiv:1610.02136), all the more where a [`Familiarity`](crate::Familiarity) discounts it.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub struct Rejection {
     /// A picture whose highest score is under this is of none of the classes.

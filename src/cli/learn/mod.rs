@@ -30,9 +30,9 @@ use super::{Global, Outcome, note};
 ///
 /// The network stays as it is and gets another last layer: a logistic regression on its
 /// embeddings of the pictures and of their mirror images. What is written is a checkpoint like
-/// any other: `mobilenet classify --weights FILE`. A few dozen pictures a class are enough. Of
-/// pictures that show none of the classes it calls only some `unknown`; where such pictures are
-/// to be expected, a folder of them is a class that tells them better.
+/// any other: `mobilenet classify --weights FILE`. A few dozen pictures a class are enough. A
+/// picture that is unlike those that were learned from has low scores, and is `unknown` where
+/// they are too low.
 #[derive(Debug, Args)]
 pub struct Arguments {
     /// A folder with a folder for each class, whose name is the label
