@@ -22,10 +22,11 @@ use self::report::Report;
 use self::tables::{Confusion, Predictions};
 use self::truth::Pictures;
 use super::inputs::STDIN;
-use super::options::{LabelOptions, NetworkOptions, refuse_same};
+use super::options::{LabelOptions, NetworkOptions};
+use super::output::write_report;
 use super::session::Session;
 use super::terminal::Terminal;
-use super::{Global, Outcome};
+use super::{Global, Outcome, files};
 
 /// Say how good a network is, on pictures whose classes are known
 ///
@@ -102,12 +103,11 @@ impl Arguments {
     }
 
     /// Refuses outputs that would replace what is read.
-    fn protect(&self, outputs: &[&Path]) -> Result<()> {
+    fn check_outputs(&self, outputs: &[&Path]) -> Result<()> {
+        let list = self.list.as_deref().map(Path::new);
+        files::protect(outputs, self.labels.file().into_iter().chain(list))?;
         for (i, &output) in outputs.iter().enumerate() {
             let shown = output.display();
-            self.network.protect(output)?;
-            refuse_same(self.labels.file(), output)?;
-            refuse_same(self.list.as_deref().map(Path::new), output)?;
             ensure!(
                 !outputs[..i].contains(&output),
                 "{shown}: it is named twice"
@@ -135,11 +135,11 @@ pub fn run(arguments: &Arguments, global: Global) -> Result<Outcome> {
     let confusion: Vec<Confusion> = confusion.collect::<Result<_>>()?;
     let outputs = arguments.confusion.iter().chain(&arguments.predictions);
     let outputs: Vec<&Path> = outputs.map(PathBuf::as_path).collect();
-    arguments.protect(&outputs)?;
+    arguments.check_outputs(&outputs)?;
     let predictions = arguments.predictions.as_deref().map(Predictions::new);
     let mut predictions = predictions.transpose()?;
 
-    let network = arguments.network.open(global)?;
+    let network = arguments.network.open(&outputs, global)?;
     let classifier = Arc::new(network.classifier(&arguments.labels)?);
     let classes = classifier.labels().classes();
     let lookup = classifier.labels().lookup();
@@ -185,10 +185,7 @@ pub fn run(arguments: &Arguments, global: Global) -> Result<Outcome> {
             let terminal = Terminal::of_stdout();
             text::write(&mut out, &report, classes, terminal, arguments.all)?;
         }
-        Format::Json => {
-            serde_json::to_writer_pretty(&mut out, &report).map_err(io::Error::from)?;
-            writeln!(out)?;
-        }
+        Format::Json => write_report(&mut out, &report)?,
         Format::Csv => tables::write_classes(&mut out, &report)?,
     }
     out.flush()?;

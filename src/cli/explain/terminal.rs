@@ -10,7 +10,7 @@ use mobilenet::pixels::Region;
 
 use super::Answer;
 use crate::cli::environment;
-use crate::cli::terminal::{Terminal, printable, truncate};
+use crate::cli::terminal::{Terminal, printable, printable_name, truncate};
 
 /// Columns and lines that a picture takes at most.
 const COLUMNS: usize = 80;
@@ -30,7 +30,7 @@ pub fn write(name: &OsStr, answer: &Answer, terminal: Terminal) -> io::Result<()
 
 fn render(name: &OsStr, answer: &Answer, terminal: Terminal, any_colour: bool) -> String {
     let room = terminal.width.unwrap_or(usize::MAX);
-    let name = printable(&name.to_string_lossy());
+    let name = printable_name(name);
     let mut lines = vec![terminal.paint(Style::new().bold(), &name)];
     let say = |lines: &mut Vec<String>, line: &str| lines.push(truncate(line, room));
     if let Some(remark) = answer.remark() {

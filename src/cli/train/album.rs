@@ -1,7 +1,6 @@
 //! The pictures of a command line: read, told what can't be, divided.
 
 use std::collections::BTreeMap;
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
 use std::sync::Arc;
 
@@ -17,7 +16,7 @@ use super::Arguments;
 use crate::cli::inputs::{Input, Labelled};
 use crate::cli::interrupt::Interrupt;
 use crate::cli::progress::Pictures as Bar;
-use crate::cli::terminal::printable;
+use crate::cli::terminal::{printable, printable_name};
 use crate::cli::{Global, note};
 
 /// Bytes of pictures that are kept in memory. More are read again in each epoch.
@@ -78,6 +77,12 @@ impl Found {
             learn: pictures,
             test,
         })
+    }
+
+    /// The pictures' files.
+    pub fn files(&self) -> impl Iterator<Item = &Path> {
+        let all = self.learn.iter().chain(self.test.iter().flatten());
+        all.map(|(input, _)| Path::new(&input.name))
     }
 }
 
@@ -185,11 +190,9 @@ fn pictures(
 
 /// Reads a picture, and takes the digest of its bytes.
 fn read(input: &Input, limits: &DecodeOptions, decode: &Decode) -> Decoded<([u8; 32], RgbImage)> {
-    let bytes = input.read(limits)?;
-    // A defect of a decoder costs its picture, and no other.
-    let decoded = catch_unwind(AssertUnwindSafe(|| decode(&bytes)));
-    let picture = decoded.unwrap_or_else(|_| Err(ImageError::decoder_failed()))?;
-    Ok((Sha256::digest(&bytes).into(), picture))
+    input.decode(limits, |bytes| {
+        Ok((Sha256::digest(bytes).into(), decode(bytes)?))
+    })
 }
 
 /// Pictures that can be read, by their places among all.
@@ -250,7 +253,7 @@ impl Reading<'_> {
                     }
                     Err(error) => {
                         self.failed += 1;
-                        let name = printable(&name.to_string_lossy());
+                        let name = printable_name(name);
                         let message = printable(&error.message);
                         bar.above(|| note(&format!("{name}: {message}; left out")));
                     }

@@ -1,5 +1,7 @@
 //! What training begins with.
 
+use std::path::PathBuf;
+
 use anyhow::{Result, ensure};
 use candle_core::Tensor;
 use mobilenet::model::{Config, validate_size};
@@ -17,6 +19,8 @@ pub struct Beginning {
     pub checkpoint: Checkpoint,
     /// Of the file that it is from, if it is from one.
     pub sha256: Option<String>,
+    /// That file.
+    pub file: Option<PathBuf>,
 }
 
 impl Beginning {
@@ -62,6 +66,7 @@ impl Beginning {
             return Ok(Self {
                 checkpoint,
                 sha256: None,
+                file: None,
             });
         }
         let found = match pretrained {
@@ -73,7 +78,7 @@ impl Beginning {
             "{}: its batch norm is folded into its convolutions, and can't be trained",
             found.path().display()
         );
-        let sha256 = found.sha256();
+        let (sha256, file) = (found.sha256(), found.path().to_owned());
         let recipe = arguments.view.preprocessing(found.preprocessing());
         let labels = found.labels();
         let labels = labels.as_ref().map_or(&[][..], |labels| labels.classes());
@@ -99,6 +104,7 @@ impl Beginning {
         Ok(Self {
             checkpoint: found.with_preprocessing(recipe)?,
             sha256,
+            file: Some(file),
         })
     }
 }

@@ -246,7 +246,12 @@ pub fn run(arguments: &Arguments, global: Global) -> Result<Outcome> {
     };
     let device = running.start(global)?.device.device;
     let found = Found::open(arguments)?;
-    let Beginning { checkpoint, sha256 } = Beginning::new(arguments, &found.classes, global)?;
+    outputs.protect(arguments, found.files())?;
+    let beginning = Beginning::new(arguments, &found.classes, global)?;
+    outputs.protect(arguments, beginning.file.as_deref())?;
+    let Beginning {
+        checkpoint, sha256, ..
+    } = beginning;
     let interrupt = Interrupt::watch();
     let recipe = checkpoint.preprocessing();
     let Some(album) = Album::read(arguments, found, recipe, &interrupt, global)? else {
