@@ -1,14 +1,13 @@
 //! The files that commands write: looked at before the work, and whole or not at all.
 
 use std::fs::File;
-use std::io::{self, BufWriter, Read, Write};
+use std::io::{self, BufWriter, Write};
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail, ensure};
-use mobilenet::pixels::looks_like_image;
 use tempfile::{Builder, NamedTempFile};
 
-use super::inputs::FileId;
+use super::inputs::{FileId, has_known_signature};
 
 /// Refuses an output that would replace a file that is read.
 ///
@@ -43,7 +42,6 @@ pub fn check(path: &Path) -> Result<()> {
     let ends_as_one = path.as_os_str().as_encoded_bytes().ends_with(b"/");
     let is_folder = ends_as_one || path.file_name().is_none() || path.is_dir();
     ensure!(!is_folder, "{named}: is a folder; name a file");
-    // Opening a pipe waits for its other end.
     if is_special(path) {
         return Ok(());
     }
@@ -67,11 +65,8 @@ pub fn check(path: &Path) -> Result<()> {
 /// # Errors
 /// There is a picture.
 pub fn refuse_picture(path: &Path) -> Result<()> {
-    let mut start = Vec::new();
-    let is_picture = path.is_file()
-        && File::open(path)
-            .and_then(|file| file.take(32).read_to_end(&mut start))
-            .is_ok_and(|_| looks_like_image(&start));
+    // Opening a pipe waits for its other end.
+    let is_picture = path.is_file() && has_known_signature(path);
     let named = path.display();
     ensure!(!is_picture, "{named}: is a picture, and would be replaced");
     Ok(())

@@ -42,7 +42,8 @@ use self::samples::Samples;
 use crate::error::Result;
 use crate::rejection::Rejection;
 
-pub use self::report::{ClassReport, Confusion, HeldOut, PathPoint, Report};
+pub use self::cross_validation::PathPoint;
+pub use self::report::{ClassReport, Confusion, HeldOut, Report};
 
 /// A picture to learn from.
 #[derive(Debug, Clone, PartialEq)]

@@ -38,7 +38,8 @@ use super::{Global, Outcome, files};
 /// Accuracy, precision, recall, F1 and log loss are scikit-learn's; the calibration error is that
 /// of Guo et al. 2017 with 15 bins of the top score. They are of the class with the highest score,
 /// rejected or not. The macro average is over the classes that occur, in truth or in predictions;
-/// the weighted one counts a class as often as it has pictures. A run that is stopped prints and writes nothing.
+/// the weighted one counts a class as often as it has pictures. A run that is stopped prints and
+/// writes nothing.
 #[derive(Debug, Args)]
 #[command(override_usage = "mobilenet eval [OPTIONS] DIR\n       \
                             mobilenet eval [OPTIONS] --list FILE [DIR]")]
@@ -127,6 +128,17 @@ impl Arguments {
         }
         Ok(())
     }
+
+    /// What names the pictures, for messages.
+    fn source(&self) -> String {
+        let list = self.list.as_deref().map(|list| match list == STDIN {
+            true => OsStr::new("stdin"),
+            false => list,
+        });
+        let folder = self.folder.as_ref().map(|folder| folder.as_os_str());
+        let source = list.or(folder).unwrap_or_default();
+        source.to_string_lossy().into_owned()
+    }
 }
 
 pub fn run(arguments: &Arguments, global: Global) -> Result<Outcome> {
@@ -206,17 +218,4 @@ fn write_files(
         confusion.write(evaluation, classifier)?;
     }
     predictions.map_or(Ok(()), Predictions::finish)
-}
-
-impl Arguments {
-    /// What names the pictures, for messages.
-    fn source(&self) -> String {
-        let list = self.list.as_deref().map(|list| match list == STDIN {
-            true => OsStr::new("stdin"),
-            false => list,
-        });
-        let folder = self.folder.as_ref().map(|folder| folder.as_os_str());
-        let source = list.or(folder).unwrap_or_default();
-        source.to_string_lossy().into_owned()
-    }
 }

@@ -26,8 +26,8 @@ impl Pictures {
     /// Those of a folder with a folder for each class.
     ///
     /// # Errors
-    /// What [`ClassFolders::open`] refuses; no folders; all folders that are named after no class or after
-    /// several.
+    /// What [`ClassFolders::open`] refuses; no folders; all folders that are named after no class
+    /// or after several.
     pub fn in_folders(root: &Path, lookup: &Lookup) -> Result<Self> {
         let folders = ClassFolders::open(root)?;
         ensure!(

@@ -26,6 +26,7 @@ pub use file_id::{FileId, is_same_file};
 pub use labelled::{ClassFolders, Labelled};
 pub use labelled_list::LabelledList;
 pub use shard::Shard;
+pub use walk::has_known_signature;
 
 /// The name of the bytes on stdin.
 pub const STDIN: &str = "-";

@@ -9,7 +9,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use anyhow::{Context, Result, bail, ensure};
+use anyhow::{Context, Result, ensure};
 use clap::Args;
 use mobilenet::learn::{Example, LearnOptions, Learned, learn_until};
 use mobilenet::weights::Checkpoint;
@@ -85,28 +85,6 @@ impl Arguments {
             ..LearnOptions::default()
         }
     }
-
-    /// The pictures, of at least two classes with at least one each.
-    fn pictures(&self) -> Result<Labelled> {
-        let labelled = Labelled::open(&self.folder)?;
-        let folder = self.folder.display();
-        if let [class] = labelled.classes.as_slice() {
-            bail!(
-                "{folder}: {class} is its only folder, and one class alone can't be learned; \
-                 add a folder of pictures that show something else"
-            );
-        }
-        let counts = labelled.counts();
-        let counts = labelled.classes.iter().zip(&counts);
-        let empty = counts.filter(|(_, count)| **count == 0);
-        let empty: Vec<&str> = empty.map(|(class, _)| class.as_str()).collect();
-        ensure!(
-            empty.is_empty(),
-            "{folder}: no pictures in {}; add some, or remove the folder",
-            empty.join(", ")
-        );
-        Ok(labelled)
-    }
 }
 
 /// What was embedded.
@@ -125,9 +103,8 @@ pub fn run(arguments: &Arguments, global: Global) -> Result<Outcome> {
     );
     files::refuse_picture(output)?;
     files::check(output)?;
-    let labelled = arguments.pictures()?;
+    let Labelled { classes, pictures } = Labelled::open_to_learn(&arguments.folder)?;
     let network = arguments.network.open(&[output], global)?;
-    let Labelled { classes, pictures } = labelled;
     let interrupt = Interrupt::watch();
     let embedded = embed(&network, pictures, !arguments.no_mirror, global)?;
     if embedded.tally.interrupted || interrupt.happened() {

@@ -1,5 +1,6 @@
 //! The answers of `classify`, one file a format; `row` is what the rows of other commands have
-//! in common with them, `vectors` are those of `embed`, `alike` those of `similar`.
+//! in common with them, `vectors` are those of `embed`, `alike` those of `similar`; and how any
+//! report becomes JSON, any picture a PNG.
 
 mod alike;
 mod json;

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
 
-use anyhow::{Context, Result, bail, ensure};
+use anyhow::{Context, Result, ensure};
 use mobilenet::error::ImageError;
 use mobilenet::pixels::{DecodeOptions, Preprocessing, RgbImage, decode_shrunk};
 use mobilenet::train::{Pictures, split};
@@ -59,15 +59,9 @@ impl Found {
     /// Looks for the pictures.
     ///
     /// # Errors
-    /// Folders that can't be read, fewer than two classes, or one in `--validation-dir` that there
-    /// is none of.
+    /// As [`Labelled::open_to_learn`], or a class in `--validation-dir` that there is none of.
     pub fn open(arguments: &Arguments) -> Result<Self> {
-        let root = &arguments.pictures;
-        let Labelled { classes, pictures } = Labelled::open(root)?;
-        if let [class] = classes.as_slice() {
-            let root = root.display();
-            bail!("{root}: it has one class, {class:?}; at least two folders are needed");
-        }
+        let Labelled { classes, pictures } = Labelled::open_to_learn(&arguments.pictures)?;
         let test = match &arguments.validation_dir {
             Some(folder) => Some(of_classes(folder, &classes)?),
             None => None,
