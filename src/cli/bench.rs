@@ -14,6 +14,7 @@ use mobilenet::weights::Checkpoint;
 use serde::Serialize;
 
 use super::options::{ModelOptions, ReportOptions, RunOptions, Running};
+use super::output::write_report;
 use super::{Global, Outcome};
 
 /// Measure latency and throughput of the network on this machine
@@ -115,8 +116,7 @@ pub fn run(arguments: &Arguments, global: Global) -> Result<Outcome> {
     };
     let mut out = io::stdout().lock();
     if arguments.report.is_json() {
-        serde_json::to_writer_pretty(&mut out, &report).map_err(io::Error::from)?;
-        writeln!(out)?;
+        write_report(&mut out, &report)?;
     } else {
         write_text(&mut out, &report)?;
     }

@@ -8,7 +8,7 @@ use mobilenet::labels::Labels;
 use mobilenet::weights::{SaveOptions, write_bundle};
 
 use super::options::ModelOptions;
-use super::{Global, Outcome, note};
+use super::{Global, Outcome, files, note};
 
 /// Write one executable with the weights and labels inside
 ///
@@ -30,14 +30,19 @@ pub struct Arguments {
 
 pub fn run(arguments: &Arguments, global: Global) -> Result<Outcome> {
     let program = std::env::current_exe().context("this program can't be found to be copied")?;
+    let output = arguments.output.as_path();
+    files::refuse_picture(output)?;
+    files::check(output)?;
+    files::protect(&[output], arguments.labels.as_deref())?;
     let mut checkpoint = arguments.model.load(global)?;
+    files::protect(&[output], [checkpoint.path()])?;
     if let (Some(path), Some(classes)) = (&arguments.labels, checkpoint.config().classes) {
         checkpoint = checkpoint.with_labels(&Labels::open(path, classes)?)?;
     }
     let weights = checkpoint.to_safetensors(&SaveOptions::default())?;
-    write_bundle(&program, &weights, &arguments.output)?;
+    write_bundle(&program, &weights, output)?;
     if global.verbose {
-        let output = arguments.output.display();
+        let output = output.display();
         note(&format!("{output}: weights of {} bytes", weights.len()));
     }
     Ok(Outcome::Complete)

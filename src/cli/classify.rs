@@ -11,10 +11,10 @@ use clap::Args;
 use mobilenet::Prediction;
 use mobilenet::labels::wordnet::Rollup;
 
-use super::options::{LabelOptions, PictureOptions, parse_probability, refuse_same};
+use super::options::{LabelOptions, PictureOptions, parse_probability};
 use super::output::{Format, OutputOptions, Row};
 use super::session::Session;
-use super::{Global, Outcome};
+use super::{Global, Outcome, files};
 
 /// Tell what pictures show: the most probable labels of each
 #[derive(Debug, Args)]
@@ -65,7 +65,9 @@ pub fn run(arguments: &Arguments, global: Global) -> Result<Outcome> {
     let pictures = &arguments.pictures;
     // First, because it is quick to fail.
     let inputs = pictures.inputs()?;
-    let network = pictures.network.open(global)?;
+    let file = arguments.output.file();
+    files::protect(file.as_slice(), arguments.labels.file())?;
+    let network = pictures.open(file.as_slice(), global)?;
     let classifier = Arc::new(network.classifier(&arguments.labels)?);
     let provenance = arguments.provenance.then(|| network.provenance());
     let pipeline = network.pipeline(classifier.clone());
@@ -74,9 +76,7 @@ pub fn run(arguments: &Arguments, global: Global) -> Result<Outcome> {
     if arguments.output.format() != Format::Text {
         session = session.with_failures_in_output();
     }
-    if let Some(path) = arguments.output.file() {
-        pictures.protect(path)?;
-        refuse_same(arguments.labels.file(), path)?;
+    if file.is_some() {
         session = session.with_answers_elsewhere();
     }
     let rollup = arguments.rollup.map(|_| Rollup::new(classifier.labels()));
@@ -119,7 +119,7 @@ pub fn run(arguments: &Arguments, global: Global) -> Result<Outcome> {
     });
     // An array is closed even where the network gave up in the middle of it.
     output.rows.end()?;
-    if let (Some((unsure, seen)), Some(path)) = (unsure, arguments.output.file())
+    if let (Some((unsure, seen)), Some(path)) = (unsure, file)
         && !seen.load(Ordering::Relaxed)
     {
         // It was none of this run's pictures, and so the earlier answer is all there is.

@@ -1,7 +1,6 @@
 //! `mobilenet convert`
 
 use std::collections::BTreeMap;
-use std::fs;
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
@@ -10,8 +9,8 @@ use candle_core::DType;
 use clap::{Args, ValueEnum};
 use mobilenet::weights::{Checkpoint, LoadOptions, SaveOptions};
 
-use super::options::ActivationName;
-use super::{Global, Outcome, note};
+use super::options::{ActivationName, tell_assumed};
+use super::{Global, Outcome, files, note};
 
 /// Convert a checkpoint to safetensors that describe themselves
 #[derive(Debug, Args)]
@@ -76,15 +75,11 @@ pub fn run(arguments: &Arguments, global: Global) -> Result<Outcome> {
     } else if output.as_os_str() == "-" {
         io::stdout().write_all(&checkpoint.to_safetensors(&options)?)?;
     } else {
+        files::refuse_picture(output)?;
         checkpoint.save_as(output, &options)?;
     }
-    if !checkpoint.assumed().is_empty() && !global.quiet {
-        note(&format!(
-            "{}: it does not state its {}; taken to be as in the published checkpoints \
-             (--size, --activation)",
-            arguments.input.display(),
-            checkpoint.assumed().join(" and ")
-        ));
+    if !global.quiet {
+        tell_assumed(&checkpoint);
     }
     if global.verbose {
         let config = checkpoint.config();
@@ -100,13 +95,9 @@ pub fn run(arguments: &Arguments, global: Global) -> Result<Outcome> {
 
 /// Writes a folder as it may be uploaded to the Hub, and as `--weights` reads it.
 fn write_repository(checkpoint: &Checkpoint, folder: &Path, options: &SaveOptions) -> Result<()> {
-    let named = |path: &Path| path.display().to_string();
-    fs::create_dir_all(folder).with_context(|| named(folder))?;
+    std::fs::create_dir_all(folder).with_context(|| folder.display().to_string())?;
     checkpoint.save_as(folder.join("model.safetensors"), options)?;
-    let write = |name: &str, text: String| {
-        let path = folder.join(name);
-        fs::write(&path, text).with_context(|| named(&path))
-    };
+    let write = |name: &str, text: String| files::write(&folder.join(name), text.as_bytes());
     let description = checkpoint.description(options)?;
     write("config.json", description.clone() + "\n")?;
     if let Some(labels) = checkpoint.labels() {

@@ -12,6 +12,7 @@ use serde::Serialize;
 use super::Outcome;
 use super::environment;
 use super::options::{ReportOptions, default_threads};
+use super::output::write_report;
 use super::terminal::printable;
 
 /// Show what this build and this machine can do
@@ -74,8 +75,7 @@ pub fn run(arguments: &Arguments) -> Result<Outcome> {
     let report = examine()?;
     let mut out = io::BufWriter::new(io::stdout().lock());
     if arguments.report.is_json() {
-        serde_json::to_writer_pretty(&mut out, &report).map_err(io::Error::from)?;
-        writeln!(out)?;
+        write_report(&mut out, &report)?;
     } else {
         write_text(&mut out, &report)?;
     }

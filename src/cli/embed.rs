@@ -1,6 +1,7 @@
 //! `mobilenet embed`
 
 use std::ops::ControlFlow;
+use std::path::Path;
 use std::sync::Arc;
 
 use anyhow::{Result, ensure};
@@ -45,7 +46,8 @@ pub fn run(arguments: &Arguments, global: Global) -> Result<Outcome> {
     output.validate()?;
     // First, because it is quick to fail.
     let inputs = pictures.inputs()?;
-    let network = pictures.network.open(global)?;
+    let files: Vec<&Path> = output.files().collect();
+    let network = pictures.open(&files, global)?;
     let embedder = Arc::new(network.embedder()?);
     let mut session = Session::new(
         inputs,
@@ -55,9 +57,6 @@ pub fn run(arguments: &Arguments, global: Global) -> Result<Outcome> {
     );
     if output.tells_failures() {
         session = session.with_failures_in_output();
-    }
-    for file in output.files() {
-        pictures.protect(file)?;
     }
     if !output.is_on_stdout() {
         session = session.with_answers_elsewhere();

@@ -13,7 +13,7 @@ use super::inputs::Sources;
 use super::matcher::{Matcher, Reading};
 use super::options::{LabelOptions, PictureOptions, parse_probability};
 use super::session::Session;
-use super::terminal::{Terminal, printable};
+use super::terminal::{Terminal, printable_name};
 use super::{Global, Outcome, note};
 
 /// Print the paths of pictures whose labels match, with grep's manners
@@ -171,7 +171,7 @@ pub fn run(arguments: &Arguments, global: Global) -> Result<Outcome> {
         "no pictures: mobilenet grep PATTERN PATH..."
     );
     let inputs = pictures.inputs()?;
-    let network = pictures.network.open(global)?;
+    let network = pictures.open(&[], global)?;
     let classifier = Arc::new(network.classifier(&arguments.labels)?);
     let matcher = arguments.matcher(&wanted, &classifier)?;
     let pipeline = network.pipeline(classifier.clone());
@@ -194,7 +194,7 @@ pub fn run(arguments: &Arguments, global: Global) -> Result<Outcome> {
         }
         if !arguments.count {
             match readable {
-                true => out.write_all(printable(&answer.name.to_string_lossy()).as_bytes())?,
+                true => out.write_all(printable_name(&answer.name).as_bytes())?,
                 false => out.write_all(answer.name.as_encoded_bytes())?,
             }
             out.write_all(end)?;

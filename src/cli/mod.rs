@@ -1,7 +1,7 @@
 //! The command line: arguments in, exit code out.
 //!
 //! One file a subcommand, holding its arguments and its execution. `options` are the arguments
-//! that several share, `environment` is the only reader of environment variables, `advice` the
+//! that several share, `files` what they write, `environment` is the only reader of environment variables, `advice` the
 //! only place that knows what to recommend after an error.
 
 mod advice;
@@ -14,6 +14,7 @@ mod embed;
 mod environment;
 mod eval;
 mod explain;
+mod files;
 mod grep;
 mod inputs;
 mod interrupt;
@@ -28,7 +29,6 @@ mod pull;
 mod session;
 mod shell;
 mod similar;
-mod staged;
 mod summary;
 mod terminal;
 mod train;

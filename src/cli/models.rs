@@ -10,6 +10,7 @@ use mobilenet::weights::{Checkpoint, LoadOptions, OtherTraining, Store, Variant,
 use serde::Serialize;
 
 use super::options::ReportOptions;
+use super::output::write_report;
 use super::{Outcome, environment};
 
 /// List the published networks: what they cost, how good they are, where they are
@@ -81,8 +82,7 @@ pub fn run(arguments: &Arguments) -> Result<Outcome> {
     };
     let mut out = io::stdout().lock();
     if json {
-        serde_json::to_writer_pretty(&mut out, &report).map_err(io::Error::from)?;
-        writeln!(out)?;
+        write_report(&mut out, &report)?;
     } else {
         write_text(&mut out, &report)?;
     }

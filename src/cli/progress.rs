@@ -183,6 +183,12 @@ impl Pictures {
     }
 }
 
+impl Drop for Pictures {
+    fn drop(&mut self) {
+        self.bar.finish_and_clear();
+    }
+}
+
 /// The progress of comparing all with all, of which only the share that is done is known.
 pub struct Comparing {
     bar: ProgressBar,
@@ -211,12 +217,6 @@ impl Comparing {
 }
 
 impl Drop for Comparing {
-    fn drop(&mut self) {
-        self.bar.finish_and_clear();
-    }
-}
-
-impl Drop for Pictures {
     fn drop(&mut self) {
         self.bar.finish_and_clear();
     }

@@ -11,7 +11,7 @@ use super::inputs::{Input, Inputs};
 use super::interrupt::Interrupt;
 use super::pipeline::{Answer, Pipeline};
 use super::progress::Pictures;
-use super::terminal::printable;
+use super::terminal::{printable, printable_name};
 use super::{Global, note};
 
 /// Names that are looked up ahead of the pictures, for a progress bar that knows how many there
@@ -171,7 +171,7 @@ impl Tally {
 
 fn tell_failure(answer: &Answer) {
     if let Err(error) = &answer.values {
-        let name = printable(&answer.name.to_string_lossy());
+        let name = printable_name(&answer.name);
         let message = printable(&error.message);
         note(&format!("{name}: {message}"));
     }

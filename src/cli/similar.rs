@@ -18,7 +18,7 @@ use super::options::{Network, PictureOptions};
 use super::output::{AlikeOptions, write_groups, write_nearest};
 use super::progress::Comparing;
 use super::session::{Session, Tally};
-use super::terminal::printable;
+use super::terminal::printable_name;
 use super::{Global, Outcome, note};
 
 /// Find pictures that look alike: those nearest to one, or groups of near-duplicates
@@ -101,7 +101,7 @@ pub fn run(arguments: &Arguments, global: Global) -> Result<Outcome> {
     let files: Vec<Embedded> = files.collect::<Result<_>>()?;
     let asks_a_network = query.is_some() || !pictures.sources.is_empty();
     let network = match asks_a_network {
-        true => Some(pictures.network.open(global)?),
+        true => Some(pictures.open(&[], global)?),
         false => None,
     };
     let width = comparable(network.as_ref(), &files)?;
@@ -134,7 +134,7 @@ pub fn run(arguments: &Arguments, global: Global) -> Result<Outcome> {
             }
         }
         if failed > 0 {
-            let path = printable(&file.path.to_string_lossy());
+            let path = printable_name(&file.path);
             note(&format!(
                 "{path}: without an embedding, and left out: {failed}"
             ));

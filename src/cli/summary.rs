@@ -7,6 +7,7 @@ use clap::Args;
 use mobilenet::model::{LayerSummary, Summary};
 
 use super::options::{ModelOptions, ReportOptions};
+use super::output::write_report;
 use super::terminal::{Terminal, truncate};
 use super::{Global, Outcome};
 
@@ -37,8 +38,7 @@ pub fn run(arguments: &Arguments, global: Global) -> Result<Outcome> {
     };
     let mut out = io::BufWriter::new(io::stdout().lock());
     if arguments.report.is_json() {
-        serde_json::to_writer_pretty(&mut out, &summary).map_err(io::Error::from)?;
-        writeln!(out)?;
+        write_report(&mut out, &summary)?;
     } else {
         write_text(&mut out, &summary, Terminal::of_stdout().width)?;
     }

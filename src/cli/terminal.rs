@@ -1,5 +1,6 @@
 //! What is known of the terminal.
 
+use std::ffi::OsStr;
 use std::io::{self, IsTerminal};
 
 use unicode_width::UnicodeWidthChar;
@@ -61,6 +62,11 @@ pub fn printable(text: &str) -> String {
     safe
 }
 
+/// The same of a file's name.
+pub fn printable_name(name: impl AsRef<OsStr>) -> String {
+    printable(&name.as_ref().to_string_lossy())
+}
+
 /// Columns that a text takes.
 pub fn columns(text: &str) -> usize {
     unicode_width::UnicodeWidthStr::width(text)
@@ -82,6 +88,13 @@ pub fn truncate(text: &str, width: usize) -> String {
     }
     kept.push('…');
     kept
+}
+
+/// `text` in exactly `width` columns, cut or with spaces behind it.
+pub fn padded(text: &str, width: usize) -> String {
+    let text = truncate(text, width);
+    let gap = " ".repeat(width.saturating_sub(columns(&text)));
+    text + &gap
 }
 
 #[cfg(test)]

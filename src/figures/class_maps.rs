@@ -4,7 +4,7 @@ use image::{Rgb, RgbImage};
 
 use super::axis::Axis;
 use super::canvas::{Align, Canvas};
-use super::colours::{INK, MUTED, WHITE, colour};
+use super::colours::{INK, MUTED, WHITE, colour, luma};
 use super::text;
 use crate::explain::ClassMap;
 use crate::pixels::{Filter, Region, Window, resize};
@@ -91,8 +91,8 @@ pub fn class_maps(
 }
 
 /// A picture at a size of (width, height) with a map over the part of it that the network saw, in
-/// the colours of `range`; grey where it saw nothing. `region` is in the picture's pixels. A picture
-/// without pixels is drawn blank.
+/// the colours of `range`; grey where it saw nothing. `region` is in the picture's pixels. A
+/// picture without pixels is drawn blank.
 pub fn overlay(
     picture: &RgbImage,
     region: Region,
@@ -108,20 +108,8 @@ pub fn overlay(
         size.0 as f64 / f64::from(picture.width()),
         size.1 as f64 / f64::from(picture.height()),
     );
-    let region = Region {
-        left: region.left * scale.0,
-        top: region.top * scale.1,
-        width: region.width * scale.0,
-        height: region.height * scale.1,
-    };
-    let whole = Window {
-        left: 0,
-        top: 0,
-        width: size.0,
-        height: size.1,
-    };
-    let mut drawn = resize(picture, size, Filter::Bicubic, whole);
-    let values = map.spread(region, size);
+    let mut drawn = resize(picture, size, Filter::Bicubic, Window::whole(size));
+    let values = map.spread(region.scaled(scale), size);
     for (pixel, value) in drawn.pixels_mut().zip(values) {
         *pixel = match value {
             Some(value) => heated(*pixel, share(value, range)),
@@ -143,7 +131,7 @@ fn heat(share: f64) -> [u8; 3] {
 }
 
 fn heated(pixel: Rgb<u8>, share: f64) -> Rgb<u8> {
-    let grey = luma(pixel);
+    let grey = luma(pixel.0);
     let heat = heat(share);
     Rgb(std::array::from_fn(|i| {
         let base = 0.35 * grey + 0.65 * f64::from(pixel[i]);
@@ -152,12 +140,7 @@ fn heated(pixel: Rgb<u8>, share: f64) -> Rgb<u8> {
 }
 
 fn faded(pixel: Rgb<u8>) -> Rgb<u8> {
-    Rgb([(luma(pixel) * 0.35 + 150.0).round() as u8; 3])
-}
-
-fn luma(pixel: Rgb<u8>) -> f64 {
-    let parts = pixel.0.iter().zip([0.299, 0.587, 0.114]);
-    parts.map(|(&part, weight)| f64::from(part) * weight).sum()
+    Rgb([(luma(pixel.0) * 0.35 + 150.0).round() as u8; 3])
 }
 
 /// The width and height that a picture is drawn with.

@@ -51,10 +51,13 @@ pub fn colour(value: f64) -> [u8; 3] {
 
 /// Black or white, whichever is easier to read on a background.
 pub(crate) fn ink_on(background: Colour) -> Colour {
-    let weights = [0.299, 0.587, 0.114];
-    let parts = background.iter().zip(weights);
-    let luma: f64 = parts.map(|(&part, weight)| f64::from(part) * weight).sum();
-    if luma > 140.0 { INK } else { WHITE }
+    if luma(background) > 140.0 { INK } else { WHITE }
+}
+
+/// How bright a colour is, from 0 to 255: Rec. 601's luma.
+pub(crate) fn luma(colour: Colour) -> f64 {
+    let parts = colour.iter().zip([0.299, 0.587, 0.114]);
+    parts.map(|(&part, weight)| f64::from(part) * weight).sum()
 }
 
 fn scale() -> [Colour; 256] {
@@ -119,8 +122,6 @@ mod tests {
 
     #[test]
     fn it_only_gets_lighter() {
-        let luma =
-            |[r, g, b]: Colour| 0.299 * f64::from(r) + 0.587 * f64::from(g) + 0.114 * f64::from(b);
         let lumas: Vec<f64> = SCALE.iter().map(|&c| luma(c)).collect();
         assert!(lumas.windows(2).all(|pair| pair[0] <= pair[1]));
         assert_eq!(colour(1.0), WHITE);

@@ -17,7 +17,8 @@ const LARGEST: usize = 2000;
 const NOTHING: Colour = [240, 240, 240];
 
 /// Draws a confusion matrix: a row for each true class, a column for each predicted one, darker
-/// the larger the share of the row (by its root, so that few mistakes show too), with the counts in the cells where they fit.
+/// the larger the share of the row (by its root, so that few mistakes show too), with the counts in
+/// the cells where they fit.
 ///
 /// `counts[true][predicted]`; what is missing counts as 0. Columns may differ from the rows, by
 /// one for `unknown` for example. From about a hundred classes on there is no room for names, and

@@ -6,8 +6,8 @@
 //! classifier: 30 for the whole network, whatever the batch. A pointwise layer's bias and
 //! activation are applied by the kernel that reads it.
 //!
-//! The kernels are in `kernels.h`, once for CUDA and Metal; [`plain`] is the same in plain loops, which runs where a
-//! tensor is on the CPU and is what the tests hold the kernels against.
+//! The kernels are in `kernels.h`, once for CUDA and Metal; [`plain`] is the same in plain loops,
+//! which runs where a tensor is on the CPU and is what the tests hold the kernels against.
 
 #[cfg(feature = "cuda")]
 mod cuda;

@@ -1,11 +1,11 @@
 //! The regularisation under which pictures that were not learned from are told best.
 
 use rayon::prelude::*;
+use serde::Serialize;
 
 use super::folds::Folds;
 use super::lbfgs;
 use super::logistic::{Point, Problem, softmax};
-use super::report::PathPoint;
 use super::samples::Samples;
 use crate::error::Result;
 
@@ -22,6 +22,17 @@ const PATIENCE: usize = 2;
 
 /// How near each fit comes to the least objective, in nats: well within [`SAME`].
 const NEAR: f64 = 1e-5;
+
+/// A regularisation, and how held-out examples were told under it.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+pub struct PathPoint {
+    /// What the squared weights cost.
+    pub regularisation: f64,
+    /// Mean cross entropy, in nats.
+    pub log_loss: f64,
+    /// The share that was told right.
+    pub accuracy: f64,
+}
 
 /// What came of cross-validation.
 pub(super) struct CrossValidation {

@@ -43,7 +43,8 @@ use crate::error::Result;
 use crate::familiarity::Familiarity;
 use crate::rejection::Rejection;
 
-pub use self::report::{ClassReport, Confusion, HeldOut, PathPoint, Report};
+pub use self::cross_validation::PathPoint;
+pub use self::report::{ClassReport, Confusion, HeldOut, Report};
 
 /// A picture to learn from.
 #[derive(Debug, Clone, PartialEq)]

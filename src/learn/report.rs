@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 
-use super::cross_validation::{CrossValidation, first};
+use super::cross_validation::{CrossValidation, PathPoint, first};
 use super::samples::Samples;
 
 /// How learning went.
@@ -66,17 +66,7 @@ pub struct Confusion {
     pub examples: usize,
 }
 
-/// A regularisation, and how held-out examples were told under it.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
-pub struct PathPoint {
-    /// What the squared weights cost.
-    pub regularisation: f64,
-    /// Mean cross entropy, in nats.
-    pub log_loss: f64,
-    /// The share that was told right.
-    pub accuracy: f64,
-}
-
+/// What is known of the examples, those that were held out among them.
 pub(super) fn report(
     samples: &Samples,
     regularisation: f64,
@@ -98,6 +88,7 @@ pub(super) fn report(
     }
 }
 
+/// How those that were held out were told, and how many of them are under a threshold.
 pub(super) fn held_out(
     validated: &CrossValidation,
     samples: &Samples,

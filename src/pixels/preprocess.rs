@@ -87,6 +87,18 @@ pub struct Region {
     pub height: f64,
 }
 
+impl Region {
+    /// The same part of the picture where that is `x` times as wide and `y` times as high.
+    pub fn scaled(self, (x, y): (f64, f64)) -> Self {
+        Self {
+            left: self.left * x,
+            top: self.top * y,
+            width: self.width * x,
+            height: self.height * y,
+        }
+    }
+}
+
 /// A picture as the network takes it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Prepared {

@@ -52,6 +52,18 @@ pub struct Window {
     pub height: usize,
 }
 
+impl Window {
+    /// All of an image of this width and height.
+    pub fn whole((width, height): (usize, usize)) -> Self {
+        Self {
+            left: 0,
+            top: 0,
+            width,
+            height,
+        }
+    }
+}
+
 /// The part of an image that shows, in fractions of its pixels.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(super) struct Frame {

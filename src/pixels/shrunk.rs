@@ -31,12 +31,7 @@ pub fn decode_shrunk(
     if (width, height) == picture.size {
         return Ok(picture.pixels);
     }
-    let whole = Window {
-        left: 0,
-        top: 0,
-        width,
-        height,
-    };
+    let whole = Window::whole((width, height));
     let (pixels, frame) = (&picture.pixels, picture.frame);
     Ok(resize_frame(
         pixels,

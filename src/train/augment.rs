@@ -98,14 +98,8 @@ impl Augmentation {
         }
         let (x, y, w, h) = chosen.unwrap_or_else(|| middle(width, height));
         let part = crop_imm(picture, x, y, w, h).to_image();
-        let size = recipe.size;
-        let whole = Window {
-            left: 0,
-            top: 0,
-            width: size,
-            height: size,
-        };
-        resize(&part, (size, size), recipe.filter, whole)
+        let size = (recipe.size, recipe.size);
+        resize(&part, size, recipe.filter, Window::whole(size))
     }
 }
 

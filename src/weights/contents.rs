@@ -106,7 +106,9 @@ fn map(file: &File, part: Option<(u64, u64)>) -> Option<Mmap> {
         options.offset(start).len(length as usize);
     }
     // SAFETY: what is mapped must not change. Whatever this program writes, its caches included,
-    // takes a file's place by a rename, which leaves a mapped file as it was. Against another
+    // takes a file's place by a rename, which leaves a mapped file as it was; but for answers that
+    // are written bit by bit, which are refused where they would go to the checkpoint that was
+    // opened. Against another
     // program that writes into the file meanwhile there is no help but a copy; it would see its
     // wrong bytes classified, or, having cut the file short, this process ended by SIGBUS. Every
     // bit pattern is a float, and what the header states is checked and kept when it is read, so

@@ -506,7 +506,7 @@ fn what_goes_wrong_is_said() {
     run(&["a.jpg", "b.jpg"]).refused(&["b.jpg"]);
     run(&[arg(&photograph), "-o", "out.jpg"]).refused(&["out.jpg", ".png"]);
     run(&["copy.png", "-o", "copy.png"]).refused(&["would replace"]);
-    run(&["copy.png", "-o", "nowhere/out.png"]).refused(&["nowhere/out.png", "no such folder"]);
+    run(&["copy.png", "-o", "nowhere/out.png"]).refused(&["nowhere/out.png", "there is no folder"]);
     run(&["copy.png", "-o", "-", "--json"]).refused(&["both write to stdout"]);
     assert_eq!(image::open(copy).expect("still a picture").width(), 40);
     let ran = run(&["missing.jpg", "--json"]);

@@ -20,6 +20,7 @@
 //! - `grep`: pictures by what they show
 //! - `embed`, `similar`: embeddings, and pictures that look alike
 //! - `eval`: networks against pictures whose classes are known
+//! - `outputs`: what commands must not replace by what they write
 //! - `metrics`: scores against the truth, as scikit-learn has it
 //! - `learn`: classes of one's own, against scikit-learn's answers
 //! - `bad_input`: damaged, hostile and absent files
@@ -50,6 +51,7 @@ mod learn;
 mod metrics;
 mod network;
 mod ops;
+mod outputs;
 mod pixels;
 mod rejection;
 mod shared;

@@ -22,10 +22,11 @@ use self::report::Report;
 use self::tables::{Confusion, Predictions};
 use self::truth::Pictures;
 use super::inputs::STDIN;
-use super::options::{LabelOptions, NetworkOptions, refuse_same};
+use super::options::{LabelOptions, NetworkOptions};
+use super::output::write_report;
 use super::session::Session;
 use super::terminal::Terminal;
-use super::{Global, Outcome};
+use super::{Global, Outcome, files};
 
 /// Say how good a network is, on pictures whose classes are known
 ///
@@ -37,7 +38,8 @@ use super::{Global, Outcome};
 /// Accuracy, precision, recall, F1 and log loss are scikit-learn's; the calibration error is that
 /// of Guo et al. 2017 with 15 bins of the top score. They are of the class with the highest score,
 /// rejected or not. The macro average is over the classes that occur, in truth or in predictions;
-/// the weighted one counts a class as often as it has pictures. A run that is stopped prints and writes nothing.
+/// the weighted one counts a class as often as it has pictures. A run that is stopped prints and
+/// writes nothing.
 #[derive(Debug, Args)]
 #[command(override_usage = "mobilenet eval [OPTIONS] DIR\n       \
                             mobilenet eval [OPTIONS] --list FILE [DIR]")]
@@ -102,12 +104,11 @@ impl Arguments {
     }
 
     /// Refuses outputs that would replace what is read.
-    fn protect(&self, outputs: &[&Path]) -> Result<()> {
+    fn check_outputs(&self, outputs: &[&Path]) -> Result<()> {
+        let list = self.list.as_deref().map(Path::new);
+        files::protect(outputs, self.labels.file().into_iter().chain(list))?;
         for (i, &output) in outputs.iter().enumerate() {
             let shown = output.display();
-            self.network.protect(output)?;
-            refuse_same(self.labels.file(), output)?;
-            refuse_same(self.list.as_deref().map(Path::new), output)?;
             ensure!(
                 !outputs[..i].contains(&output),
                 "{shown}: it is named twice"
@@ -127,6 +128,17 @@ impl Arguments {
         }
         Ok(())
     }
+
+    /// What names the pictures, for messages.
+    fn source(&self) -> String {
+        let list = self.list.as_deref().map(|list| match list == STDIN {
+            true => OsStr::new("stdin"),
+            false => list,
+        });
+        let folder = self.folder.as_ref().map(|folder| folder.as_os_str());
+        let source = list.or(folder).unwrap_or_default();
+        source.to_string_lossy().into_owned()
+    }
 }
 
 pub fn run(arguments: &Arguments, global: Global) -> Result<Outcome> {
@@ -135,11 +147,11 @@ pub fn run(arguments: &Arguments, global: Global) -> Result<Outcome> {
     let confusion: Vec<Confusion> = confusion.collect::<Result<_>>()?;
     let outputs = arguments.confusion.iter().chain(&arguments.predictions);
     let outputs: Vec<&Path> = outputs.map(PathBuf::as_path).collect();
-    arguments.protect(&outputs)?;
+    arguments.check_outputs(&outputs)?;
     let predictions = arguments.predictions.as_deref().map(Predictions::new);
     let mut predictions = predictions.transpose()?;
 
-    let network = arguments.network.open(global)?;
+    let network = arguments.network.open(&outputs, global)?;
     let classifier = Arc::new(network.classifier(&arguments.labels)?);
     let classes = classifier.labels().classes();
     let lookup = classifier.labels().lookup();
@@ -185,10 +197,7 @@ pub fn run(arguments: &Arguments, global: Global) -> Result<Outcome> {
             let terminal = Terminal::of_stdout();
             text::write(&mut out, &report, classes, terminal, arguments.all)?;
         }
-        Format::Json => {
-            serde_json::to_writer_pretty(&mut out, &report).map_err(io::Error::from)?;
-            writeln!(out)?;
-        }
+        Format::Json => write_report(&mut out, &report)?,
         Format::Csv => tables::write_classes(&mut out, &report)?,
     }
     out.flush()?;
@@ -209,17 +218,4 @@ fn write_files(
         confusion.write(evaluation, classifier)?;
     }
     predictions.map_or(Ok(()), Predictions::finish)
-}
-
-impl Arguments {
-    /// What names the pictures, for messages.
-    fn source(&self) -> String {
-        let list = self.list.as_deref().map(|list| match list == STDIN {
-            true => OsStr::new("stdin"),
-            false => list,
-        });
-        let folder = self.folder.as_ref().map(|folder| folder.as_os_str());
-        let source = list.or(folder).unwrap_or_default();
-        source.to_string_lossy().into_owned()
-    }
 }

@@ -3,25 +3,24 @@
 use std::io::{self, Write};
 use std::path::Path;
 
-use anyhow::{Context, Result, bail, ensure};
+use anyhow::{Context, Result, bail};
 use mobilenet::labels::Class;
 use mobilenet::metrics::{ConfusionMatrix, Evaluation};
-use mobilenet::pixels::looks_like_image;
 use mobilenet::{Classifier, UNKNOWN, figures, top_outputs};
 
 use super::names;
 use super::report::Report;
 use super::truth::Truth;
-use crate::cli::output::error_field;
+use crate::cli::files::{self, Staged};
+use crate::cli::output::{Records, error_field, name_bytes, png};
 use crate::cli::pipeline::Answer;
-use crate::cli::staged::Staged;
 
 /// As many classes have room for their names in a picture.
 const NAMED_CLASSES: usize = 100;
 
 /// Writes a line a class.
 pub fn write_classes(out: &mut impl Write, report: &Report) -> io::Result<()> {
-    let mut table = csv::Writer::from_writer(out);
+    let mut table = Records::new(out, b',');
     let header = [
         "index",
         "wnid",
@@ -33,28 +32,16 @@ pub fn write_classes(out: &mut impl Write, report: &Report) -> io::Result<()> {
         "recall",
         "f1",
     ];
-    record(&mut table, header)?;
+    table.record(header)?;
     for class in &report.per_class {
         let metrics = &class.metrics;
         let counts = [metrics.support, metrics.predicted, metrics.correct];
         let ratios = [metrics.precision, metrics.recall, metrics.f1];
         let fields = class.class.fields().into_iter();
         let fields = fields.chain(counts.iter().map(u64::to_string));
-        record(&mut table, fields.chain(ratios.iter().map(f64::to_string)))?;
+        table.record(fields.chain(ratios.iter().map(f64::to_string)))?;
     }
     table.flush()
-}
-
-/// Writes a record; a failure is the stream's own, so that a closed pipe is known as one.
-fn record<T: AsRef<[u8]>>(
-    table: &mut csv::Writer<impl Write>,
-    fields: impl IntoIterator<Item = T>,
-) -> io::Result<()> {
-    let written = table.write_record(fields);
-    written.map_err(|error| match error.into_kind() {
-        csv::ErrorKind::Io(error) => error,
-        other => io::Error::other(format!("{other:?}")),
-    })
 }
 
 /// A file for the confusion matrix.
@@ -87,7 +74,7 @@ impl Confusion {
             _ => bail!("{}: a name in .csv or .png is wanted", path.display()),
         };
         if form == Form::Table {
-            refuse_picture(path)?;
+            files::refuse_picture(path)?;
         }
         let out = Staged::new(path)?;
         Ok(Self { out, form })
@@ -108,13 +95,12 @@ impl Confusion {
         if classifier.rejection().is_some() {
             columns.push(unknown);
         }
-        let failed = |path: &Path| format!("{}: can't be written", path.display());
         let path = self.out.path().to_owned();
         match self.form {
             Form::Table => {
                 let names = names::whole(classes);
                 let written = write_matrix(&mut self.out, answers, &names, &rows, &columns);
-                written.with_context(|| failed(&path))?;
+                written.with_context(|| files::unwritable(&path))?;
             }
             Form::Picture => {
                 let occurs = occurring(answers, unknown);
@@ -134,10 +120,8 @@ impl Confusion {
                     })
                     .collect();
                 let picture = figures::confusion_matrix(&pick(&rows), &pick(&columns), &counts);
-                let mut bytes = io::Cursor::new(Vec::new());
-                picture.write_to(&mut bytes, image::ImageFormat::Png)?;
-                let written = self.out.write_all(bytes.get_ref());
-                written.with_context(|| failed(&path))?;
+                let written = self.out.write_all(&png(&picture)?);
+                written.with_context(|| files::unwritable(&path))?;
             }
         }
         self.out.finish()
@@ -158,23 +142,20 @@ fn write_matrix(
     rows: &[usize],
     columns: &[usize],
 ) -> io::Result<()> {
-    let mut table = csv::Writer::from_writer(out);
+    let mut table = Records::new(out, b',');
     let header = columns.iter().map(|&class| names[class].as_str());
-    record(&mut table, std::iter::once("true").chain(header))?;
+    table.record(std::iter::once("true").chain(header))?;
     for &truth in rows {
         let row = answers.row(truth);
         let counts = columns.iter().map(|&class| row[class].to_string());
-        record(
-            &mut table,
-            std::iter::once(names[truth].clone()).chain(counts),
-        )?;
+        table.record(std::iter::once(names[truth].clone()).chain(counts))?;
     }
     table.flush()
 }
 
 /// A file for what was answered to each picture.
 pub struct Predictions {
-    table: csv::Writer<Staged>,
+    table: Records<Staged>,
 }
 
 impl Predictions {
@@ -183,8 +164,9 @@ impl Predictions {
     /// # Errors
     /// A place that can't be written to.
     pub fn new(path: &Path) -> Result<Self> {
-        refuse_picture(path)?;
-        let mut table = csv::Writer::from_writer(Staged::new(path)?);
+        // `--predictions *.jpg` names one where a table should be.
+        files::refuse_picture(path)?;
+        let mut table = Records::new(Staged::new(path)?, b',');
         let header = [
             "path",
             "true_index",
@@ -196,7 +178,7 @@ impl Predictions {
             "rejected",
             "error",
         ];
-        record(&mut table, header)?;
+        table.record(header)?;
         Ok(Self { table })
     }
 
@@ -229,9 +211,9 @@ impl Predictions {
                 fields.push(error_field(error));
             }
         }
-        let path = answer.name.as_encoded_bytes().to_vec();
+        let path = name_bytes(&answer.name).to_vec();
         let fields = fields.into_iter().map(String::into_bytes);
-        let written = record(&mut self.table, std::iter::once(path).chain(fields));
+        let written = self.table.record(std::iter::once(path).chain(fields));
         written.context("the predictions can't be written")
     }
 
@@ -240,25 +222,8 @@ impl Predictions {
     /// # Errors
     /// What could not be written.
     pub fn finish(self) -> Result<()> {
-        let staged = self.table.into_inner().map_err(|error| error.into_error());
+        let staged = self.table.into_inner();
         let staged = staged.context("the predictions can't be written")?;
         staged.finish()
     }
-}
-
-/// `--predictions *.jpg` has a picture where a table should be.
-fn refuse_picture(path: &Path) -> Result<()> {
-    let mut start = Vec::new();
-    // Opening a pipe waits for its other end.
-    if path.is_file()
-        && let Ok(file) = std::fs::File::open(path)
-        && io::Read::read_to_end(&mut io::Read::take(file, 32), &mut start).is_ok()
-    {
-        let shown = path.display();
-        ensure!(
-            !looks_like_image(&start),
-            "{shown}: is a picture, which a table would replace"
-        );
-    }
-    Ok(())
 }

@@ -8,7 +8,7 @@ use mobilenet::metrics::Average;
 
 use super::names;
 use super::report::{PerClass, Report};
-use crate::cli::terminal::{Terminal, columns, printable, truncate};
+use crate::cli::terminal::{Terminal, columns, padded, printable, truncate};
 
 const HEADING: Style = Style::new().bold();
 
@@ -163,13 +163,6 @@ fn chosen(classes: &[PerClass], all: bool) -> (Vec<usize>, Vec<usize>, &'static 
     let best = found.split_off(found.len() - BEST);
     found.truncate(WORST);
     (found, best, "worst and best")
-}
-
-/// A name in exactly so many columns.
-fn padded(name: &str, width: usize) -> String {
-    let name = truncate(name, width);
-    let gap = " ".repeat(width.saturating_sub(columns(&name)));
-    name + &gap
 }
 
 fn confused(

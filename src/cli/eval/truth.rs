@@ -11,7 +11,7 @@ use mobilenet::UNKNOWN;
 use mobilenet::labels::{Lookup, LookupError};
 
 use crate::cli::inputs::{ClassFolders, Input, Inputs, LabelledList, STDIN, is_same_file};
-use crate::cli::terminal::printable;
+use crate::cli::terminal::{printable, printable_name};
 
 /// More wrong names than anybody reads.
 const MAX_TOLD: usize = 50;
@@ -26,8 +26,8 @@ impl Pictures {
     /// Those of a folder with a folder for each class.
     ///
     /// # Errors
-    /// What [`ClassFolders::open`] refuses; no folders; all folders that are named after no class or after
-    /// several.
+    /// What [`ClassFolders::open`] refuses; no folders; all folders that are named after no class
+    /// or after several.
     pub fn in_folders(root: &Path, lookup: &Lookup) -> Result<Self> {
         let folders = ClassFolders::open(root)?;
         ensure!(
@@ -67,7 +67,7 @@ impl Pictures {
         if list != STDIN && Path::new(list).is_file() {
             check(list, root, &mut known, outputs)?;
         }
-        let shown = printable(&list.to_string_lossy());
+        let shown = printable_name(list);
         let rows = LabelledList::open(list, root)?.map(move |row| {
             let row = row?;
             match known.truth(&row.label) {

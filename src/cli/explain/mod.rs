@@ -4,13 +4,11 @@ mod json;
 mod terminal;
 
 use std::ffi::OsString;
-use std::io::{self, Cursor, IsTerminal, Write};
-use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::io::{self, IsTerminal, Write};
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, ensure};
 use clap::Args;
-use image::ImageFormat;
 use mobilenet::error::ImageError;
 use mobilenet::explain::{ClassMap, Explainer};
 use mobilenet::figures::{ClassPanel, class_maps};
@@ -19,11 +17,11 @@ use mobilenet::pixels::{DecodeOptions, Region, RgbImage, decode};
 use mobilenet::{Classifier, UNKNOWN, top_outputs};
 
 use super::inputs::Input;
-use super::options::{LabelOptions, Network, NetworkOptions, refuse_same};
+use super::options::{LabelOptions, Network, NetworkOptions};
+use super::output::png;
 use super::pipeline::Model;
-use super::staged::Staged;
-use super::terminal::{Terminal, printable};
-use super::{Global, Outcome, note};
+use super::terminal::{Terminal, printable_name};
+use super::{Global, Outcome, files, note};
 
 /// Show where in a picture a class is seen: the class activation map, exactly
 ///
@@ -87,7 +85,9 @@ pub fn run(arguments: &Arguments, global: Global) -> Result<Outcome> {
     if let Some(path) = &arguments.output {
         arguments.check_output(path)?;
     }
-    let network = arguments.network.open(global)?;
+    let network = arguments
+        .network
+        .open(arguments.file().as_slice(), global)?;
     let classifier = network.classifier(&arguments.labels)?;
     let outputs = arguments.outputs(&classifier)?;
     let input = Input::named(&arguments.image);
@@ -95,7 +95,7 @@ pub fn run(arguments: &Arguments, global: Global) -> Result<Outcome> {
     let answer = match answer(&input, &network, &classifier, &outputs, top_k)? {
         Ok(answer) => answer,
         Err(error) => {
-            let name = printable(&input.name.to_string_lossy());
+            let name = printable_name(&input.name);
             if !(arguments.json && global.quiet) {
                 note(&format!("{name}: {error}"));
             }
@@ -109,11 +109,7 @@ pub fn run(arguments: &Arguments, global: Global) -> Result<Outcome> {
         let drawn = arguments.draw(&answer)?;
         match path.as_os_str() == "-" {
             true => io::stdout().write_all(&drawn)?,
-            false => {
-                let mut staged = Staged::new(path)?;
-                staged.write_all(&drawn)?;
-                staged.finish()?;
-            }
+            false => files::write(path, &drawn)?,
         }
     }
     match (arguments.json, &arguments.output) {
@@ -157,16 +153,9 @@ impl Arguments {
             .collect();
         let side = self.max_side.map_or(usual, usize::from);
         let remark = answer.remark();
-        let drawn = class_maps(
-            &answer.picture,
-            answer.region,
-            &panels,
-            side,
-            remark.as_deref(),
-        );
-        let mut png = Cursor::new(Vec::new());
-        drawn.write_to(&mut png, ImageFormat::Png)?;
-        Ok(png.into_inner())
+        let (picture, region) = (&answer.picture, answer.region);
+        let drawn = class_maps(picture, region, &panels, side, remark.as_deref());
+        Ok(png(&drawn)?)
     }
 
     /// Refuses an output that is no place for a PNG, before anything is done.
@@ -191,9 +180,16 @@ impl Arguments {
             !other.iter().any(|name| extension == *name),
             "{named}: what is written is a PNG, so its name should end in .png"
         );
-        refuse_same(Some(Path::new(&self.image)), path)?;
-        refuse_same(self.labels.file(), path)?;
-        self.network.protect(path)
+        files::check(path)?;
+        let image = Path::new(&self.image);
+        files::protect(&[path], self.labels.file().into_iter().chain([image]))
+    }
+
+    /// The file that is written; stdout is none.
+    fn file(&self) -> Option<&Path> {
+        self.output
+            .as_deref()
+            .filter(|path| path.as_os_str() != "-")
     }
 }
 
@@ -221,15 +217,10 @@ fn answer(
     };
     let recipe = classifier.preprocessing();
     // As `classify` sees it, and as it is.
-    let read = || {
-        let bytes = input.read(&full)?;
-        Ok((
-            recipe.read(&bytes, &network.decode)?,
-            decode(&bytes, &full)?,
-        ))
-    };
-    let read = catch_unwind(AssertUnwindSafe(read));
-    let (prepared, picture) = match read.unwrap_or_else(|_| Err(ImageError::decoder_failed())) {
+    let read = input.decode(&full, |bytes| {
+        Ok((recipe.read(bytes, &network.decode)?, decode(bytes, &full)?))
+    });
+    let (prepared, picture) = match read {
         Ok(read) => read,
         Err(error) => return Ok(Err(error)),
     };

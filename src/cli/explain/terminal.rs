@@ -6,11 +6,10 @@ use std::io::{self, Write};
 use anstyle::Style;
 use mobilenet::explain::ClassMap;
 use mobilenet::figures::{overlay, shared_range};
-use mobilenet::pixels::Region;
 
 use super::Answer;
 use crate::cli::environment;
-use crate::cli::terminal::{Terminal, printable, truncate};
+use crate::cli::terminal::{Terminal, printable, printable_name, truncate};
 
 /// Columns and lines that a picture takes at most.
 const COLUMNS: usize = 80;
@@ -30,7 +29,7 @@ pub fn write(name: &OsStr, answer: &Answer, terminal: Terminal) -> io::Result<()
 
 fn render(name: &OsStr, answer: &Answer, terminal: Terminal, any_colour: bool) -> String {
     let room = terminal.width.unwrap_or(usize::MAX);
-    let name = printable(&name.to_string_lossy());
+    let name = printable_name(name);
     let mut lines = vec![terminal.paint(Style::new().bold(), &name)];
     let say = |lines: &mut Vec<String>, line: &str| lines.push(truncate(line, room));
     if let Some(remark) = answer.remark() {
@@ -118,12 +117,7 @@ fn plain(
         columns as f64 / f64::from(width),
         rows as f64 / f64::from(height),
     );
-    let region = Region {
-        left: answer.region.left * scale.0,
-        top: answer.region.top * scale.1,
-        width: answer.region.width * scale.0,
-        height: answer.region.height * scale.1,
-    };
+    let region = answer.region.scaled(scale);
     for line in map.spread(region, (columns, rows)).chunks(columns) {
         let character = |value: &Option<f32>| match value {
             Some(value) => {
@@ -160,7 +154,7 @@ fn palette(colour: [u8; 3]) -> u8 {
 #[cfg(test)]
 mod tests {
     use mobilenet::labels::Class;
-    use mobilenet::pixels::RgbImage;
+    use mobilenet::pixels::{Region, RgbImage};
 
     use super::*;
     use crate::cli::terminal::columns;

@@ -3,7 +3,7 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context, Result, ensure};
+use anyhow::{Context, Result, bail, ensure};
 
 use super::{Input, walk};
 
@@ -84,8 +84,33 @@ impl Labelled {
         })
     }
 
+    /// The same to learn from: of at least two classes, with at least one picture each.
+    ///
+    /// # Errors
+    /// As [`open`](Self::open), a single class, or classes without pictures.
+    pub fn open_to_learn(root: &Path) -> Result<Self> {
+        let labelled = Self::open(root)?;
+        let folder = root.display();
+        if let [class] = labelled.classes.as_slice() {
+            bail!(
+                "{folder}: {class} is its only folder, and one class alone can't be learned: at \
+                 least two are needed; add a folder of pictures that show something else"
+            );
+        }
+        let counts = labelled.counts();
+        let counts = labelled.classes.iter().zip(&counts);
+        let empty = counts.filter(|(_, count)| **count == 0);
+        let empty: Vec<&str> = empty.map(|(class, _)| class.as_str()).collect();
+        ensure!(
+            empty.is_empty(),
+            "{folder}: no pictures in {}; add some, or remove the folder",
+            empty.join(", ")
+        );
+        Ok(labelled)
+    }
+
     /// How many pictures each class has.
-    pub fn counts(&self) -> Vec<usize> {
+    fn counts(&self) -> Vec<usize> {
         let mut counts = vec![0; self.classes.len()];
         for (_, class) in &self.pictures {
             counts[*class] += 1;

@@ -12,6 +12,7 @@ use std::borrow::Cow;
 use std::ffi::{OsStr, OsString};
 use std::fs::File;
 use std::io;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
 
@@ -25,6 +26,7 @@ pub use file_id::{FileId, is_same_file};
 pub use labelled::{ClassFolders, Labelled};
 pub use labelled_list::LabelledList;
 pub use shard::Shard;
+pub use walk::has_known_signature;
 
 /// The name of the bytes on stdin.
 pub const STDIN: &str = "-";
@@ -250,7 +252,7 @@ impl Input {
     }
 
     /// Its bytes, within the limit on a file's size. They can be had again.
-    pub fn read(&self, options: &DecodeOptions) -> Result<Cow<'_, [u8]>, ImageError> {
+    fn read(&self, options: &DecodeOptions) -> Result<Cow<'_, [u8]>, ImageError> {
         match &self.content {
             Content::File => read(File::open(Path::new(&self.name))?, options).map(Cow::Owned),
             Content::Stdin(bytes) => {
@@ -261,5 +263,16 @@ impl Input {
             }
             Content::Missing(error) => Err(error.clone()),
         }
+    }
+
+    /// What a decoder makes of its bytes. A defect of the decoder costs this picture, and no other.
+    pub fn decode<T>(
+        &self,
+        options: &DecodeOptions,
+        decode: impl FnOnce(&[u8]) -> Result<T, ImageError>,
+    ) -> Result<T, ImageError> {
+        let bytes = self.read(options)?;
+        let decoded = catch_unwind(AssertUnwindSafe(|| decode(&bytes)));
+        decoded.unwrap_or_else(|_| Err(ImageError::decoder_failed()))
     }
 }

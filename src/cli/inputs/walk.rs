@@ -74,8 +74,8 @@ fn has_known_extension(path: &Path) -> bool {
     extension.is_some_and(|e| EXTENSIONS.iter().any(|known| e.eq_ignore_ascii_case(known)))
 }
 
-/// A file that can't be read has none.
-fn has_known_signature(path: &Path) -> bool {
+/// Whether a file begins as a picture does. One that can't be read does not.
+pub fn has_known_signature(path: &Path) -> bool {
     let mut start = Vec::new();
     let read = File::open(path).and_then(|file| file.take(SIGNATURE_BYTES).read_to_end(&mut start));
     read.is_ok() && looks_like_image(&start)

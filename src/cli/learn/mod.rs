@@ -3,14 +3,13 @@
 mod report;
 mod views;
 
-use std::fs::File;
 use std::io::{self, Write};
 use std::ops::ControlFlow;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use anyhow::{Context, Result, bail, ensure};
+use anyhow::{Context, Result, ensure};
 use clap::Args;
 use mobilenet::learn::{Example, LearnOptions, Learned, learn_until};
 use mobilenet::weights::Checkpoint;
@@ -19,12 +18,11 @@ use self::report::Report;
 use self::views::Views;
 use super::inputs::{Input, Labelled};
 use super::interrupt::Interrupt;
-use super::options::{Network, NetworkOptions, ReportOptions, refuse_same};
-use super::output::is_picture;
+use super::options::{Network, NetworkOptions, ReportOptions, tell_assumed};
 use super::progress::Waiting;
 use super::session::{Session, Tally};
 use super::terminal::{Terminal, printable};
-use super::{Global, Outcome, note};
+use super::{Global, Outcome, files, note};
 
 /// Learn classes of your own from a folder of pictures for each
 ///
@@ -87,28 +85,6 @@ impl Arguments {
             ..LearnOptions::default()
         }
     }
-
-    /// The pictures, of at least two classes with at least one each.
-    fn pictures(&self) -> Result<Labelled> {
-        let labelled = Labelled::open(&self.folder)?;
-        let folder = self.folder.display();
-        if let [class] = labelled.classes.as_slice() {
-            bail!(
-                "{folder}: {class} is its only folder, and one class alone can't be learned; \
-                 add a folder of pictures that show something else"
-            );
-        }
-        let counts = labelled.counts();
-        let counts = labelled.classes.iter().zip(&counts);
-        let empty = counts.filter(|(_, count)| **count == 0);
-        let empty: Vec<&str> = empty.map(|(class, _)| class.as_str()).collect();
-        ensure!(
-            empty.is_empty(),
-            "{folder}: no pictures in {}; add some, or remove the folder",
-            empty.join(", ")
-        );
-        Ok(labelled)
-    }
 }
 
 /// What was embedded.
@@ -121,13 +97,14 @@ struct Embedded {
 pub fn run(arguments: &Arguments, global: Global) -> Result<Outcome> {
     // First, because it is quick to fail.
     let output = arguments.output.as_path();
-    check_output(output)?;
-    let labelled = arguments.pictures()?;
-    arguments.network.protect(output)?;
-    let network = arguments.network.open(global)?;
-    // It may have been found in a folder or in the cache.
-    refuse_same(Some(network.checkpoint.path()), output)?;
-    let Labelled { classes, pictures } = labelled;
+    ensure!(
+        output.as_os_str() != "-",
+        "the report goes to stdout, and the checkpoint needs a file: -o FILE"
+    );
+    files::refuse_picture(output)?;
+    files::check(output)?;
+    let Labelled { classes, pictures } = Labelled::open_to_learn(&arguments.folder)?;
+    let network = arguments.network.open(&[output], global)?;
     let interrupt = Interrupt::watch();
     let embedded = embed(&network, pictures, !arguments.no_mirror, global)?;
     if embedded.tally.interrupted || interrupt.happened() {
@@ -169,43 +146,6 @@ pub fn run(arguments: &Arguments, global: Global) -> Result<Outcome> {
         0 => Outcome::Complete,
         _ => Outcome::Incomplete,
     })
-}
-
-/// Refuses an output that can't be written, before anything takes long.
-fn check_output(output: &Path) -> Result<()> {
-    let file = |e: &str| format!("{}: {e}", output.display());
-    ensure!(
-        output.as_os_str() != "-",
-        "the report goes to stdout, and the checkpoint needs a file: -o FILE"
-    );
-    ensure!(!output.is_dir(), file("is a folder; name a file"));
-    ensure!(
-        !is_picture(output),
-        file("is a picture, which the checkpoint would replace")
-    );
-    let denied = |reason| mobilenet::Error::Io {
-        path: output.into(),
-        reason,
-    };
-    if output.exists() {
-        return Ok(File::options()
-            .append(true)
-            .open(output)
-            .map(drop)
-            .map_err(denied)?);
-    }
-    let folder = match output.parent() {
-        Some(folder) if !folder.as_os_str().is_empty() => folder,
-        _ => Path::new("."),
-    };
-    let named = folder.display();
-    ensure!(
-        folder.is_dir(),
-        file(&format!("there is no folder {named}"))
-    );
-    // Without the temporary name that the crate puts into its errors.
-    let found = tempfile::tempfile_in(folder).map_err(|e| e.kind().into());
-    Ok(found.map(drop).map_err(denied)?)
 }
 
 /// Embeds the pictures; those that can't be read are told and left out.
@@ -262,15 +202,7 @@ fn checkpoint(network: &Network, learned: &Learned, classes: &[String]) -> Resul
 
 /// Says what could not be done, or is not known.
 fn tell_doubts(network: &Network, learned: &Learned, classes: &[String], options: &LearnOptions) {
-    let assumed = network.checkpoint.assumed();
-    if !assumed.is_empty() {
-        note(&format!(
-            "{}: it does not state its {}; taken to be as in the published checkpoints \
-             (--size, --activation)",
-            network.checkpoint.path().display(),
-            assumed.join(" and ")
-        ));
-    }
+    tell_assumed(&network.checkpoint);
     let Some(held_out) = &learned.report.held_out else {
         return note(
             "no class has two different pictures, so none can be held out: how well they are told \

@@ -8,7 +8,8 @@ use mobilenet::Rejection;
 use mobilenet::learn::{ClassReport, HeldOut, LearnOptions, Learned, PathPoint};
 use serde::Serialize;
 
-use crate::cli::terminal::{columns, printable, truncate};
+use crate::cli::output::write_report;
+use crate::cli::terminal::{columns, padded, printable, truncate};
 
 /// Pairs of classes that are told.
 const CONFUSIONS: usize = 3;
@@ -113,8 +114,7 @@ impl Report<'_> {
             embedding_seconds: self.embedding.as_secs_f64(),
             fitting_seconds: self.fitting.as_secs_f64(),
         };
-        serde_json::to_writer_pretty(&mut *out, &object).map_err(io::Error::from)?;
-        writeln!(out)
+        write_report(out, &object)
     }
 
     fn class<'a>(&self, label: &'a str, class: &ClassReport) -> ClassObject<'a> {
@@ -169,9 +169,8 @@ impl Report<'_> {
         let longest = labels.iter().map(|label| columns(label)).max();
         let column = longest.unwrap_or(0).clamp("class".len(), room);
         let mut line = |label: &str, pictures: &str, recall: &str, rejected: &str| {
-            let label = truncate(label, column);
-            let gap = " ".repeat(column - columns(&label));
-            let line = format!("{label}{gap}  {pictures:>8}  {recall:>7}  {rejected:>8}");
+            let label = padded(label, column);
+            let line = format!("{label}  {pictures:>8}  {recall:>7}  {rejected:>8}");
             writeln!(out, "{}", line.trim_end())
         };
         let share = |share: Option<f64>| {

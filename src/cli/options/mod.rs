@@ -9,8 +9,8 @@ mod run;
 mod view;
 
 pub use labels::LabelOptions;
-pub use model::{ActivationName, ModelOptions};
-pub use network::{Network, NetworkOptions, Provenance, refuse_same};
+pub use model::{ActivationName, ModelOptions, tell_assumed};
+pub use network::{Network, NetworkOptions, Provenance};
 pub use pictures::{PictureOptions, parse_probability};
 pub use report::ReportOptions;
 pub use run::{DTypeName, RunOptions, Running, default_threads};

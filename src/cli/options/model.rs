@@ -199,6 +199,19 @@ impl ModelOptions {
     }
 }
 
+/// Says what a checkpoint leaves open, before another one is made of it that states it.
+pub fn tell_assumed(checkpoint: &Checkpoint) {
+    let assumed = checkpoint.assumed();
+    if !assumed.is_empty() {
+        note(&format!(
+            "{}: it does not state its {}; taken to be as in the published checkpoints \
+             (--size, --activation)",
+            checkpoint.path().display(),
+            assumed.join(" and ")
+        ));
+    }
+}
+
 fn join(values: &[impl std::fmt::Debug]) -> String {
     let values = values.iter().map(|v| format!("{v:?}"));
     values.collect::<Vec<_>>().join(", ")

@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use anyhow::{Result, ensure};
+use anyhow::Result;
 use clap::Args;
 use mobilenet::labels::Labels;
 use mobilenet::pixels::{DecodeOptions, Preprocessing};
@@ -12,9 +12,8 @@ use mobilenet::{Classifier, Embedder};
 use serde::Serialize;
 
 use super::{LabelOptions, ModelOptions, RunOptions, Running, ViewOptions};
-use crate::cli::Global;
-use crate::cli::inputs::is_same_file;
 use crate::cli::pipeline::{Model, Pipeline};
+use crate::cli::{Global, files};
 
 /// What a command needs that shows pictures to a network.
 #[derive(Debug, Clone, Args)]
@@ -39,10 +38,16 @@ pub struct Network {
 }
 
 impl NetworkOptions {
-    /// Opens the device and finds the checkpoint.
-    pub fn open(&self, global: Global) -> Result<Network> {
+    /// Opens the device and finds the checkpoint. `outputs` are the files that the command will
+    /// write.
+    ///
+    /// # Errors
+    /// A device or a checkpoint that can't be had, or is one of the outputs.
+    pub fn open(&self, outputs: &[&Path], global: Global) -> Result<Network> {
         let running = self.run.start(global)?;
         let checkpoint = self.model.load(global)?;
+        // Not what was named: that may be a folder, or nothing at all for one in the cache.
+        files::protect(outputs, [checkpoint.path()])?;
         Ok(Network {
             preprocessing: self.view.preprocessing(checkpoint.preprocessing()),
             decode: self.view.decode(),
@@ -50,27 +55,6 @@ impl NetworkOptions {
             running,
         })
     }
-
-    /// Refuses an output that would replace what is read.
-    ///
-    /// # Errors
-    /// It is the checkpoint.
-    pub fn protect(&self, output: &Path) -> Result<()> {
-        refuse_same(self.model.weights.as_deref(), output)
-    }
-}
-
-/// Refuses an output that would replace a file that is read.
-///
-/// # Errors
-/// They are the same file.
-pub fn refuse_same(read: Option<&Path>, output: &Path) -> Result<()> {
-    if let Some(read) = read {
-        let same = is_same_file(read, output);
-        let (read, output) = (read.display(), output.display());
-        ensure!(!same, "{output}: it would replace {read}, which is read");
-    }
-    Ok(())
 }
 
 impl Network {

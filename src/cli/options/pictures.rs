@@ -2,11 +2,12 @@
 
 use std::path::Path;
 
-use anyhow::{Result, ensure};
+use anyhow::Result;
 use clap::Args;
 
-use super::NetworkOptions;
-use crate::cli::inputs::{Inputs, Shard, Sources, is_same_file};
+use super::{Network, NetworkOptions};
+use crate::cli::inputs::{Inputs, Shard, Sources};
+use crate::cli::{Global, files};
 
 /// What a command needs that classifies pictures.
 #[derive(Debug, Clone, Args)]
@@ -24,20 +25,13 @@ pub struct PictureOptions {
 }
 
 impl PictureOptions {
-    /// Refuses an output that would replace what is read.
+    /// Opens the network. `outputs` are the files that the command will write.
     ///
     /// # Errors
-    /// It is one of the files that are named.
-    pub fn protect(&self, output: &Path) -> Result<()> {
-        for named in self.sources.files() {
-            let same = is_same_file(named, output);
-            let (named, output) = (named.display(), output.display());
-            ensure!(
-                !same,
-                "{output}: the answers would replace {named}, which is read"
-            );
-        }
-        self.network.protect(output)
+    /// As [`NetworkOptions::open`], or one of the files that are named is an output.
+    pub fn open(&self, outputs: &[&Path], global: Global) -> Result<Network> {
+        files::protect(outputs, self.sources.files())?;
+        self.network.open(outputs, global)
     }
 
     /// The pictures.

@@ -9,9 +9,8 @@ use mobilenet::similarity::Group;
 use serde::Serialize;
 
 use super::row::Records;
-use super::target::buffered;
-use super::{Format, FormatOptions, PathKeys, name_bytes};
-use crate::cli::terminal::{Terminal, printable};
+use super::{Format, FormatOptions, PathKeys, buffered, name_bytes};
+use crate::cli::terminal::{Terminal, printable_name};
 
 /// Arguments of the output.
 #[derive(Debug, Clone, Args)]
@@ -156,9 +155,7 @@ impl Paths {
 
     fn path(&mut self, name: &OsStr) -> io::Result<()> {
         match self.readable {
-            true => self
-                .out
-                .write_all(printable(&name.to_string_lossy()).as_bytes())?,
+            true => self.out.write_all(printable_name(name).as_bytes())?,
             false => self.out.write_all(name_bytes(name))?,
         }
         self.end()

@@ -1,5 +1,6 @@
 //! The answers of `classify`, one file a format; `row` is what the rows of other commands have
-//! in common with them, `vectors` are those of `embed`, `alike` those of `similar`.
+//! in common with them, `vectors` are those of `embed`, `alike` those of `similar`; and how any
+//! report becomes JSON, any picture a PNG.
 
 mod alike;
 mod json;
@@ -7,25 +8,25 @@ mod options;
 mod resume;
 mod row;
 mod table;
-mod target;
 mod text;
 mod vectors;
 
 use std::ffi::OsStr;
-use std::io::{self, Write};
+use std::io::{self, BufWriter, Cursor, Write};
 use std::path::Path;
 
 use clap::ValueEnum;
 use mobilenet::Prediction;
 use mobilenet::error::ImageError;
+use mobilenet::pixels::RgbImage;
+use serde::Serialize;
 
 use super::options::Provenance;
 use super::terminal::Terminal;
 pub use alike::{AlikeOptions, write_groups, write_nearest};
 pub use options::{FormatOptions, OutputOptions};
-use row::name_bytes;
-pub use row::{ErrorKeys, PathKeys, error_field};
-pub use target::is_picture;
+pub use row::name_bytes;
+pub use row::{ErrorKeys, PathKeys, Records, error_field};
 pub use vectors::{End, Made, VectorFormat, VectorOptions};
 
 /// `--format` of `classify`.
@@ -74,6 +75,25 @@ pub trait RowWriter {
     fn end(&mut self) -> io::Result<()> {
         Ok(())
     }
+}
+
+/// A buffer that holds any row, so that a row is written at once: several processes may share a
+/// pipe.
+fn buffered<W: Write>(out: W) -> BufWriter<W> {
+    BufWriter::with_capacity(1 << 18, out)
+}
+
+/// Writes a report as indented JSON.
+pub fn write_report(out: &mut impl Write, report: &impl Serialize) -> io::Result<()> {
+    serde_json::to_writer_pretty(&mut *out, report)?;
+    writeln!(out)
+}
+
+/// A picture as the bytes of a PNG.
+pub fn png(picture: &RgbImage) -> Result<Vec<u8>, image::ImageError> {
+    let mut bytes = Cursor::new(Vec::new());
+    picture.write_to(&mut bytes, image::ImageFormat::Png)?;
+    Ok(bytes.into_inner())
 }
 
 /// The writer of a format.

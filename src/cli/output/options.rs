@@ -8,8 +8,8 @@ use anyhow::{Context, Result, ensure};
 use clap::Args;
 
 use super::resume::Earlier;
-use super::target::{buffered, create};
-use super::{Format, RowWriter, writer};
+use super::{Format, RowWriter, buffered, writer};
+use crate::cli::files;
 use crate::cli::terminal::Terminal;
 
 /// The form of the answers.
@@ -91,7 +91,7 @@ impl OutputOptions {
                 return reopen(path, format, top_k).with_context(failed);
             }
         }
-        let out = buffered(create(path)?);
+        let out = buffered(files::create(path)?);
         Ok(begun(writer(format, out, Terminal::none()))?)
     }
 

@@ -87,4 +87,9 @@ impl<W: Write> Records<W> {
     pub fn flush(&mut self) -> io::Result<()> {
         self.0.flush()
     }
+
+    /// What they were written to, flushed.
+    pub fn into_inner(self) -> io::Result<W> {
+        self.0.into_inner().map_err(|error| error.into_error())
+    }
 }

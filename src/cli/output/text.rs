@@ -5,8 +5,8 @@ use std::io::{self, Write};
 use anstyle::{AnsiColor, Style};
 use mobilenet::Prediction;
 
-use super::super::terminal::{Terminal, columns, printable, truncate};
 use super::{Row, RowWriter};
+use crate::cli::terminal::{Terminal, columns, padded, printable, printable_name};
 
 const NAME: Style = Style::new().bold();
 const SCORE: Style = AnsiColor::Green.on_default();
@@ -33,13 +33,12 @@ impl<W: Write> Text<W> {
         let Some(width) = self.terminal.width else {
             return writeln!(self.out, "  {score}  {label}");
         };
-        let label = truncate(&label, label_width);
-        let gap = " ".repeat(label_width - columns(&label));
+        let label = padded(&label, label_width);
         let room = width.saturating_sub(SCORE_WIDTH + label_width + 2);
         let bar = bar(prediction.score, room.min(BAR_WIDTH));
         let score = self.terminal.paint(SCORE, &score);
         let bar = self.terminal.paint(BAR, &bar);
-        writeln!(self.out, "  {score}  {label}{gap}  {bar}")
+        writeln!(self.out, "  {score}  {label}  {bar}")
     }
 }
 
@@ -49,7 +48,7 @@ impl<W: Write> RowWriter for Text<W> {
         let Ok(predictions) = row.answer else {
             return Ok(());
         };
-        let name = printable(&row.name.to_string_lossy());
+        let name = printable_name(row.name);
         let name = self.terminal.paint(NAME, &name);
         writeln!(self.out, "{name}")?;
         let room = self.terminal.width.unwrap_or(usize::MAX);

@@ -5,7 +5,6 @@ mod model;
 mod ordered;
 
 use std::ffi::OsString;
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::thread;
 
@@ -115,14 +114,11 @@ impl Pipeline {
     }
 
     fn prepare(&self, input: &Input, options: &DecodeOptions) -> Result<Prepared, ImageError> {
-        let bytes = input.read(options)?;
         let recipe = self.model.preprocessing();
-        let read = || {
-            let _share = self.budget.take(pixels_of(&bytes));
-            recipe.read(&bytes, options)
-        };
-        // A defect of a decoder costs its picture, and no other.
-        catch_unwind(AssertUnwindSafe(read)).unwrap_or_else(|_| Err(ImageError::decoder_failed()))
+        input.decode(options, |bytes| {
+            let _share = self.budget.take(pixels_of(bytes));
+            recipe.read(bytes, options)
+        })
     }
 
     /// Runs the network over what is ready of `pictures`, up to `batch` at a time, while the

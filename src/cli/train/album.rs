@@ -1,11 +1,10 @@
 //! The pictures of a command line: read, told what can't be, divided.
 
 use std::collections::BTreeMap;
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
 use std::sync::Arc;
 
-use anyhow::{Context, Result, bail, ensure};
+use anyhow::{Context, Result, ensure};
 use mobilenet::error::ImageError;
 use mobilenet::pixels::{DecodeOptions, Preprocessing, RgbImage, decode_shrunk};
 use mobilenet::train::{Pictures, split};
@@ -17,7 +16,7 @@ use super::Arguments;
 use crate::cli::inputs::{Input, Labelled};
 use crate::cli::interrupt::Interrupt;
 use crate::cli::progress::Pictures as Bar;
-use crate::cli::terminal::printable;
+use crate::cli::terminal::{printable, printable_name};
 use crate::cli::{Global, note};
 
 /// Bytes of pictures that are kept in memory. More are read again in each epoch.
@@ -60,15 +59,9 @@ impl Found {
     /// Looks for the pictures.
     ///
     /// # Errors
-    /// Folders that can't be read, fewer than two classes, or one in `--validation-dir` that there
-    /// is none of.
+    /// As [`Labelled::open_to_learn`], or a class in `--validation-dir` that there is none of.
     pub fn open(arguments: &Arguments) -> Result<Self> {
-        let root = &arguments.pictures;
-        let Labelled { classes, pictures } = Labelled::open(root)?;
-        if let [class] = classes.as_slice() {
-            let root = root.display();
-            bail!("{root}: it has one class, {class:?}; at least two folders are needed");
-        }
+        let Labelled { classes, pictures } = Labelled::open_to_learn(&arguments.pictures)?;
         let test = match &arguments.validation_dir {
             Some(folder) => Some(of_classes(folder, &classes)?),
             None => None,
@@ -78,6 +71,12 @@ impl Found {
             learn: pictures,
             test,
         })
+    }
+
+    /// The pictures' files.
+    pub fn files(&self) -> impl Iterator<Item = &Path> {
+        let all = self.learn.iter().chain(self.test.iter().flatten());
+        all.map(|(input, _)| Path::new(&input.name))
     }
 }
 
@@ -185,11 +184,9 @@ fn pictures(
 
 /// Reads a picture, and takes the digest of its bytes.
 fn read(input: &Input, limits: &DecodeOptions, decode: &Decode) -> Decoded<([u8; 32], RgbImage)> {
-    let bytes = input.read(limits)?;
-    // A defect of a decoder costs its picture, and no other.
-    let decoded = catch_unwind(AssertUnwindSafe(|| decode(&bytes)));
-    let picture = decoded.unwrap_or_else(|_| Err(ImageError::decoder_failed()))?;
-    Ok((Sha256::digest(&bytes).into(), picture))
+    input.decode(limits, |bytes| {
+        Ok((Sha256::digest(bytes).into(), decode(bytes)?))
+    })
 }
 
 /// Pictures that can be read, by their places among all.
@@ -250,7 +247,7 @@ impl Reading<'_> {
                     }
                     Err(error) => {
                         self.failed += 1;
-                        let name = printable(&name.to_string_lossy());
+                        let name = printable_name(name);
                         let message = printable(&error.message);
                         bar.above(|| note(&format!("{name}: {message}; left out")));
                     }

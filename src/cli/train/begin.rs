@@ -1,15 +1,56 @@
 //! What training begins with.
 
+use std::path::PathBuf;
+
 use anyhow::{Result, ensure};
 use candle_core::Tensor;
+use clap::Args;
 use mobilenet::model::{Config, validate_size};
 use mobilenet::pixels::Preprocessing;
 use mobilenet::train::initial_tensors;
 use mobilenet::weights::Checkpoint;
 
-use super::{Arguments, NetworkOptions};
+use super::Arguments;
 use crate::cli::Global;
-use crate::cli::options::ModelOptions;
+use crate::cli::options::{ActivationName, ModelOptions};
+
+/// Which network, and what it begins with.
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Network")]
+pub struct BeginOptions {
+    /// Width multiplier [default: 1.0, or the checkpoint's]
+    #[arg(long, value_name = "ALPHA")]
+    alpha: Option<f64>,
+
+    /// Side of the network's input in pixels, from 32 [default: 224, or the checkpoint's]
+    #[arg(long, value_name = "PIXELS")]
+    size: Option<usize>,
+
+    /// The paper's shallow variant, without blocks 7 to 11
+    #[arg(long, conflicts_with_all = ["weights", "pretrained"])]
+    shallow: bool,
+
+    /// The activation [default: relu6, or the checkpoint's]
+    #[arg(long, value_name = "NAME")]
+    activation: Option<ActivationName>,
+
+    /// Begin with a checkpoint, of any form that classify takes; where the classes are others, its
+    /// classifier is begun anew
+    #[arg(long, value_name = "PATH")]
+    pub weights: Option<PathBuf>,
+
+    /// Begin with the published weights for --alpha and --size
+    #[arg(long, conflicts_with = "weights")]
+    pub pretrained: bool,
+
+    /// Leave the stem and the first N blocks (of 13) as they are
+    #[arg(long, value_name = "N", default_value_t = 0)]
+    pub freeze: usize,
+
+    /// Use no network at all (also HF_HUB_OFFLINE=1)
+    #[arg(long)]
+    offline: bool,
+}
 
 /// What training begins with.
 pub struct Beginning {
@@ -17,6 +58,8 @@ pub struct Beginning {
     pub checkpoint: Checkpoint,
     /// Of the file that it is from, if it is from one.
     pub sha256: Option<String>,
+    /// That file.
+    pub file: Option<PathBuf>,
 }
 
 impl Beginning {
@@ -26,7 +69,7 @@ impl Beginning {
     /// # Errors
     /// Settings that no network can be built with, or a checkpoint that can't be had.
     pub fn new(arguments: &Arguments, classes: &[String], global: Global) -> Result<Self> {
-        let NetworkOptions {
+        let BeginOptions {
             alpha,
             size,
             shallow,
@@ -62,6 +105,7 @@ impl Beginning {
             return Ok(Self {
                 checkpoint,
                 sha256: None,
+                file: None,
             });
         }
         let found = match pretrained {
@@ -73,7 +117,7 @@ impl Beginning {
             "{}: its batch norm is folded into its convolutions, and can't be trained",
             found.path().display()
         );
-        let sha256 = found.sha256();
+        let (sha256, file) = (found.sha256(), found.path().to_owned());
         let recipe = arguments.view.preprocessing(found.preprocessing());
         let labels = found.labels();
         let labels = labels.as_ref().map_or(&[][..], |labels| labels.classes());
@@ -99,6 +143,7 @@ impl Beginning {
         Ok(Self {
             checkpoint: found.with_preprocessing(recipe)?,
             sha256,
+            file: Some(file),
         })
     }
 }

@@ -1,16 +1,11 @@
 //! Loss and accuracy over the epochs, as a picture.
 
-use std::io::Cursor;
-
-use anyhow::Result;
 use mobilenet::figures::{Curve, Panel, curves};
+use mobilenet::pixels::RgbImage;
 use mobilenet::train::Epoch;
 
-/// A PNG of them.
-///
-/// # Errors
-/// It can't be encoded.
-pub fn png(epochs: &[Epoch]) -> Result<Vec<u8>> {
+/// Draws them.
+pub fn draw(epochs: &[Epoch]) -> RgbImage {
     let panel =
         |title: &str, trained: &dyn Fn(&Epoch) -> f64, tested: &dyn Fn(&Epoch) -> Option<f64>| {
             let at = |epoch: &Epoch| epoch.epoch as f64;
@@ -34,13 +29,10 @@ pub fn png(epochs: &[Epoch]) -> Result<Vec<u8>> {
             }
         };
     let percent = |share: f64| 100.0 * share;
-    let image = curves(&[
+    curves(&[
         panel("loss", &|e| e.train_loss, &|e| e.validation_loss),
         panel("accuracy in %", &|e| percent(e.train_accuracy), &|e| {
             e.validation_accuracy.map(percent)
         }),
-    ]);
-    let mut bytes = Cursor::new(Vec::new());
-    image.write_to(&mut bytes, image::ImageFormat::Png)?;
-    Ok(bytes.into_inner())
+    ])
 }

@@ -15,11 +15,11 @@ use mobilenet::device::DeviceChoice;
 use mobilenet::train::{Augmentation, Settings, Trainer};
 
 use self::album::{Album, Found};
-use self::begin::Beginning;
+use self::begin::{BeginOptions, Beginning};
 use self::outputs::Outputs;
 use self::report::Report;
 use super::interrupt::Interrupt;
-use super::options::{ActivationName, DTypeName, RunOptions, ViewOptions};
+use super::options::{DTypeName, RunOptions, ViewOptions};
 use super::{Global, Outcome, note};
 
 /// Train a network on pictures of your own, all of its layers
@@ -137,7 +137,7 @@ pub struct Arguments {
     colour: f64,
 
     #[command(flatten)]
-    network: NetworkOptions,
+    network: BeginOptions,
 
     #[command(flatten)]
     view: ViewOptions,
@@ -155,44 +155,6 @@ pub struct Arguments {
     #[arg(short = 'j', long, value_name = "N", help_heading = "Running",
           value_parser = clap::value_parser!(u16).range(1..=1024))]
     threads: Option<u16>,
-}
-
-/// Which network, and what it begins with.
-#[derive(Debug, Args)]
-#[command(next_help_heading = "Network")]
-struct NetworkOptions {
-    /// Width multiplier [default: 1.0, or the checkpoint's]
-    #[arg(long, value_name = "ALPHA")]
-    alpha: Option<f64>,
-
-    /// Side of the network's input in pixels, from 32 [default: 224, or the checkpoint's]
-    #[arg(long, value_name = "PIXELS")]
-    size: Option<usize>,
-
-    /// The paper's shallow variant, without blocks 7 to 11
-    #[arg(long, conflicts_with_all = ["weights", "pretrained"])]
-    shallow: bool,
-
-    /// The activation [default: relu6, or the checkpoint's]
-    #[arg(long, value_name = "NAME")]
-    activation: Option<ActivationName>,
-
-    /// Begin with a checkpoint, of any form that classify takes; where the classes are others, its
-    /// classifier is begun anew
-    #[arg(long, value_name = "PATH")]
-    weights: Option<PathBuf>,
-
-    /// Begin with the published weights for --alpha and --size
-    #[arg(long, conflicts_with = "weights")]
-    pretrained: bool,
-
-    /// Leave the stem and the first N blocks (of 13) as they are
-    #[arg(long, value_name = "N", default_value_t = 0)]
-    freeze: usize,
-
-    /// Use no network at all (also HF_HUB_OFFLINE=1)
-    #[arg(long)]
-    offline: bool,
 }
 
 impl Arguments {
@@ -246,7 +208,12 @@ pub fn run(arguments: &Arguments, global: Global) -> Result<Outcome> {
     };
     let device = running.start(global)?.device.device;
     let found = Found::open(arguments)?;
-    let Beginning { checkpoint, sha256 } = Beginning::new(arguments, &found.classes, global)?;
+    outputs.protect(arguments, found.files())?;
+    let beginning = Beginning::new(arguments, &found.classes, global)?;
+    outputs.protect(arguments, beginning.file.as_deref())?;
+    let Beginning {
+        checkpoint, sha256, ..
+    } = beginning;
     let interrupt = Interrupt::watch();
     let recipe = checkpoint.preprocessing();
     let Some(album) = Album::read(arguments, found, recipe, &interrupt, global)? else {

@@ -1,14 +1,14 @@
 //! The files that a run writes.
 
 use std::fs;
-use std::io::{self, ErrorKind, Read};
+use std::io::{ErrorKind, Read};
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail, ensure};
 use mobilenet::train::State;
 
 use super::Arguments;
-use crate::cli::options::refuse_same;
+use crate::cli::files;
 
 /// How a log begins.
 const LOG_START: &[u8] = b"epoch,learning_rate,";
@@ -49,7 +49,10 @@ impl Outputs {
         };
         let all = [file, &outputs.log, &outputs.state];
         for path in all.into_iter().chain(&outputs.curves) {
-            check(path)?;
+            files::check(path)?;
+        }
+        for path in all {
+            files::refuse_picture(path)?;
         }
         let curves = outputs.curves.as_ref();
         ensure!(
@@ -65,8 +68,21 @@ impl Outputs {
             "{}: the log of the epochs would replace it, and it is no such log",
             outputs.log.display()
         );
-        refuse_same(arguments.network.weights.as_deref(), file)?;
         Ok(outputs)
+    }
+
+    /// Refuses to replace what is read.
+    ///
+    /// # Errors
+    /// One of these files would be.
+    pub fn protect<'a>(
+        &self,
+        arguments: &Arguments,
+        read: impl IntoIterator<Item = &'a Path>,
+    ) -> Result<()> {
+        let outputs = [&arguments.output, &self.log, &self.state].into_iter();
+        let outputs: Vec<&Path> = outputs.chain(&self.curves).map(PathBuf::as_path).collect();
+        files::protect(&outputs, read)
     }
 
     /// The state of an earlier run, if there is one to go on with.
@@ -97,21 +113,4 @@ impl Outputs {
             _ => Ok(()),
         }
     }
-}
-
-/// Refuses a path that no file can be written to.
-fn check(path: &Path) -> Result<()> {
-    let name = path.display();
-    let is_folder = path.file_name().is_none() || path.is_dir();
-    ensure!(!is_folder, "{name}: is a folder; a file is to be written");
-    let folder = match path.parent() {
-        Some(folder) if !folder.as_os_str().is_empty() => folder,
-        _ => Path::new("."),
-    };
-    let folder_name = folder.display();
-    ensure!(folder.is_dir(), "{name}: there is no folder {folder_name}");
-    // Asked now, rather than found out when the work is done.
-    let writable = tempfile::tempfile_in(folder).map_err(|error| io::Error::from(error.kind()));
-    writable.with_context(|| format!("{folder_name}: can't be written to"))?;
-    Ok(())
 }

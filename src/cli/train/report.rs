@@ -2,16 +2,17 @@
 
 use std::io::{self, Write};
 use std::ops::ControlFlow;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
-use anyhow::{Context, Result};
+use anyhow::Result;
 use mobilenet::train::{Epoch, Shown, Trainer};
 
 use super::Arguments;
 use super::outputs::Outputs;
-use crate::cli::Global;
 use crate::cli::interrupt::Interrupt;
+use crate::cli::output::png;
 use crate::cli::progress::Training;
+use crate::cli::{Global, files};
 
 /// Where it is told.
 pub struct Report {
@@ -63,9 +64,9 @@ impl Report {
         for epoch in all {
             log.serialize(epoch)?;
         }
-        write(&self.log, &log.into_inner()?)?;
+        files::write(&self.log, &log.into_inner()?)?;
         if let Some(path) = &self.curves {
-            write(path, &super::curves::png(all)?)?;
+            files::write(path, &png(&super::curves::draw(all))?)?;
         }
         Ok(())
     }
@@ -74,10 +75,6 @@ impl Report {
     pub fn end(&self) {
         self.bar.end();
     }
-}
-
-fn write(path: &Path, bytes: &[u8]) -> Result<()> {
-    std::fs::write(path, bytes).with_context(|| path.display().to_string())
 }
 
 /// A line of less than 60 columns.

@@ -2,6 +2,7 @@
 
 use std::io::{self, Write};
 
+use anyhow::Result;
 use serde::Serialize;
 
 use super::{End, VectorWriter};
@@ -41,7 +42,7 @@ impl<W: Write> VectorWriter for Lines<W> {
         self.out.flush()
     }
 
-    fn end(&mut self, _: End) -> io::Result<()> {
-        self.out.flush()
+    fn end(&mut self, _: End) -> Result<()> {
+        Ok(self.out.flush()?)
     }
 }

@@ -12,9 +12,9 @@ use std::path::{Path, PathBuf};
 use anyhow::{Result, ensure};
 use clap::{Args, ValueEnum};
 
-use super::Row;
-use super::target::{Whole, buffered, create};
-use crate::cli::options::{Provenance, refuse_same};
+use super::{Row, buffered};
+use crate::cli::files;
+use crate::cli::options::Provenance;
 
 /// `--format` of `embed`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -90,7 +90,7 @@ pub trait VectorWriter {
     /// Writes a row, which is as long as the others.
     fn row(&mut self, row: &Row<f32>) -> io::Result<()>;
     /// Writes what stands behind the last row.
-    fn end(&mut self, end: End) -> io::Result<()>;
+    fn end(&mut self, end: End) -> Result<()>;
 }
 
 impl VectorOptions {
@@ -151,7 +151,7 @@ impl VectorOptions {
                     "{}: --paths and --output are the same file",
                     paths.display()
                 );
-                refuse_same(Some(vectors), paths)?;
+                files::protect(&[paths], [vectors])?;
             }
         }
         ensure!(
@@ -171,7 +171,7 @@ impl VectorOptions {
     pub fn open(&self, made: Made) -> Result<Box<dyn VectorWriter>> {
         let out = || -> Result<Box<dyn Write>> {
             Ok(match self.vectors() {
-                Some(path) => Box::new(buffered(create(path)?)),
+                Some(path) => Box::new(buffered(files::create(path)?)),
                 None => Box::new(buffered(io::stdout())),
             })
         };
@@ -179,18 +179,17 @@ impl VectorOptions {
             VectorFormat::Jsonl => Box::new(lines::Lines::new(out()?)),
             VectorFormat::Csv => Box::new(table::Table::begin(out()?, made.width)?),
             VectorFormat::Safetensors => {
-                let target = self.vectors().map(Whole::new).transpose()?;
-                Box::new(safetensors::Safetensors::new(target, made)?)
+                Box::new(safetensors::Safetensors::new(self.vectors(), made)?)
             }
             VectorFormat::Npy => {
                 let paths: Option<Box<dyn Write>> = match self.paths_file.as_deref() {
                     Some(path) => Some(match file(path) {
-                        Some(path) => Box::new(buffered(create(path)?)),
+                        Some(path) => Box::new(buffered(files::create(path)?)),
                         None => Box::new(buffered(io::stdout())),
                     }),
                     None => None,
                 };
-                let file: Option<File> = self.vectors().map(create).transpose()?;
+                let file: Option<File> = self.vectors().map(files::create).transpose()?;
                 Box::new(npy::Npy::begin(file, paths, made.width)?)
             }
         })

@@ -3,6 +3,7 @@
 use std::fs::File;
 use std::io::{self, BufWriter, Read, Seek, SeekFrom, Write};
 
+use anyhow::Result;
 use serde::Serialize;
 use tempfile::spooled_tempfile;
 
@@ -103,14 +104,14 @@ impl VectorWriter for Npy {
         }
     }
 
-    fn end(&mut self, end: End) -> io::Result<()> {
+    fn end(&mut self, end: End) -> Result<()> {
         self.count()?;
         let Some(out) = self.out.as_mut().filter(|_| end != End::Failed) else {
-            return self.file.flush();
+            return Ok(self.file.flush()?);
         };
         self.file.rewind()?;
         io::copy(self.file.get_mut(), out)?;
-        out.flush()
+        Ok(out.flush()?)
     }
 }
 

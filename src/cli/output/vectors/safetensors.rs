@@ -1,23 +1,25 @@
 //! Safetensors: one tensor, and in the metadata whose row is whose.
 
 use std::collections::BTreeMap;
-use std::io::{self, BufWriter, Read, Seek, Write};
+use std::io::{self, BufWriter, Seek, Write};
+use std::path::{Path, PathBuf};
 
+use anyhow::{Context, Result};
 use serde::Serialize;
 use serde_json::{Value, json};
 use tempfile::{SpooledTempFile, spooled_tempfile, spooled_tempfile_in};
 
 use super::npy::KEPT_BYTES;
 use super::{End, Made, VectorWriter, little_endian};
+use crate::cli::files::{self, Staged};
 use crate::cli::inputs::embedded::{METADATA_VERSION, TENSOR, keys};
-use crate::cli::output::target::Whole;
 use crate::cli::output::{ErrorKeys, PathKeys, Row};
 
 /// The paths stand before the rows, which are kept until all of them are known.
 pub struct Safetensors {
     rows: BufWriter<SpooledTempFile>,
     /// The file that is written in the end; stdout where there is none.
-    target: Option<Whole>,
+    target: Option<PathBuf>,
     made: Made,
     paths: Vec<Value>,
     /// The bytes of names that are not UTF-8, by the number of their row.
@@ -31,14 +33,22 @@ pub struct Safetensors {
 const MOST_HEADER_BYTES: usize = 100_000_000;
 
 impl Safetensors {
-    pub fn new(target: Option<Whole>, made: Made) -> io::Result<Self> {
-        let rows = match &target {
-            Some(target) => spooled_tempfile_in(KEPT_BYTES, target.folder()),
+    /// What goes to this file, or to stdout.
+    ///
+    /// # Errors
+    /// It is a picture, or can't be written to.
+    pub fn new(target: Option<&Path>, made: Made) -> Result<Self> {
+        let rows = match target {
+            Some(target) => {
+                files::refuse_picture(target)?;
+                files::check(target)?;
+                spooled_tempfile_in(KEPT_BYTES, files::folder_of(target))
+            }
             None => spooled_tempfile(KEPT_BYTES),
         };
         Ok(Self {
             rows: BufWriter::new(rows),
-            target,
+            target: target.map(Path::to_owned),
             made,
             paths: Vec::new(),
             paths_base64: BTreeMap::new(),
@@ -105,21 +115,25 @@ impl VectorWriter for Safetensors {
         self.rows.write_all(&little_endian(row, self.made.width))
     }
 
-    fn end(&mut self, end: End) -> io::Result<()> {
+    fn end(&mut self, end: End) -> Result<()> {
         if end == End::Failed {
             return Ok(());
         }
         let header = self.header(end)?;
         self.rows.rewind()?;
         let rows = self.rows.get_mut();
-        let write = |out: &mut dyn Write, rows: &mut dyn Read| {
+        let mut write = |out: &mut dyn Write| {
             out.write_all(&header)?;
             io::copy(rows, out)?;
             out.flush()
         };
         match &self.target {
-            Some(target) => target.write(|file| write(file, rows)),
-            None => write(&mut io::stdout().lock(), rows),
+            Some(target) => {
+                let mut staged = Staged::new(target)?;
+                write(&mut staged).with_context(|| files::unwritable(target))?;
+                staged.finish()
+            }
+            None => Ok(write(&mut io::stdout().lock())?),
         }
     }
 }

@@ -2,6 +2,8 @@
 
 use std::io::{self, Write};
 
+use anyhow::Result;
+
 use super::{End, VectorWriter};
 use crate::cli::output::row::{Records, error_field};
 use crate::cli::output::{Row, name_bytes};
@@ -37,7 +39,7 @@ impl<W: Write> VectorWriter for Table<W> {
         self.out.flush()
     }
 
-    fn end(&mut self, _: End) -> io::Result<()> {
-        self.out.flush()
+    fn end(&mut self, _: End) -> Result<()> {
+        Ok(self.out.flush()?)
     }
 }

@@ -1,0 +1,200 @@
+//! The files that commands write: looked at before the work, and whole or not at all.
+
+use std::fs::File;
+use std::io::{self, BufWriter, Write};
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, Result, bail, ensure};
+use tempfile::{Builder, NamedTempFile};
+
+use super::inputs::{FileId, has_known_signature};
+
+/// Refuses an output that would replace a file that is read.
+///
+/// # Errors
+/// They are the same file.
+pub fn protect<'a>(outputs: &[&Path], read: impl IntoIterator<Item = &'a Path>) -> Result<()> {
+    // What is not there yet replaces nothing.
+    let there = outputs
+        .iter()
+        .filter_map(|path| Some((FileId::of(path)?, *path)));
+    let there: Vec<(FileId, &Path)> = there.collect();
+    if there.is_empty() {
+        return Ok(());
+    }
+    for read in read {
+        let id = FileId::of(read);
+        let same = there.iter().find(|(output, _)| Some(output) == id.as_ref());
+        if let Some((_, output)) = same {
+            let (read, output) = (read.display(), output.display());
+            bail!("{output}: it would replace {read}, which is read");
+        }
+    }
+    Ok(())
+}
+
+/// Refuses a path that nothing can be written to, which is not found out when the work is done.
+///
+/// # Errors
+/// A folder, a folder that is not there, a place or a file that can't be written to.
+pub fn check(path: &Path) -> Result<()> {
+    let named = path.display();
+    let ends_as_one = path.as_os_str().as_encoded_bytes().ends_with(b"/");
+    let is_folder = ends_as_one || path.file_name().is_none() || path.is_dir();
+    ensure!(!is_folder, "{named}: is a folder; name a file");
+    if is_special(path) {
+        return Ok(());
+    }
+    let folder = folder_of(path);
+    ensure!(
+        folder.is_dir(),
+        "{}: there is no folder {}",
+        unwritable(path),
+        folder.display()
+    );
+    if path.exists() {
+        // What is protected from writing is not replaced either.
+        let file = File::options().append(true).open(path);
+        file.with_context(|| unwritable(path))?;
+    }
+    stage(path).map(drop).with_context(|| unwritable(path))
+}
+
+/// Refuses to put something else in the place of a picture, which was hardly meant.
+///
+/// # Errors
+/// There is a picture.
+pub fn refuse_picture(path: &Path) -> Result<()> {
+    // Opening a pipe waits for its other end.
+    let is_picture = path.is_file() && has_known_signature(path);
+    let named = path.display();
+    ensure!(!is_picture, "{named}: is a picture, and would be replaced");
+    Ok(())
+}
+
+/// Creates a file that is written bit by bit, or empties the one that is there.
+///
+/// # Errors
+/// It is a picture, or can't be written to.
+pub fn create(path: &Path) -> Result<File> {
+    refuse_picture(path)?;
+    File::create(path).with_context(|| unwritable(path))
+}
+
+/// Writes a file, which appears whole or not at all.
+///
+/// # Errors
+/// As [`Staged`]'s.
+pub fn write(path: &Path, bytes: &[u8]) -> Result<()> {
+    let mut staged = Staged::new(path)?;
+    staged.write_all(bytes).with_context(|| unwritable(path))?;
+    staged.finish()
+}
+
+/// The folder that a file will lie in, behind any symbolic link.
+pub fn folder_of(path: &Path) -> PathBuf {
+    match real(path).parent() {
+        Some(folder) if !folder.as_os_str().is_empty() => folder.to_owned(),
+        _ => PathBuf::from("."),
+    }
+}
+
+/// What is said of a file that can't be written.
+pub fn unwritable(path: &Path) -> String {
+    format!("{}: can't be written", path.display())
+}
+
+/// A file on its way. Dropped before it is [finished](Self::finish) it leaves nothing.
+pub struct Staged {
+    path: PathBuf,
+    target: Target,
+}
+
+enum Target {
+    /// Beside the file that it is to become.
+    File(BufWriter<NamedTempFile>),
+    /// A device or a pipe, which is written to as it is.
+    Special(BufWriter<File>),
+}
+
+impl Staged {
+    /// Begins a file. What a symbolic link points to will be replaced, not the link.
+    ///
+    /// # Errors
+    /// As [`check`].
+    pub fn new(path: &Path) -> Result<Self> {
+        check(path)?;
+        let begun = match is_special(path) {
+            true => File::options()
+                .write(true)
+                .open(path)
+                .map(|file| Target::Special(BufWriter::new(file))),
+            false => stage(path).map(|file| Target::File(BufWriter::new(file))),
+        };
+        Ok(Self {
+            path: path.to_owned(),
+            target: begun.with_context(|| unwritable(path))?,
+        })
+    }
+
+    /// Where it will be.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Puts it into its place.
+    ///
+    /// # Errors
+    /// What could not be written, such as on a full disk.
+    pub fn finish(self) -> Result<()> {
+        let persist = |staged: BufWriter<NamedTempFile>| {
+            let staged = staged.into_inner().map_err(|e| e.into_error())?;
+            staged.as_file().sync_all()?;
+            staged.persist(real(&self.path)).map_err(|e| e.error)
+        };
+        let written = match self.target {
+            Target::File(staged) => persist(staged).map(drop),
+            Target::Special(mut out) => out.flush(),
+        };
+        written.with_context(|| unwritable(&self.path))
+    }
+}
+
+impl Write for Staged {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        match &mut self.target {
+            Target::File(out) => out.write(bytes),
+            Target::Special(out) => out.write(bytes),
+        }
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        match &mut self.target {
+            Target::File(out) => out.flush(),
+            Target::Special(out) => out.flush(),
+        }
+    }
+}
+
+/// A device or a pipe.
+fn is_special(path: &Path) -> bool {
+    path.exists() && !path.is_file()
+}
+
+/// What a link points to.
+fn real(path: &Path) -> PathBuf {
+    std::fs::canonicalize(path).unwrap_or_else(|_| path.to_owned())
+}
+
+/// A file beside another one, gone with this value unless it takes its place.
+fn stage(path: &Path) -> io::Result<NamedTempFile> {
+    let mut builder = Builder::new();
+    // A temporary file would be its owner's alone; this one is what the umask makes of any.
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::PermissionsExt;
+        builder.permissions(std::fs::Permissions::from_mode(0o666));
+    }
+    // Without the temporary name that the crate puts into its errors.
+    Ok(builder.tempfile_in(folder_of(path)).map_err(|e| e.kind())?)
+}
