@@ -27,7 +27,7 @@ impl Staged {
     pub fn new(path: &Path) -> Result<Self> {
         let file = || format!("{}: can't be written", path.display());
         if path.is_dir() {
-            bail!("{}: a folder", path.display());
+            bail!("{}: is a folder; name a file", path.display());
         }
         let target = match path.exists() && !path.is_file() {
             true => Target::Other(BufWriter::new(

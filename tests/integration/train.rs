@@ -642,7 +642,7 @@ fn what_can_t_be_done_is_said_before_the_work() {
         train(&folder, &[&to[..], &[&option]].concat()).refused(&[reason]);
     }
     std::fs::create_dir(folder.join("empty")).expect("a folder");
-    train(&folder, &to).refused(&["class \"empty\" has no pictures"]);
+    train(&folder, &to).refused(&["no pictures in empty"]);
     train(&folder, &["-o", "x", "--curves", "x"]).refused(&["a file of its own"]);
     train(&folder, &["-o", "x", "--freeze", "2"]).refused(&["--weights or --pretrained"]);
     std::fs::create_dir(program.path("y.csv")).expect("a folder");

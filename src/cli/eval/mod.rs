@@ -22,7 +22,7 @@ use self::report::Report;
 use self::tables::{Confusion, Predictions};
 use self::truth::Pictures;
 use super::inputs::STDIN;
-use super::options::{LabelOptions, NetworkOptions, refuse_same};
+use super::options::{LabelOptions, NetworkOptions, refuse_among, refuse_same};
 use super::session::Session;
 use super::terminal::Terminal;
 use super::{Global, Outcome};
@@ -112,17 +112,8 @@ impl Arguments {
                 !outputs[..i].contains(&output),
                 "{shown}: it is named twice"
             );
-            let folder = output
-                .parent()
-                .and_then(|folder| folder.canonicalize().ok());
-            let pictures = self.folder.as_ref().filter(|_| self.list.is_none());
-            let pictures = pictures.and_then(|folder| folder.canonicalize().ok());
-            if let (Some(folder), Some(pictures)) = (folder, pictures) {
-                let among = folder != pictures && folder.starts_with(pictures);
-                ensure!(
-                    !among,
-                    "{shown}: it would lie among the pictures of a class"
-                );
+            if let (Some(pictures), None) = (&self.folder, &self.list) {
+                refuse_among(pictures, output)?;
             }
         }
         Ok(())

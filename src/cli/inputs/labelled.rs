@@ -7,6 +7,9 @@ use anyhow::{Context, Result, ensure};
 
 use super::{Input, walk};
 
+/// Classes without pictures that are named.
+const MAX_TOLD: usize = 10;
+
 /// Pictures with the classes that they are of.
 pub struct Labelled {
     /// The classes' names, in bytewise order.
@@ -82,6 +85,30 @@ impl Labelled {
             classes: folders.names().map(str::to_owned).collect(),
             pictures: folders.into_pictures().collect(),
         })
+    }
+
+    /// Refuses classes without pictures.
+    ///
+    /// # Errors
+    /// Which they are, or the first of them; `root` is the folder.
+    pub fn refuse_empty(&self, root: &Path) -> Result<()> {
+        let counts = self.counts();
+        let empty = self.classes.iter().zip(&counts);
+        let empty: Vec<&str> = empty
+            .filter(|(_, count)| **count == 0)
+            .map(|(class, _)| class.as_str())
+            .collect();
+        let more = match empty.len().saturating_sub(MAX_TOLD) {
+            0 => String::new(),
+            more => format!(" and {more} more"),
+        };
+        ensure!(
+            empty.is_empty(),
+            "{}: no pictures in {}{more}; add some, or remove the folder",
+            root.display(),
+            empty[..empty.len().min(MAX_TOLD)].join(", ")
+        );
+        Ok(())
     }
 
     /// How many pictures each class has.

@@ -98,15 +98,7 @@ impl Arguments {
                  add a folder of pictures that show something else"
             );
         }
-        let counts = labelled.counts();
-        let counts = labelled.classes.iter().zip(&counts);
-        let empty = counts.filter(|(_, count)| **count == 0);
-        let empty: Vec<&str> = empty.map(|(class, _)| class.as_str()).collect();
-        ensure!(
-            empty.is_empty(),
-            "{folder}: no pictures in {}; add some, or remove the folder",
-            empty.join(", ")
-        );
+        labelled.refuse_empty(&self.folder)?;
         Ok(labelled)
     }
 }

@@ -10,7 +10,7 @@ mod view;
 
 pub use labels::LabelOptions;
 pub use model::{ActivationName, ModelOptions};
-pub use network::{Network, NetworkOptions, Provenance, refuse_same};
+pub use network::{Network, NetworkOptions, Provenance, refuse_among, refuse_same};
 pub use pictures::{PictureOptions, parse_probability};
 pub use report::ReportOptions;
 pub use run::{DTypeName, RunOptions, Running, default_threads};

@@ -64,11 +64,13 @@ impl Found {
     /// is none of.
     pub fn open(arguments: &Arguments) -> Result<Self> {
         let root = &arguments.pictures;
-        let Labelled { classes, pictures } = Labelled::open(root)?;
-        if let [class] = classes.as_slice() {
+        let labelled = Labelled::open(root)?;
+        if let [class] = labelled.classes.as_slice() {
             let root = root.display();
             bail!("{root}: it has one class, {class:?}; at least two folders are needed");
         }
+        labelled.refuse_empty(root)?;
+        let Labelled { classes, pictures } = labelled;
         let test = match &arguments.validation_dir {
             Some(folder) => Some(of_classes(folder, &classes)?),
             None => None,
