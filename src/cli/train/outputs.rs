@@ -91,9 +91,10 @@ impl Outputs {
     /// There is one, and it is not to be gone on with.
     pub fn earlier(&self, resume: bool) -> Result<Option<State>> {
         match (self.state.exists(), resume) {
-            (true, true) => Ok(Some(State::open(&self.state).context(
-                "it can't be gone on with; without the file --resume begins a new run",
-            )?)),
+            (true, true) => match State::open(&self.state) {
+                Ok(state) => Ok(Some(state)),
+                Err(error) => bail!("{error}; without the file --resume begins a new run"),
+            },
             (true, false) => bail!(
                 "{}: it is the state of a run that was stopped; --resume goes on with it, without \
                  the file a new one begins",
