@@ -53,7 +53,8 @@ pub struct Nearest<T> {
     query: Vec<f32>,
     most: usize,
     least: f32,
-    /// In descending order of similarity.
+    /// In the order in which they were offered where it is the same similarity, with some that are
+    /// not among the nearest any more.
     found: Vec<(f32, T)>,
 }
 
@@ -71,16 +72,27 @@ impl<T> Nearest<T> {
     /// Looks at a vector of the query's length; `item` is what it stands for.
     pub fn offer(&mut self, vector: &[f32], item: impl FnOnce() -> T) {
         let similarity = cosine(&self.query, vector);
-        let place = self.found.partition_point(|(s, _)| *s >= similarity);
-        if similarity >= self.least && place < self.most {
-            self.found.truncate(self.most - 1);
-            self.found.insert(place, (similarity, item()));
+        if similarity < self.least || self.most == 0 {
+            return;
         }
+        self.found.push((similarity, item()));
+        // Now and then: sorting takes its time.
+        if self.found.len() >= self.most.saturating_mul(2).max(1 << 10) {
+            self.sort();
+        }
+    }
+
+    /// Keeps the nearest, in descending order.
+    fn sort(&mut self) {
+        // It is stable, and similarities are numbers.
+        self.found.sort_by(|(a, _), (b, _)| b.total_cmp(a));
+        self.found.truncate(self.most);
     }
 
     /// What was found with its similarity, the nearest first; of equally near ones the one that
     /// was offered first.
-    pub fn found(self) -> Vec<(f32, T)> {
+    pub fn found(mut self) -> Vec<(f32, T)> {
+        self.sort();
         self.found
     }
 }
@@ -168,11 +180,11 @@ impl Collection {
         let mut sets = Sets::new(count);
         for start in (0..count).step_by(BLOCK_ROWS) {
             let left = (count - start) as f64 / count as f64;
-            if !go_on(1.0 - left * left) {
-                return Ok(None);
-            }
             let block = rows(start, BLOCK_ROWS)?;
             for column in (start..count).step_by(BLOCK_COLUMNS) {
+                if !go_on(1.0 - left * left) {
+                    return Ok(None);
+                }
                 let others = rows(column, BLOCK_COLUMNS)?;
                 for (a, b, similarity) in pairs(&block, &others, least - margin)? {
                     let (a, b) = (start + a, column + b);
@@ -238,11 +250,11 @@ fn range(
     };
     let mut range = (f32::INFINITY, f32::NEG_INFINITY);
     for (i, block) in members.chunks(BLOCK_ROWS).enumerate() {
-        if !go_on() {
-            return Ok(None);
-        }
         let (a, a_norms) = rows(block)?;
         for (j, others) in members.chunks(BLOCK_ROWS).enumerate().skip(i) {
+            if !go_on() {
+                return Ok(None);
+            }
             let (b, b_norms) = rows(others)?;
             let products: Vec<Vec<f64>> = a.matmul(&b.t()?)?.to_vec2()?;
             for (k, row) in products.iter().enumerate() {

@@ -72,6 +72,28 @@ pub fn refuse_picture(path: &Path) -> Result<()> {
     Ok(())
 }
 
+/// Refuses an output that the next run would take for a picture of a class: `pictures` is a folder
+/// that has a folder for each.
+///
+/// # Errors
+/// It lies in one of them.
+pub fn refuse_among(pictures: &Path, output: &Path) -> Result<()> {
+    let real = output.canonicalize();
+    let folder = real.as_deref().unwrap_or(output).parent().map(|folder| {
+        let here = folder.as_os_str().is_empty();
+        if here { Path::new(".") } else { folder }.canonicalize()
+    });
+    if let (Some(Ok(folder)), Ok(pictures)) = (folder, pictures.canonicalize()) {
+        let among = folder != pictures && folder.starts_with(pictures);
+        let output = output.display();
+        ensure!(
+            !among,
+            "{output}: it would lie among the pictures of a class"
+        );
+    }
+    Ok(())
+}
+
 /// Creates a file that is written bit by bit, or empties the one that is there.
 ///
 /// # Errors

@@ -253,7 +253,7 @@ impl Training {
         } = shown;
         if self.bar.length().is_none() {
             self.bar
-                .set_length(((self.epochs - self.earlier) * of) as u64);
+                .set_length((self.epochs.saturating_sub(self.earlier)).saturating_mul(of) as u64);
         }
         let percent = 100.0 * accuracy;
         let epochs = self.epochs;

@@ -125,6 +125,12 @@ pub fn run(arguments: &Arguments, global: Global) -> Result<Outcome> {
     };
     let mut failed_earlier = 0;
     for file in &files {
+        if !file.is_complete && !global.quiet {
+            let path = printable_name(file.path.as_os_str());
+            note(&format!(
+                "{path}: the run that wrote it was stopped: pictures are missing"
+            ));
+        }
         let mut failed = 0;
         for (name, embedding) in file.rows() {
             match embedding {

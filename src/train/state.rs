@@ -6,6 +6,7 @@ use std::path::Path;
 use ::safetensors::SafeTensors;
 use candle_core::{Device, Tensor};
 use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
 
 use super::settings::Epoch;
 use crate::error::{Error, Result};
@@ -13,6 +14,10 @@ use crate::weights::write_whole;
 
 /// The key of the file's metadata under which [`Header`] stands as JSON.
 const METADATA_KEY: &str = "mobilenet_v1_training";
+
+/// The key of the [`digest`] of all that a state holds: what went on from a damaged one would be
+/// another run, and nobody would see it.
+const DIGEST_KEY: &str = "sha256";
 
 /// What a run needs to go on.
 #[derive(Debug)]
@@ -46,6 +51,11 @@ impl State {
         let entries = metadata.metadata().as_ref();
         let header = entries.and_then(|entries| entries.get(METADATA_KEY));
         let header = header.ok_or_else(|| damaged(format!("no {METADATA_KEY}")))?;
+        let file = SafeTensors::deserialize(&bytes).map_err(|e| damaged(e.to_string()))?;
+        let stated = entries.and_then(|entries| entries.get(DIGEST_KEY));
+        if stated != Some(&digest(header, &file)) {
+            return Err(damaged("its digest is another".into()));
+        }
         let header: Header = serde_json::from_str(header).map_err(|e| damaged(e.to_string()))?;
         Ok(Self {
             run: header.run,
@@ -70,8 +80,32 @@ pub(super) fn write(
     };
     let error = |e: String| Error::checkpoint(path, e);
     let header = serde_json::to_string(&header).map_err(|e| error(e.to_string()))?;
-    let metadata = HashMap::from([(METADATA_KEY.to_owned(), header)]);
-    let bytes = ::safetensors::serialize(tensors, Some(metadata));
-    let bytes = bytes.map_err(|e| error(e.to_string()))?;
-    write_whole(path, &bytes).map_err(Error::io(path))
+    let bytes = |metadata: HashMap<String, String>| {
+        ::safetensors::serialize(tensors, Some(metadata)).map_err(|e| error(e.to_string()))
+    };
+    let mut metadata = HashMap::from([(METADATA_KEY.to_owned(), header)]);
+    let plain = bytes(metadata.clone())?;
+    let file = SafeTensors::deserialize(&plain).map_err(|e| error(e.to_string()))?;
+    let digest = digest(&metadata[METADATA_KEY], &file);
+    metadata.insert(DIGEST_KEY.to_owned(), digest);
+    write_whole(path, &bytes(metadata)?).map_err(Error::io(path))
+}
+
+/// Sha256 of a header and of all tensors in the order of their names, in hexadecimal.
+fn digest(header: &str, file: &SafeTensors) -> String {
+    let mut sum = Sha256::new();
+    let mut add = |bytes: &[u8]| {
+        sum.update((bytes.len() as u64).to_le_bytes());
+        sum.update(bytes);
+    };
+    add(header.as_bytes());
+    let mut tensors = file.tensors();
+    tensors.sort_unstable_by(|(a, _), (b, _)| a.cmp(b));
+    for (name, tensor) in tensors {
+        add(name.as_bytes());
+        add(format!("{} {:?}", tensor.dtype(), tensor.shape()).as_bytes());
+        add(tensor.data());
+    }
+    let sum = sum.finalize();
+    sum.iter().map(|byte| format!("{byte:02x}")).collect()
 }

@@ -617,3 +617,48 @@ fn lengths_do_not_matter_to_directions() {
         assert_eq!(vector, want);
     }
 }
+
+/// The same file of embeddings with another text in its header.
+fn with_header(bytes: &[u8], from: &str, to: &str) -> Vec<u8> {
+    let (length, rest) = bytes.split_at(8);
+    let length = u64::from_le_bytes(length.try_into().expect("8 bytes")) as usize;
+    let (header, values) = rest.split_at(length);
+    let header = std::str::from_utf8(header).expect("UTF-8");
+    assert!(header.contains(from), "{header}");
+    let header = header.replace(from, to);
+    let length = (header.len() as u64).to_le_bytes();
+    [&length[..], header.as_bytes(), values].concat()
+}
+
+#[test]
+fn what_a_file_of_embeddings_lacks_is_said() {
+    let program = Program::new();
+    let album = std::fs::read(data("embeddings/album.safetensors")).expect("a fixture");
+    let version = r#""mobilenet_embeddings":"1""#;
+    let stopped = format!(r#""complete":"false",{version}"#);
+    let stopped = with_header(&album, version, &stopped);
+    std::fs::write(program.path("stopped.safetensors"), stopped).expect("written");
+    let newer = with_header(&album, version, r#""mobilenet_embeddings":"2""#);
+    std::fs::write(program.path("newer.safetensors"), newer).expect("written");
+    let ran = run(&program, &["--groups", "stopped.safetensors"]);
+    assert!(ran.stderr.contains("was stopped"), "{}", ran.stderr);
+    let whole = data("embeddings/album.safetensors");
+    assert_eq!(ran.text(), run(&program, &["--groups", arg(&whole)]).text());
+    run(&program, &["--groups", "newer.safetensors"]).refused(&["a newer version"]);
+}
+
+#[test]
+fn many_more_than_are_asked_for_can_be_offered() {
+    // In no order, and each angle three times.
+    let angle = |i: usize| (i * 7919 % 2003) as f32 / 2003.0;
+    let vector = |i: usize| [angle(i).cos(), angle(i).sin()];
+    let mut all: Vec<(f32, usize)> = (0..3 * 2003)
+        .map(|i| (cosine(&[1.0, 0.0], &vector(i)), i))
+        .collect();
+    all.sort_by(|(a, i), (b, j)| b.total_cmp(a).then(i.cmp(j)));
+    for most in [1, 5, 600, 1024, 5000, 6009, 9999] {
+        let mut nearest = Nearest::new(vec![1.0, 0.0], most, 0.0);
+        (0..all.len()).for_each(|i| nearest.offer(&vector(i), || i));
+        assert!(nearest.found() == all[..most.min(all.len())], "{most}");
+    }
+}

@@ -213,7 +213,7 @@ const SMALL: [&str; 14] = [
     "0.01",
     "--colour",
     "0.1",
-    "--no-flip",
+    "--no-mirror",
 ];
 
 fn train(program: &Program, folder: &Path, output: &str, more: &[&str]) -> Ran {
@@ -461,6 +461,13 @@ fn a_run_that_is_interrupted_stops_and_goes_on() {
     program
         .run(&same)
         .refused(&["class \"green\" pictures: 5, and it was 6"]);
+    // One that is damaged would lead to another network.
+    let state = program.path("model.safetensors.state");
+    let mut damaged = std::fs::read(&state).expect("a state");
+    *damaged.last_mut().expect("bytes") ^= 1;
+    std::fs::write(&state, damaged).expect("written");
+    let damaged = ["damaged", "digest", "without the file"];
+    program.run(&same).refused(&damaged);
     // What is no state is said to be none.
     program.file("model.safetensors.state", "nonsense");
     program.run(&same).refused(&["not a state of training"]);
@@ -576,7 +583,7 @@ fn another_folder_may_be_tested_with_or_none() {
     let folder = squares(&program, "squares", 6);
     let others = squares(&program, "others", 3);
     std::fs::remove_dir_all(others.join("green")).expect("removed");
-    let json = ["--epochs", "1", "--json"];
+    let json = ["--epochs", "1", "--jsonl"];
     let with = |more: &[&str]| {
         let ran = train(&program, &folder, "x.safetensors", &[&json, more].concat());
         assert_eq!(ran.code, Some(0), "{ran:?}");
@@ -645,6 +652,20 @@ fn what_can_t_be_done_is_said_before_the_work() {
     train(&folder, &to).refused(&["no pictures in empty"]);
     std::fs::remove_dir(folder.join("empty")).expect("removed");
     train(&folder, &["-o", "x", "--curves", "x"]).refused(&["a file of its own"]);
+    // Nothing that is read is replaced.
+    let picture = folder.join("red/00.png");
+    let before = std::fs::read(&picture).expect("a picture");
+    train(&folder, &["-o", arg(&picture)]).refused(&["is a picture"]);
+    let new = folder.join("red/curves.png");
+    for curves in [&picture, &new] {
+        let curves = ["-o", "x", "--curves", arg(curves)];
+        train(&folder, &curves).refused(&["among the pictures of a class"]);
+    }
+    assert!(std::fs::read(&picture).is_ok_and(|bytes| bytes == before));
+    program.file("w.png", "a checkpoint");
+    let curves = ["-o", "x", "--curves", "w.png", "--weights", "w.png"];
+    train(&folder, &curves).refused(&["it would replace w.png"]);
+    train(&folder, &["-o", "x", "--curves", "y.jpg"]).refused(&["has to end in .png"]);
     train(&folder, &["-o", "x", "--freeze", "2"]).refused(&["--weights or --pretrained"]);
     std::fs::create_dir(program.path("y.csv")).expect("a folder");
     train(&folder, &["-o", "y.safetensors"]).refused(&["y.csv: is a folder"]);
@@ -759,4 +780,16 @@ fn digits_that_were_held_out_are_read() {
     let right = right.count();
     // 98 % of them; it was 357.
     assert!(right >= 353, "{right} of 360");
+}
+
+#[test]
+fn a_closed_pipe_does_not_end_a_run() {
+    let program = Program::new();
+    let folder = squares(&program, "squares", 4);
+    let fixed = ["train", arg(&folder), "-o", "x.safetensors"];
+    let arguments = [&fixed[..], &["--epochs", "9"], &SMALL[..]].concat();
+    let mut child = started(&program, &arguments, 1);
+    assert!(child.wait().expect("ended").success());
+    assert!(program.path("x.safetensors").exists());
+    assert!(!program.path("x.safetensors.state").exists());
 }

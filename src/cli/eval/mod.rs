@@ -113,17 +113,8 @@ impl Arguments {
                 !outputs[..i].contains(&output),
                 "{shown}: it is named twice"
             );
-            let folder = output
-                .parent()
-                .and_then(|folder| folder.canonicalize().ok());
-            let pictures = self.folder.as_ref().filter(|_| self.list.is_none());
-            let pictures = pictures.and_then(|folder| folder.canonicalize().ok());
-            if let (Some(folder), Some(pictures)) = (folder, pictures) {
-                let among = folder != pictures && folder.starts_with(pictures);
-                ensure!(
-                    !among,
-                    "{shown}: it would lie among the pictures of a class"
-                );
+            if let (Some(pictures), None) = (&self.folder, &self.list) {
+                files::refuse_among(pictures, output)?;
             }
         }
         Ok(())

@@ -47,6 +47,8 @@ pub struct Embedded {
     values: Vec<f32>,
     /// What of the network matters to its embeddings, if that is stated.
     pub model: Option<Value>,
+    /// Whether the run that wrote it was not stopped before its end.
+    pub is_complete: bool,
 }
 
 impl Embedded {
@@ -77,6 +79,9 @@ impl Embedded {
             names,
             values,
             model: metadata.get(keys::MODEL).and_then(|json| model(json)),
+            is_complete: metadata
+                .get(keys::COMPLETE)
+                .is_none_or(|value| value != "false"),
             path,
         })
     }
@@ -121,6 +126,11 @@ fn table(bytes: &[u8]) -> Result<(usize, Vec<f32>, Metadata)> {
     let values = tensor.data().chunks_exact(4);
     let values = values.map(|bytes| f32::from_le_bytes([bytes[0], bytes[1], bytes[2], bytes[3]]));
     let metadata = header.metadata().clone().context(not_one)?;
+    let version = metadata.get(keys::VERSION);
+    ensure!(
+        version.is_none_or(|version| version == METADATA_VERSION),
+        "a newer version of this program wrote it"
+    );
     Ok((width, values.collect(), metadata))
 }
 
@@ -129,7 +139,11 @@ fn names(metadata: &Metadata) -> Result<Vec<OsString>> {
     let others: BTreeMap<usize, String> = parse(metadata, keys::PATHS_BASE64)?.unwrap_or_default();
     let name = |(number, path): (usize, Option<String>)| match (path, others.get(&number)) {
         (Some(path), _) => Ok(path.into()),
-        (None, Some(base64)) => Ok(bytes_name(STANDARD.decode(base64)?)),
+        (None, Some(base64)) => {
+            let bytes = STANDARD.decode(base64);
+            let bytes = bytes.with_context(|| format!("the path of row {number} is not base64"))?;
+            Ok(bytes_name(bytes))
+        }
         (None, None) => anyhow::bail!("row {number} has no path"),
     };
     paths.into_iter().enumerate().map(name).collect()

@@ -7,6 +7,9 @@ use anyhow::{Context, Result, bail, ensure};
 
 use super::{Input, walk};
 
+/// Classes without pictures that are named.
+const MAX_TOLD: usize = 10;
+
 /// Pictures with the classes that they are of.
 pub struct Labelled {
     /// The classes' names, in bytewise order.
@@ -101,10 +104,14 @@ impl Labelled {
         let counts = labelled.classes.iter().zip(&counts);
         let empty = counts.filter(|(_, count)| **count == 0);
         let empty: Vec<&str> = empty.map(|(class, _)| class.as_str()).collect();
+        let more = match empty.len().saturating_sub(MAX_TOLD) {
+            0 => String::new(),
+            more => format!(" and {more} more"),
+        };
         ensure!(
             empty.is_empty(),
-            "{folder}: no pictures in {}; add some, or remove the folder",
-            empty.join(", ")
+            "{folder}: no pictures in {}{more}; add some, or remove the folder",
+            empty[..empty.len().min(MAX_TOLD)].join(", ")
         );
         Ok(labelled)
     }

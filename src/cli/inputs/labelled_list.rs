@@ -76,6 +76,11 @@ impl LabelledList {
         let folder = || path.parent().filter(|_| is_file).map(Path::to_owned);
         let root = root.map(Path::to_owned).or_else(folder).unwrap_or_default();
         let named = || path.display().to_string();
+        ensure!(
+            name == STDIN || !path.is_dir(),
+            "{}: a folder, and --list names a file of paths and labels",
+            named()
+        );
         let mut source: Box<dyn BufRead + Send> = match name == STDIN {
             true => Box::new(BufReader::new(io::stdin())),
             false => Box::new(BufReader::new(File::open(path).with_context(named)?)),
@@ -117,6 +122,16 @@ impl LabelledList {
         }
         let at = || format!("{}: line {line}", self.name.display());
         let (width, found) = (self.width, row.len());
+        ensure!(
+            (row.as_slice().len() as u64) < MAX_ROW_BYTES,
+            "{}: longer than any path and label; is a \" left open?",
+            at()
+        );
+        ensure!(
+            found == width || !row.iter().any(|field| field.contains(&b'\n')),
+            "{}: it goes on over several lines; is a \" left open?",
+            at()
+        );
         ensure!(found > 1, "{}: a path and a label are wanted", at());
         ensure!(
             found == width,
@@ -127,6 +142,7 @@ impl LabelledList {
         let label = label
             .ok()
             .with_context(|| format!("{}: the label is not UTF-8", at()))?;
+        ensure!(!label.trim().is_empty(), "{}: the label is empty", at());
         let path = list::path(row[self.columns.0].to_vec());
         let path = path.map_err(|(_, error)| anyhow!("{}: {error}", at()))?;
         Ok(Row {
@@ -248,6 +264,7 @@ mod tests {
 
     #[test]
     fn what_is_wrong_is_named_with_its_line() {
+        let long = format!("a.jpg,cat\n{}.jpg,cat\n", "b".repeat(1 << 17));
         for (text, part) in [
             (
                 &b"a.jpg,cat\nb.jpg,tabby, tabby cat\n"[..],
@@ -255,6 +272,9 @@ mod tests {
             ),
             (b"a.jpg,cat\nb.jpg\n", "line 2: a path and a label"),
             (b"a.jpg\n", "line 1: a path and a label"),
+            (b"a.jpg,cat\nb.jpg,\n", "line 2: the label is empty"),
+            (b"a.jpg,cat\n\"b.jpg,dog\nc.jpg,cat\n", "line 2: it goes on"),
+            (long.as_bytes(), "line 2: longer"),
             (b"path,label,n\na.jpg,cat\n", "line 2: 2 columns, not 3"),
             (b"a.jpg,c\xffat\n", "line 1: the label is not UTF-8"),
             (b"GIF89a\0\0\n", "no table"),

@@ -9,7 +9,7 @@ mod run;
 
 use std::path::PathBuf;
 
-use anyhow::{Result, ensure};
+use anyhow::{Context, Result, ensure};
 use clap::Args;
 use mobilenet::device::DeviceChoice;
 use mobilenet::train::{Augmentation, Settings, Trainer};
@@ -46,8 +46,8 @@ pub struct Arguments {
     curves: Option<PathBuf>,
 
     /// A line of JSON for each epoch
-    #[arg(long)]
-    json: bool,
+    #[arg(long, alias = "json")]
+    jsonl: bool,
 
     /// Times that each picture is shown
     #[arg(
@@ -124,8 +124,8 @@ pub struct Arguments {
     least_area: f64,
 
     /// Mirror no pictures: for writing, and whatever else has a left and a right
-    #[arg(long, help_heading = "Augmentation")]
-    no_flip: bool,
+    #[arg(long, alias = "no-flip", help_heading = "Augmentation")]
+    no_mirror: bool,
 
     /// By which part brightness, contrast and saturation go up or down at most
     #[arg(
@@ -181,7 +181,7 @@ impl Arguments {
             label_smoothing: self.label_smoothing,
             augmentation: Augmentation {
                 least_area: self.least_area,
-                flip: !self.no_flip,
+                flip: !self.no_mirror,
                 colour: self.colour,
             },
             frozen: self.network.freeze,
@@ -226,7 +226,8 @@ pub fn run(arguments: &Arguments, global: Global) -> Result<Outcome> {
     let mut trainer = Trainer::new(checkpoint, settings, &device)?;
     if let Some(state) = earlier {
         run::compare(&outputs.state, &state.run, &description)?;
-        trainer.restore(state)?;
+        let named = || outputs.state.display().to_string();
+        trainer.restore(state).with_context(named)?;
     }
     let report = Report::new(arguments, &outputs, &trainer, global);
     let done = trainer.epochs().len();

@@ -9,6 +9,7 @@ use mobilenet::train::State;
 
 use super::Arguments;
 use crate::cli::files;
+use crate::cli::inputs::is_same_file;
 
 /// How a log begins.
 const LOG_START: &[u8] = b"epoch,learning_rate,";
@@ -54,17 +55,26 @@ impl Outputs {
         for path in all {
             files::refuse_picture(path)?;
         }
-        let curves = outputs.curves.as_ref();
-        ensure!(
-            curves.is_none_or(|curves| all.iter().all(|path| *path != curves)),
-            "--curves needs a file of its own"
-        );
+        if let Some(curves) = &outputs.curves {
+            let same = |path: &&PathBuf| *path == curves || is_same_file(path, curves);
+            ensure!(!all.iter().any(same), "--curves needs a file of its own");
+            ensure!(
+                curves
+                    .extension()
+                    .is_some_and(|end| end.eq_ignore_ascii_case("png")),
+                "{}: what is written is a PNG, so its name has to end in .png",
+                curves.display()
+            );
+            for pictures in [Some(&arguments.pictures), arguments.validation_dir.as_ref()] {
+                pictures.map_or(Ok(()), |pictures| files::refuse_among(pictures, curves))?;
+            }
+        }
         let mut start = Vec::new();
         if let Ok(log) = fs::File::open(&outputs.log) {
             log.take(LOG_START.len() as u64).read_to_end(&mut start)?;
         }
         ensure!(
-            start.is_empty() || start == LOG_START,
+            LOG_START.starts_with(&start),
             "{}: the log of the epochs would replace it, and it is no such log",
             outputs.log.display()
         );
@@ -91,7 +101,10 @@ impl Outputs {
     /// There is one, and it is not to be gone on with.
     pub fn earlier(&self, resume: bool) -> Result<Option<State>> {
         match (self.state.exists(), resume) {
-            (true, true) => Ok(Some(State::open(&self.state)?)),
+            (true, true) => match State::open(&self.state) {
+                Ok(state) => Ok(Some(state)),
+                Err(error) => bail!("{error}; without the file --resume begins a new run"),
+            },
             (true, false) => bail!(
                 "{}: it is the state of a run that was stopped; --resume goes on with it, without \
                  the file a new one begins",

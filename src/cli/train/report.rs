@@ -32,7 +32,7 @@ impl Report {
     ) -> Self {
         Self {
             bar: Training::new(arguments.epochs, trainer.epochs().len(), global),
-            json: arguments.json,
+            json: arguments.jsonl,
             epochs: arguments.epochs,
             log: outputs.log.clone(),
             curves: outputs.curves.clone(),
@@ -54,7 +54,11 @@ impl Report {
             true => serde_json::to_string(epoch)?,
             false => text(epoch, self.epochs),
         };
-        self.bar.above(|| writeln!(io::stdout(), "{line}"))?;
+        match self.bar.above(|| writeln!(io::stdout(), "{line}")) {
+            // Whoever reads has seen enough. The network is still wanted, and the log has it all.
+            Err(error) if error.kind() == io::ErrorKind::BrokenPipe => {}
+            told => told?,
+        }
         self.files(all)
     }
 
