@@ -12,7 +12,7 @@ trap 'rm -rf "$work"' EXIT
 # Digits have a left and a right, and no margin to spare. A tenth of the pictures to learn from is kept for the
 # validation that is in the log; those to test with are not looked at here.
 "$mobilenet" train "$work/train" -o "$work/digits.safetensors" --curves curves.png \
-  --alpha 0.25 --shallow --size 32 --crop squash --no-flip --least-area 0.7 \
+  --alpha 0.25 --shallow --size 32 --crop squash --no-mirror --least-area 0.7 \
   --epochs 80 --learning-rate 0.01 --validation 0.1
 cp "$work/digits.csv" log.csv
 "$mobilenet" convert "$work/digits.safetensors" -o ../digits.safetensors --dtype f16 --fold-batch-norm
