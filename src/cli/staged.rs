@@ -26,6 +26,9 @@ impl Staged {
     /// A place that can't be written to.
     pub fn new(path: &Path) -> Result<Self> {
         let file = || format!("{}: can't be written", path.display());
+        if path.as_os_str() == "-" {
+            bail!("-: stdout has something else already; name a file");
+        }
         if path.is_dir() {
             bail!("{}: a folder", path.display());
         }

@@ -53,6 +53,10 @@ impl Outputs {
         }
         let curves = outputs.curves.as_ref();
         ensure!(
+            curves.is_none_or(|curves| curves.as_os_str() != "-"),
+            "--curves has to be a file: stdout has the epochs"
+        );
+        ensure!(
             curves.is_none_or(|curves| all.iter().all(|path| *path != curves)),
             "--curves needs a file of its own"
         );
