@@ -145,6 +145,10 @@ impl Staged {
     /// # Errors
     /// As [`check`].
     pub fn new(path: &Path) -> Result<Self> {
+        ensure!(
+            path.as_os_str() != "-",
+            "-: stdout has something else already; name a file"
+        );
         check(path)?;
         let begun = match is_special(path) {
             true => File::options()

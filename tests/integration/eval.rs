@@ -601,6 +601,7 @@ fn outputs_never_replace_what_is_read() {
     confusion(&["absent/m.csv", "album"]).refused(&["absent/m.csv: can't be written"]);
     confusion(&["album/dog/m.png", "album"]).refused(&["among the pictures"]);
     confusion(&["picture.csv", "album"]).refused(&["is a picture"]);
+    confusion(&["m.csv", "--predictions", "-", "album"]).refused(&["stdout", "name a file"]);
     confusion(&["list.csv", "--list", "list.csv"]).refused(&["replace list.csv"]);
     confusion(&["album/dog/003.png", "--list", "list.csv"]).refused(&["one of the pictures"]);
     confusion(&["m.csv", "--predictions", "m.csv", "album"]).refused(&["twice"]);

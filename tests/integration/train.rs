@@ -577,6 +577,27 @@ fn a_picture_that_can_t_be_read_is_told_and_left_out() {
     assert!(bytes(&program, "whole.safetensors") == bytes(&program, "damaged.safetensors"));
 }
 
+/// `eval` decodes at a reduced scale only where that doesn't matter.
+#[test]
+fn large_jpegs_are_tested_with_at_their_full_size() {
+    let program = Program::new();
+    let folder = squares(&program, "squares", 4);
+    for (class, name) in [("green", "cat"), ("red", "coffee"), ("red", "rocket")] {
+        let jpeg = repository(&format!("samples/{name}.jpg"));
+        let jpeg = std::fs::read(jpeg).expect("a sample");
+        let class_folder = program.path("others").join(class);
+        std::fs::create_dir_all(class_folder).expect("a folder");
+        program.file(&format!("others/{class}/{name}.jpg"), jpeg);
+    }
+    let loss = |more: &[&str]| {
+        let json = ["--epochs", "1", "--json", "--validation-dir", "others"];
+        let ran = train(&program, &folder, "x.safetensors", &[&json, more].concat());
+        assert_eq!(ran.code, Some(0), "{ran:?}");
+        ran.rows().remove(0)["validation_loss"].clone()
+    };
+    assert_eq!(loss(&[]), loss(&["--full-decode"]));
+}
+
 #[test]
 fn another_folder_may_be_tested_with_or_none() {
     let program = Program::new();
@@ -666,6 +687,7 @@ fn what_can_t_be_done_is_said_before_the_work() {
     let curves = ["-o", "x", "--curves", "w.png", "--weights", "w.png"];
     train(&folder, &curves).refused(&["it would replace w.png"]);
     train(&folder, &["-o", "x", "--curves", "y.jpg"]).refused(&["has to end in .png"]);
+    train(&folder, &["-o", "x", "--curves", "-"]).refused(&["--curves has to be a file"]);
     train(&folder, &["-o", "x", "--freeze", "2"]).refused(&["--weights or --pretrained"]);
     std::fs::create_dir(program.path("y.csv")).expect("a folder");
     train(&folder, &["-o", "y.safetensors"]).refused(&["y.csv: is a folder"]);

@@ -30,7 +30,8 @@ use super::{Global, Outcome, files, note};
 /// embeddings of the pictures and of their mirror images. What is written is a checkpoint like
 /// any other: `mobilenet classify --weights FILE`. A few dozen pictures a class are enough. A
 /// picture that is unlike those that were learned from has low scores, and is `unknown` where
-/// they are too low.
+/// they are too low. How well that goes is measured on pictures held out from DIR: near copies among
+/// them, such as frames of a film, make it look better than it is.
 #[derive(Debug, Args)]
 pub struct Arguments {
     /// A folder with a folder for each class, whose name is the label

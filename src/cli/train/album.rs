@@ -129,7 +129,13 @@ impl Album {
             let any = content.pictures > 0;
             ensure!(any, "{root}: {name} has no pictures that can be read");
         }
-        let (recipe, options) = (recipe.clone(), arguments.view.decode());
+        // At their full size, so that the log has the accuracy that `eval` will find: that looks
+        // again, at the full size, where a reduced one might change the answer.
+        let full = DecodeOptions {
+            reduced: false,
+            ..arguments.view.decode()
+        };
+        let (recipe, options) = (recipe.clone(), full);
         let prepared = move |bytes: &[u8]| Ok(recipe.read(bytes, &options)?.pixels);
         let prepared = Arc::new(prepared);
         let (learn, test) = match (&arguments.validation_dir, found.test) {

@@ -51,11 +51,16 @@ impl Outputs {
         let all = [file, &outputs.log, &outputs.state];
         for path in all.into_iter().chain(&outputs.curves) {
             files::check(path)?;
+            files::protect(&[path.as_path()], arguments.network.weights.as_deref())?;
         }
         for path in all {
             files::refuse_picture(path)?;
         }
         if let Some(curves) = &outputs.curves {
+            ensure!(
+                curves.as_os_str() != "-",
+                "--curves has to be a file: stdout has the epochs"
+            );
             let same = |path: &&PathBuf| *path == curves || is_same_file(path, curves);
             ensure!(!all.iter().any(same), "--curves needs a file of its own");
             ensure!(
