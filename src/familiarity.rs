@@ -38,10 +38,7 @@ impl Familiarity {
         if len == 0 || examples.is_empty() || !examples.len().is_multiple_of(len) {
             return error("no examples to tell a familiar picture by");
         }
-        let FamiliarityRange { strange, usual } = range;
-        if !(-1.0..=1.01).contains(&strange) || !(strange..=1.01).contains(&usual) {
-            return error("a familiarity whose range is no range of cosines");
-        }
+        range.validate()?;
         for example in examples.chunks_exact_mut(len) {
             if !normalise(example) {
                 return error("examples of familiar pictures that are not numbers");
@@ -62,6 +59,15 @@ impl Familiarity {
     /// What the cosine of a picture means.
     pub fn range(&self) -> FamiliarityRange {
         self.range
+    }
+
+    /// The same with another range.
+    ///
+    /// # Errors
+    /// [`Error::Config`] where it is none.
+    pub(crate) fn with_range(self, range: FamiliarityRange) -> Result<Self> {
+        range.validate()?;
+        Ok(Self { range, ..self })
     }
 
     /// The largest cosine of an embedding and one of those that are `wanted`, by their number;
@@ -87,6 +93,15 @@ impl Familiarity {
 const LEAST_TRUST: f32 = 0.01;
 
 impl FamiliarityRange {
+    fn validate(self) -> Result<()> {
+        let Self { strange, usual } = self;
+        if (-1.0..=1.01).contains(&strange) && (strange..=1.01).contains(&usual) {
+            return Ok(());
+        }
+        let message = "a familiarity whose range is no range of cosines";
+        Err(Error::Config(message.into()))
+    }
+
     /// From next to nothing for a stranger's cosine to 1.
     pub(crate) fn trust(self, cosine: f32) -> f32 {
         let Self { strange, usual } = self;

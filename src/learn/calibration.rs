@@ -51,8 +51,7 @@ pub(super) fn familiarity(
         strange: (usual - width).max(-1.0) as f32,
         usual: usual as f32,
     };
-    let (rows, len) = known.examples();
-    let known = Familiarity::new(rows.to_vec(), len, range)?;
+    let known = known.with_range(range)?;
     let trusts = cosines.into_iter().map(|cosine| range.trust(cosine));
     Ok((known, trusts.collect()))
 }

@@ -1,12 +1,15 @@
 //! The network as GPUs run it, with plain loops in the place of their kernels.
 
+use std::collections::HashMap;
+
 use candle_core::{DType, Device, Tensor};
 use candle_nn::VarBuilder;
 use mobilenet::model::{Config, MobileNet, Padding, random_tensors};
 use mobilenet::ops::Activation;
 use mobilenet::pixels::{RgbImage, to_bytes, to_tensor};
+use mobilenet::weights::{Checkpoint, LoadOptions};
 
-use crate::support::{floats, largest_difference, shared, values};
+use crate::support::{floats, image, largest_difference, shared, tensors, values};
 
 /// Networks that differ in everything, each with a size of input.
 fn networks() -> Vec<(Config, usize)> {
@@ -126,26 +129,39 @@ fn a_pass_is_thirty_operations_whatever_the_batch() {
     assert_eq!(operations(&shallow), Some(18));
 }
 
+/// A real checkpoint, and what Keras computed from some photographs with it; `None`, said aloud, where
+/// they are not there.
+fn real() -> Option<(Checkpoint, HashMap<String, Tensor>)> {
+    let file = shared("pretrained/keras/mobilenet_2_5_224_tf.h5")?;
+    let golden = shared("pretrained/golden/keras_2_5_224.safetensors")?;
+    let checkpoint = Checkpoint::open(file, &LoadOptions::default()).expect("a checkpoint");
+    Some((checkpoint, tensors(golden)))
+}
+
+/// The logits `[N, classes]` of photographs.
+fn logits(
+    checkpoint: &Checkpoint,
+    golden: &HashMap<String, Tensor>,
+    photographs: &[&str],
+    dtype: DType,
+) -> Tensor {
+    let input = |name: &&str| image(&golden[&format!("{name}.crop.input")]);
+    let inputs: Vec<RgbImage> = photographs.iter().map(input).collect();
+    let bytes = to_bytes(&inputs, &Device::Cpu).expect("pixels");
+    let weights = checkpoint.weights(&Device::Cpu, dtype).expect("weights");
+    let network = MobileNet::channels_last(checkpoint.config(), &weights).expect("a network");
+    network.forward(&bytes).expect("logits")
+}
+
 #[test]
 fn real_weights_give_kerass_logits() {
-    let (Some(file), Some(golden)) = (
-        shared("pretrained/keras/mobilenet_2_5_224_tf.h5"),
-        shared("pretrained/golden/keras_2_5_224.safetensors"),
-    ) else {
+    let Some((checkpoint, golden)) = real() else {
         return;
     };
-    let checkpoint = mobilenet::weights::Checkpoint::open(file, &Default::default());
-    let checkpoint = checkpoint.expect("a checkpoint");
-    let golden = crate::support::tensors(golden);
-    let key = "owl.jpg.crop";
-    let input = crate::support::image(&golden[&format!("{key}.input")]);
-    let bytes = to_bytes(&[input], &Device::Cpu).expect("pixels");
-    let want = floats(&golden[&format!("{key}.logits")]);
+    let want = floats(&golden["owl.jpg.crop.logits"]);
     for (dtype, allowed) in [(DType::F32, 2e-4), (DType::F16, 0.1)] {
-        let weights = checkpoint.weights(&Device::Cpu, dtype).expect("weights");
-        let network = MobileNet::channels_last(checkpoint.config(), &weights).expect("a network");
-        let got = floats(&network.forward(&bytes).expect("logits"));
-        let off = largest_difference(&got, &want);
+        let got = logits(&checkpoint, &golden, &["owl.jpg"], dtype);
+        let off = largest_difference(&floats(&got), &want);
         assert!(off < allowed, "{dtype:?}: {off}");
     }
 }
@@ -195,27 +211,14 @@ fn this_machines_gpu_answers_as_its_cpu_does() {
 /// Of real photographs, halves leave the scores where they are.
 #[test]
 fn halves_give_the_scores_of_photographs() {
-    let (Some(file), Some(golden)) = (
-        shared("pretrained/keras/mobilenet_2_5_224_tf.h5"),
-        shared("pretrained/golden/keras_2_5_224.safetensors"),
-    ) else {
+    let Some((checkpoint, golden)) = real() else {
         return;
     };
-    let checkpoint = mobilenet::weights::Checkpoint::open(file, &Default::default());
-    let checkpoint = checkpoint.expect("a checkpoint");
-    let golden = crate::support::tensors(golden);
     let photographs = ["owl.jpg", "parrot.jpg", "hot_dog.jpg"];
-    let input = |name: &&str| crate::support::image(&golden[&format!("{name}.crop.input")]);
-    let inputs: Vec<RgbImage> = photographs.iter().map(input).collect();
-    let bytes = to_bytes(&inputs, &Device::Cpu).expect("pixels");
     let scores = |dtype| {
-        let weights = checkpoint.weights(&Device::Cpu, dtype).expect("weights");
-        let network = MobileNet::channels_last(checkpoint.config(), &weights).expect("a network");
-        let logits = network.forward(&bytes).expect("logits");
+        let logits = logits(&checkpoint, &golden, &photographs, dtype);
         floats(&candle_nn::ops::softmax(&logits, 1).expect("scores"))
     };
-    let want = scores(DType::F32);
-    let off = largest_difference(&scores(DType::F16), &want);
+    let off = largest_difference(&scores(DType::F16), &scores(DType::F32));
     assert!(off < 0.01, "{off}");
-    eprintln!("scores in f16 are off by {off} at most");
 }
