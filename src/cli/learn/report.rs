@@ -44,7 +44,8 @@ struct Object<'a> {
     held_out: Option<usize>,
     accuracy: Option<f64>,
     log_loss: Option<f64>,
-    confusions: Option<Vec<ConfusionObject<'a>>>,
+    /// As `eval` has them.
+    most_confused: Option<Vec<ConfusionObject<'a>>>,
     path: Option<&'a [PathPoint]>,
     rejection: Option<RejectionObject>,
     embedding_seconds: f64,
@@ -63,9 +64,9 @@ struct ClassObject<'a> {
 
 #[derive(Serialize)]
 struct ConfusionObject<'a> {
-    class: &'a str,
-    taken_for: &'a str,
-    pictures: usize,
+    truth: &'a str,
+    predicted: &'a str,
+    count: usize,
 }
 
 #[derive(Serialize)]
@@ -83,9 +84,9 @@ impl Report<'_> {
         let confusions = held_out.map(|held_out| {
             let confusions = held_out.confusions.iter();
             let object = confusions.map(|confusion| ConfusionObject {
-                class: &self.classes[confusion.class],
-                taken_for: &self.classes[confusion.taken_for],
-                pictures: confusion.examples,
+                truth: &self.classes[confusion.class],
+                predicted: &self.classes[confusion.taken_for],
+                count: confusion.examples,
             });
             object.collect()
         });
@@ -105,7 +106,7 @@ impl Report<'_> {
             held_out: held_out.map(|held_out| held_out.examples),
             accuracy: held_out.map(|held_out| held_out.accuracy),
             log_loss: held_out.map(|held_out| held_out.log_loss),
-            confusions,
+            most_confused: confusions,
             path: held_out.map(|held_out| held_out.path.as_slice()),
             rejection: self.learned.rejection.map(|rejection| RejectionObject {
                 rejection,
