@@ -76,6 +76,8 @@ struct Report {
     images_per_second: f64,
     /// Operations that a pass gives the device; null where it has no kernels of ours.
     device_operations: Option<usize>,
+    /// The device was given them all at one call, recorded before.
+    replayed: bool,
     /// The median in f32, in turns with the other type; null where that is f32.
     f32_median_ms: Option<f64>,
 }
@@ -112,6 +114,7 @@ pub fn run(arguments: &Arguments, global: Global) -> Result<Outcome> {
         p90_ms: times.at(0.9),
         images_per_second: batch_size as f64 / (times.median() / 1e3),
         device_operations: network.device_operations(),
+        replayed: network.is_replayed(),
         f32_median_ms: f32_times.map(|times| times.median()),
     };
     let mut out = io::stdout().lock();
@@ -193,6 +196,9 @@ impl Times {
     }
 }
 
+/// Runs of one network before it is the other's turn.
+const AT_A_TIME: usize = 10;
+
 /// Measures one network, or two in turns.
 fn measure(
     arguments: &Arguments,
@@ -202,13 +208,21 @@ fn measure(
 ) -> Result<(Times, Option<Times>)> {
     let mut times = Vec::new();
     let mut others = Vec::new();
-    let warmup_runs = u64::from(arguments.warmup_runs);
-    for run in 0..warmup_runs + u64::from(arguments.num_runs) {
-        let time = once(network, pixels)?;
-        let other = other.map(|other| once(other, pixels)).transpose()?;
-        if run >= warmup_runs {
-            times.push(time);
-            others.extend(other);
+    for _ in 0..arguments.warmup_runs {
+        once(network, pixels)?;
+        other.map(|other| once(other, pixels)).transpose()?;
+    }
+    // In turns, so that a machine whose speed drifts drifts for both; some at a time, so that each
+    // finds in the caches what it left there.
+    while times.len() < arguments.num_runs as usize {
+        let runs = AT_A_TIME.min(arguments.num_runs as usize - times.len());
+        for _ in 0..runs {
+            times.push(once(network, pixels)?);
+        }
+        if let Some(other) = other {
+            for _ in 0..runs {
+                others.push(once(other, pixels)?);
+            }
         }
     }
     times.sort_unstable();

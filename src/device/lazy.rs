@@ -310,14 +310,15 @@ lazy! {
     cuDeviceGetAttribute cuDeviceGetCount cuDeviceGetName cuDevicePrimaryCtxRelease_v2
     cuDevicePrimaryCtxRetain cuDeviceTotalMem_v2 cuDriverGetVersion cuEventCreate
     cuEventDestroy_v2 cuEventElapsedTime_v2 cuEventQuery cuEventRecord cuEventSynchronize
-    cuFuncSetAttribute cuGetErrorName cuGetErrorString cuInit cuLaunchKernel cuMemAllocAsync
+    cuFuncSetAttribute cuGetErrorName cuGetErrorString cuGraphDestroy cuGraphExecDestroy
+    cuGraphInstantiateWithFlags cuGraphLaunch cuInit cuLaunchKernel cuMemAllocAsync
     cuMemAlloc_v2 cuMemFreeAsync cuMemFree_v2 cuMemGetInfo_v2 cuMemcpyDtoDAsync_v2
     cuMemcpyDtoHAsync_v2 cuMemcpyHtoDAsync_v2 cuMemcpyPeerAsync cuMemsetD8Async
     cuMemsetD8_v2 cuModuleGetFunction cuModuleLoad cuModuleLoadData cuModuleUnload
-    cuStreamCreate cuStreamCreateWithPriority cuStreamDestroy_v2 cuStreamIsCapturing
-    cuStreamSynchronize cuStreamWaitEvent cublasCreate_v2 cublasDestroy_v2
+    cuStreamBeginCapture_v2 cuStreamCreate cuStreamCreateWithPriority cuStreamDestroy_v2
+    cuStreamEndCapture cuStreamIsCapturing cuStreamSynchronize cuStreamWaitEvent cublasCreate_v2 cublasDestroy_v2
     cublasDgemmStridedBatched cublasGemmEx cublasGemmStridedBatchedEx cublasSetMathMode
-    cublasSetStream_v2 cublasSgemmStridedBatched curandCreateGenerator curandDestroyGenerator
+    cublasSetStream_v2 cublasSetWorkspace_v2 cublasSgemmStridedBatched curandCreateGenerator curandDestroyGenerator
     curandGenerateNormal curandGenerateNormalDouble curandGenerateUniform
     curandGenerateUniformDouble curandSetGeneratorOffset curandSetPseudoRandomGeneratorSeed
     curandSetStream

@@ -1,12 +1,14 @@
-//! Launching the kernels on an NVIDIA GPU.
+//! Giving the kernels to an NVIDIA GPU.
 
 use candle_core::backend::BackendStorage;
-use candle_core::cuda_backend::cudarc::driver::{DeviceRepr, LaunchConfig, PushKernelArg};
+use candle_core::cuda_backend::cudarc::driver::{
+    CudaStream, DevicePtr, DeviceRepr, LaunchConfig, PushKernelArg, SyncOnDrop,
+};
 use candle_core::cuda_backend::{CudaDType, WrapErr};
-use candle_core::{CudaStorage, DType, Layout, Result, Shape};
+use candle_core::{CudaDevice, CudaStorage, DType, Layout, Result, Shape, bail};
 use half::{bf16, f16};
 
-use super::launch::RawSizes;
+use super::launch::{Launch, RawSizes};
 use super::layer::{Layer, Sizes};
 
 /// `kernels.cu`, compiled by the build script.
@@ -15,35 +17,22 @@ const PTX: &str = include_str!(concat!(env!("OUT_DIR"), "/kernels.ptx"));
 /// The name that the device keeps them under.
 const MODULE: &str = "mobilenet";
 
-/// Threads of a block.
-const BLOCK: usize = 256;
+/// Threads of a block. Few: the last layers of one image have hardly two thousand threads, which are
+/// to be spread over all of the GPU.
+const BLOCK: usize = 64;
 
 // SAFETY: it is `repr(C)`, and as `Sizes` in `kernels.h`.
 unsafe impl DeviceRepr for RawSizes {}
 
-/// Runs a layer.
-pub(super) fn run(
-    layer: &Layer,
-    sizes: &Sizes,
-    input: (&CudaStorage, &Layout),
-    parameters: (&CudaStorage, &Layout),
-) -> Result<(CudaStorage, Shape)> {
-    let run = match (input.0.dtype(), layer.dtype) {
-        (DType::U8, DType::F16) => launch::<u8, f16>,
-        (DType::U8, DType::BF16) => launch::<u8, bf16>,
-        (DType::U8, _) => launch::<u8, f32>,
-        (DType::F16, DType::F16) => launch::<f16, f16>,
-        (DType::F16, _) => launch::<f16, f32>,
-        (DType::BF16, DType::BF16) => launch::<bf16, bf16>,
-        (DType::BF16, _) => launch::<bf16, f32>,
-        (_, DType::F16) => launch::<f32, f16>,
-        (_, DType::BF16) => launch::<f32, bf16>,
-        _ => launch::<f32, f32>,
-    };
-    run(layer, sizes, input, parameters)
+/// Where a layer's arrays begin in the GPU's memory.
+pub(super) struct Arrays {
+    pub input: u64,
+    pub parameters: u64,
+    pub output: u64,
 }
 
-fn launch<I: CudaDType + DeviceRepr, O: CudaDType + DeviceRepr>(
+/// Runs a layer.
+pub(super) fn run(
     layer: &Layer,
     sizes: &Sizes,
     (input, input_layout): (&CudaStorage, &Layout),
@@ -51,28 +40,92 @@ fn launch<I: CudaDType + DeviceRepr, O: CudaDType + DeviceRepr>(
 ) -> Result<(CudaStorage, Shape)> {
     let offset = input_layout.start_offset();
     let launch = layer.launch(sizes, input.dtype(), offset)?;
-    let device = input.device().clone();
-    let values = input.as_cuda_slice::<I>()?.slice(offset..);
-    let parameters = parameters.as_cuda_slice::<f32>()?;
-    let parameters = parameters.slice(parameters_layout.start_offset()..);
-    let function = device.get_or_load_custom_func(&launch.name, MODULE, PTX)?;
+    let device = input.device();
+    let stream = device.cuda_stream();
     let shape = layer.output(sizes);
     // SAFETY: the kernel writes all of it.
-    let output = unsafe { device.alloc::<O>(shape.elem_count())? };
+    let output = unsafe {
+        match layer.output_dtype() {
+            DType::F16 => empty::<f16>(device, shape.elem_count())?,
+            DType::BF16 => empty::<bf16>(device, shape.elem_count())?,
+            _ => empty::<f32>(device, shape.elem_count())?,
+        }
+    };
+    {
+        let (input, _in_use) = address(input, offset, &stream)?;
+        let start = parameters_layout.start_offset();
+        let (parameters, _read) = address(parameters, start, &stream)?;
+        let (output, _written) = address(&output, 0, &stream)?;
+        let arrays = Arrays {
+            input,
+            parameters,
+            output,
+        };
+        // SAFETY: `Layer::sizes` checked that the tensors are as large as the sizes say; the types
+        // are those that the launch is for; memory is freed in the order of the same stream.
+        unsafe { give(device, &stream, &launch, &arrays)? };
+    }
+    Ok((output, shape))
+}
+
+/// Gives a kernel to a stream.
+///
+/// # Safety
+/// The arrays are of the types that the launch was made for and as large as its sizes say, and they
+/// last until the stream has done it.
+pub(super) unsafe fn give(
+    device: &CudaDevice,
+    stream: &CudaStream,
+    launch: &Launch,
+    arrays: &Arrays,
+) -> Result<()> {
+    let function = device.get_or_load_custom_func(&launch.name, MODULE, PTX)?;
     let config = LaunchConfig {
         // As many as fit into 31 bits, see `Layer::launch`.
         grid_dim: (launch.threads.div_ceil(BLOCK) as u32, 1, 1),
         block_dim: (BLOCK as u32, 1, 1),
         shared_mem_bytes: 0,
     };
-    let mut arguments = function.builder();
-    arguments.arg(&values);
-    arguments.arg(&parameters);
-    arguments.arg(&output);
+    let mut arguments = stream.launch_builder(&function);
+    arguments.arg(&arrays.input);
+    arguments.arg(&arrays.parameters);
+    arguments.arg(&arrays.output);
     arguments.arg(&launch.sizes);
-    // SAFETY: these are the arguments of every kernel in `kernels.cu`, in their order and, by
-    // `Layer::launch`, of the types that its name says; `Layer::sizes` checked that the tensors are
-    // as large as the sizes say, and each thread checks that its share lies within them.
+    // SAFETY: these are the arguments of every kernel in `kernels.cu`, in their order; each thread
+    // checks that its share lies within the sizes. The rest is the caller's promise.
     unsafe { arguments.launch(config) }.w()?;
-    Ok((O::wrap_cuda_slice(output, device), shape))
+    Ok(())
+}
+
+/// Where an element of a tensor lies, and what tells candle that the stream uses it.
+pub(super) fn address<'a>(
+    storage: &'a CudaStorage,
+    element: usize,
+    stream: &'a CudaStream,
+) -> Result<(u64, SyncOnDrop<'a>)> {
+    fn of<'a, T: CudaDType + DeviceRepr + 'a>(
+        storage: &'a CudaStorage,
+        element: usize,
+        stream: &'a CudaStream,
+    ) -> Result<(u64, SyncOnDrop<'a>)> {
+        let (address, in_use) = storage.as_cuda_slice::<T>()?.device_ptr(stream);
+        Ok((address + (element * size_of::<T>()) as u64, in_use))
+    }
+    match storage.dtype() {
+        DType::U8 => of::<u8>(storage, element, stream),
+        DType::F16 => of::<f16>(storage, element, stream),
+        DType::BF16 => of::<bf16>(storage, element, stream),
+        DType::F32 => of::<f32>(storage, element, stream),
+        other => bail!("a tensor in {}", other.as_str()),
+    }
+}
+
+/// A tensor's memory with nothing in it yet.
+///
+/// # Safety
+/// It is written before it is read.
+unsafe fn empty<T: CudaDType + DeviceRepr>(device: &CudaDevice, len: usize) -> Result<CudaStorage> {
+    // SAFETY: the caller's promise.
+    let slice = unsafe { device.alloc::<T>(len)? };
+    Ok(T::wrap_cuda_slice(slice, device.clone()))
 }

@@ -13,6 +13,22 @@ typedef unsigned int uint;
 #define UNROLL _Pragma("unroll")
 #define LARGER fmaxf
 #define SMALLER fminf
+#define FUSED fmaf
+
+// The compiler splits the assignment of a pack into one of each lane, so that a warp would write its
+// lines in pieces. As words, and said so, it is one.
+template <typename P> INLINE void write_pack(void *to, const P &pack) {
+  if constexpr (sizeof(P) == 16) {
+    uint4 words;
+    memcpy(&words, &pack, sizeof words);
+    asm("st.global.v4.b32 [%0], {%1, %2, %3, %4};" ::"l"(__cvta_generic_to_global(to)),
+        "r"(words.x), "r"(words.y), "r"(words.z), "r"(words.w)
+        : "memory");
+  } else {
+    *static_cast<P *>(to) = pack;
+  }
+}
+#define WRITE_PACK write_pack
 
 #include "kernels.h"
 

@@ -9,12 +9,25 @@
 //
 // CUDA and Metal compile the same text, and so does a C++ compiler: tests/data/gpu/emulate.cpp runs
 // it a thread at a time on the CPU, so that its arithmetic is tested where there is no GPU. Whoever
-// includes it says what these words are: INLINE, MEMORY (where arrays lie), UNROLL, LARGER, SMALLER.
+// includes it says what these words are: INLINE, MEMORY (where arrays lie), PRIVATE (where a thread's
+// own lie), UNROLL, LARGER, SMALLER, FUSED (a * b + c), WRITE_PACK (which stores a pack at once).
 
 // The elements that a thread reads and writes at once.
 template <typename T, int LANES> struct alignas(sizeof(T) * LANES) Pack {
   T lane[LANES];
 };
+
+// A parameter of so many channels in turn, in as few reads as can be: there are as many of them as
+// pixels in a window, and in f32.
+template <int LANES> INLINE void read(MEMORY const float *from, PRIVATE float *to) {
+  constexpr int WIDTH = LANES % 4 == 0 ? 4 : 1;
+  UNROLL
+  for (int i = 0; i < LANES / WIDTH; i++) {
+    const Pack<float, WIDTH> part = *(MEMORY const Pack<float, WIDTH> *)(from + i * WIDTH);
+    UNROLL
+    for (int l = 0; l < WIDTH; l++) to[i * WIDTH + l] = part.lane[l];
+  }
+}
 
 // What is the same for all threads: sizes, what the padding puts before the input, and the
 // activation's upper end: 6, or infinity. As `RawSizes` in `launch.rs`.
@@ -63,7 +76,7 @@ INLINE void write(MEMORY T *output, Share share, Sizes sizes, PRIVATE const floa
     for (int l = 0; l < LANES; l++) values.lane[l] = T(activate(sums[s][l], sizes.highest));
     const size_t pixel =
         (size_t(share.image) * sizes.out_height + share.row) * sizes.out_width + share.column + s;
-    *(MEMORY Pack<T, LANES> *)(output + pixel * sizes.channels + share.channel) = values;
+    WRITE_PACK(output + pixel * sizes.channels + share.channel, values);
   }
 }
 
@@ -82,10 +95,10 @@ INLINE void depthwise(MEMORY const T *input, MEMORY const float *parameters, MEM
 
   float sums[STRIP][LANES];
   float before[LANES];
-  for (int l = 0; l < LANES; l++) {
-    for (int s = 0; s < STRIP; s++) sums[s][l] = bias[l];
-    before[l] = INPUT_BIAS ? bias[channels + l] : 0.0f;
-  }
+  read<LANES>(bias, sums[0]);
+  for (int s = 1; s < STRIP; s++)
+    for (int l = 0; l < LANES; l++) sums[s][l] = sums[0][l];
+  if (INPUT_BIAS) read<LANES>(bias + channels, before);
   const int first_row = int(share.row) * STRIDE - sizes.before_rows;
   const int first_column = int(share.column) * STRIDE - sizes.before_columns;
   for (int r = 0; r < TAPS; r++) {
@@ -94,8 +107,7 @@ INLINE void depthwise(MEMORY const T *input, MEMORY const float *parameters, MEM
     if (row < 0 || row >= int(sizes.height)) continue;
     const size_t line = (size_t(share.image) * sizes.height + row) * sizes.width;
     float weights[TAPS][LANES];
-    for (int k = 0; k < TAPS; k++)
-      for (int l = 0; l < LANES; l++) weights[k][l] = taps[(r * TAPS + k) * channels + l];
+    for (int k = 0; k < TAPS; k++) read<LANES>(taps + (r * TAPS + k) * channels, weights[k]);
     UNROLL
     for (int c = 0; c < (STRIP - 1) * STRIDE + TAPS; c++) {
       const int column = first_column + c;
@@ -133,25 +145,37 @@ INLINE void stem(MEMORY const Pixel *input, MEMORY const float *parameters, MEMO
   MEMORY const float *bias = weights + TAPS * TAPS * COLOURS * channels;
 
   float sums[STRIP][LANES];
-  for (int s = 0; s < STRIP; s++)
-    for (int l = 0; l < LANES; l++) sums[s][l] = bias[l];
+  read<LANES>(bias, sums[0]);
+  for (int s = 1; s < STRIP; s++)
+    for (int l = 0; l < LANES; l++) sums[s][l] = sums[0][l];
+  constexpr int COLUMNS = (STRIP - 1) * STRIDE + TAPS;
+  const int first_column = int(share.column) * STRIDE - sizes.before_columns;
   for (int r = 0; r < TAPS; r++) {
     const int row = int(share.row) * STRIDE - sizes.before_rows + r;
     if (row < 0 || row >= int(sizes.height)) continue;
     const size_t line = (size_t(share.image) * sizes.height + row) * sizes.width;
+    // All that the strip's windows have in this row, whose columns they share. Zeros are around it.
+    float x[COLUMNS][COLOURS];
+    UNROLL
+    for (int c = 0; c < COLUMNS; c++) {
+      const int column = first_column + c;
+      const bool inside = column >= 0 && column < int(sizes.width);
+      UNROLL
+      for (int colour = 0; colour < COLOURS; colour++) {
+        const float value = inside ? float(input[(line + column) * COLOURS + colour]) : 0.0f;
+        const bool scaled = sizeof(Pixel) == 1 && inside;
+        x[c][colour] = scaled ? FUSED(value, 1.0f / 127.5f, -1.0f) : value;
+      }
+    }
+    UNROLL
     for (int k = 0; k < TAPS; k++) {
+      UNROLL
       for (int colour = 0; colour < COLOURS; colour++) {
         float weight[LANES];
-        for (int l = 0; l < LANES; l++)
-          weight[l] = weights[((r * TAPS + k) * COLOURS + colour) * channels + l];
+        read<LANES>(weights + ((r * TAPS + k) * COLOURS + colour) * channels, weight);
         UNROLL
-        for (int s = 0; s < STRIP; s++) {
-          const int column = (int(share.column) + s) * STRIDE - sizes.before_columns + k;
-          if (column < 0 || column >= int(sizes.width)) continue;
-          const Pixel value = input[(line + column) * COLOURS + colour];
-          const float x = sizeof(Pixel) == 1 ? float(value) / 127.5f - 1.0f : float(value);
-          for (int l = 0; l < LANES; l++) sums[s][l] += x * weight[l];
-        }
+        for (int s = 0; s < STRIP; s++)
+          for (int l = 0; l < LANES; l++) sums[s][l] += x[s * STRIDE + k][colour] * weight[l];
       }
     }
   }
@@ -172,8 +196,17 @@ INLINE void average(MEMORY const T *input, MEMORY const float *parameters, MEMOR
       input + (thread_number / sizes.channels) * pixels * sizes.channels + channel;
   const float bias = parameters[channel];
   float sum = 0.0f;
-  for (uint p = 0; p < pixels; p++)
-    sum += activate(float(x[size_t(p) * sizes.channels]) + bias, sizes.highest);
+  // Many reads at a time: they don't wait for one another, and there is little else to do.
+  constexpr int AT_ONCE = 8;
+  uint p = 0;
+  for (; p + AT_ONCE <= pixels; p += AT_ONCE) {
+    float values[AT_ONCE];
+    UNROLL
+    for (uint i = 0; i < AT_ONCE; i++) values[i] = float(x[size_t(p + i) * sizes.channels]);
+    UNROLL
+    for (uint i = 0; i < AT_ONCE; i++) sum += activate(values[i] + bias, sizes.highest);
+  }
+  for (; p < pixels; p++) sum += activate(float(x[size_t(p) * sizes.channels]) + bias, sizes.highest);
   output[thread_number] = sum / float(pixels);
 }
 

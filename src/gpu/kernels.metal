@@ -11,6 +11,12 @@ using namespace metal;
 #define UNROLL _Pragma("unroll")
 #define LARGER fmax
 #define SMALLER fmin
+#define FUSED fma
+
+template <typename P, typename T> INLINE void write_pack(device T *to, P pack) {
+  *(device P *)to = pack;
+}
+#define WRITE_PACK write_pack
 
 #define KERNEL(NAME, FUNCTION, FROM, TO)                                                           \
   kernel void NAME(device const FROM *input [[buffer(0)]],                                         \

@@ -68,7 +68,7 @@ pub(super) struct Layer {
     pub channels: usize,
     pub padding: Padding,
     pub activation: Activation,
-    /// The type of the output; the average's is f32.
+    /// The type of the output, but for the average.
     pub dtype: DType,
 }
 
@@ -120,6 +120,10 @@ impl Layer {
         if !input.is_contiguous() || !parameters.is_contiguous() {
             bail!("{name}: its tensors have to be contiguous");
         }
+        // Kernels read several at a time, at addresses that are multiples of that.
+        if parameters.start_offset() != 0 {
+            bail!("{name}: parameters within a larger tensor");
+        }
         let stride = self.kernel.stride();
         let rows = self.padding.span(height, TAPS, stride);
         let columns = self.padding.span(width, TAPS, stride);
@@ -137,6 +141,14 @@ impl Layer {
             before_rows: rows.before,
             before_columns: columns.before,
         })
+    }
+
+    /// The type of what comes of it.
+    pub fn output_dtype(&self) -> DType {
+        match self.kernel {
+            Kernel::Average => DType::F32,
+            _ => self.dtype,
+        }
     }
 
     /// The shape of what comes of it.
@@ -167,11 +179,8 @@ impl CustomOp2 for Layer {
         let input = plain::floats(input, input_layout, self.kernel == Kernel::Stem)?;
         let parameters = plain::floats(parameters, parameters_layout, false)?;
         let values = plain::run(self, &sizes, &input, &parameters);
-        let dtype = match self.kernel {
-            Kernel::Average => DType::F32,
-            _ => self.dtype,
-        };
-        Ok((plain::storage(values, dtype)?, self.output(&sizes)))
+        let storage = plain::storage(values, self.output_dtype())?;
+        Ok((storage, self.output(&sizes)))
     }
 
     #[cfg(feature = "cuda")]

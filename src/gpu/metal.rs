@@ -9,7 +9,7 @@ use candle_metal_kernels::MetalKernelError;
 use candle_metal_kernels::metal::{ComputePipeline, Library};
 use objc2_metal::MTLSize;
 
-use super::layer::{Kernel, Layer, Sizes};
+use super::layer::{Layer, Sizes};
 
 /// `kernels.metal`, the kernels, and which of them there are.
 const SOURCE: &str = concat!(
@@ -44,10 +44,7 @@ pub(super) fn run(
     let device = input.device();
     let pipeline = pipeline(device, &launch.name).map_err(MetalError::from)?;
     let shape = layer.output(sizes);
-    let dtype = match layer.kernel {
-        Kernel::Average => DType::F32,
-        _ => layer.dtype,
-    };
+    let dtype = layer.output_dtype();
     let output = device
         .new_buffer_builder()
         .with_size_for(shape.elem_count(), dtype)

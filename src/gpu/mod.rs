@@ -4,7 +4,8 @@
 //! block (the depthwise kernel, and a product of `[N * H * W, C]` pixels with the pointwise
 //! weights, which goes to the matrix units), one for the global average pool and two for the
 //! classifier: 30 for the whole network, whatever the batch. A pointwise layer's bias and
-//! activation are applied by the kernel that reads it.
+//! activation are applied by the kernel that reads it. CUDA records them and replays them at one call
+//! (`replay.rs`).
 //!
 //! The kernels are in `kernels.h`, once for CUDA and Metal; [`plain`] is the same in plain loops,
 //! which runs where a tensor is on the CPU and is what the tests hold the kernels against.
@@ -18,20 +19,32 @@ mod layer;
 mod metal;
 mod network;
 mod plain;
+#[cfg(feature = "cuda")]
+mod replay;
 #[cfg(test)]
 mod tests;
 
 pub(crate) use network::GpuNetwork;
 
-use candle_core::{DType, Device, Result, Tensor};
+use std::sync::{Mutex, PoisonError};
+
+use candle_core::{DType, Device, DeviceLocation, Result, Tensor};
 
 use self::layer::{COLOURS, Kernel, Layer};
 use crate::ops::{Activation, Padding};
 
-/// Whether a device computes with our kernels what plain loops do. Where it doesn't, for whatever
-/// reason, the network is a composition of candle's operations.
+/// Whether a device computes with our kernels what plain loops do; tried once. Where it doesn't, for
+/// whatever reason, the network is a composition of candle's operations.
 pub(crate) fn kernels_work(device: &Device) -> bool {
-    trial(device).is_ok_and(|off| off < 1e-4)
+    static TRIED: Mutex<Vec<(DeviceLocation, bool)>> = Mutex::new(Vec::new());
+    let mut tried = TRIED.lock().unwrap_or_else(PoisonError::into_inner);
+    let place = device.location();
+    if let Some((_, works)) = tried.iter().find(|(known, _)| *known == place) {
+        return *works;
+    }
+    let works = trial(device).is_ok_and(|off| off < 1e-4);
+    tried.push((place, works));
+    works
 }
 
 /// The largest difference between a device's kernels and plain loops, over every kernel.

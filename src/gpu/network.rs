@@ -10,26 +10,37 @@ use crate::ops::Padding;
 /// MobileNet V1 with its weights on a device, in the order that the kernels want.
 #[derive(Debug)]
 pub(crate) struct GpuNetwork {
-    stem: Step,
-    blocks: Vec<Block>,
-    average: Step,
+    pub(super) stem: Step,
+    pub(super) blocks: Vec<Block>,
+    pub(super) average: Step,
     /// `[int(1024 * alpha), classes]` and `[classes]` in f32: it is small, and digits lost here are
     /// lost in the answer.
-    classifier: Option<(Tensor, Tensor)>,
+    pub(super) classifier: Option<(Tensor, Tensor)>,
+    #[cfg(feature = "cuda")]
+    replay: super::replay::Replay,
 }
 
 /// One of our kernels with its parameters.
 #[derive(Debug)]
-struct Step {
-    layer: Layer,
-    parameters: Tensor,
+pub(super) struct Step {
+    pub layer: Layer,
+    pub parameters: Tensor,
 }
 
 #[derive(Debug)]
-struct Block {
-    depthwise: Step,
+pub(super) struct Block {
+    pub depthwise: Step,
     /// `[in, out]`; its bias is a parameter of whatever comes next.
-    pointwise: Tensor,
+    pub pointwise: Tensor,
+}
+
+/// What of a pass is wanted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Wanted {
+    /// The global average pool.
+    Embedding,
+    /// The classifier's output; of a network without one the embedding.
+    Logits,
 }
 
 impl Step {
@@ -123,13 +134,49 @@ impl GpuNetwork {
                 parameters: upload(bias.unwrap_or_default())?,
             },
             classifier,
+            #[cfg(feature = "cuda")]
+            replay: Default::default(),
         })
+    }
+
+    /// The device that it is on.
+    pub fn device(&self) -> &Device {
+        self.stem.parameters.device()
+    }
+
+    /// The type of the activations.
+    #[cfg(feature = "cuda")]
+    pub(super) fn dtype(&self) -> DType {
+        self.stem.layer.dtype
     }
 
     /// The global average pool `[N, int(1024 * alpha)]` in f32 of pixels: bytes `[N, H, W, 3]`, or
     /// scaled ones `[N, 3, H, W]` of any float type.
     pub fn embed(&self, pixels: &Tensor) -> CandleResult<Tensor> {
-        self.average.run(&self.products(pixels)?)
+        self.pass(pixels, Wanted::Embedding)
+    }
+
+    /// Logits `[N, classes]` in f32 of pixels; the embedding where there is no classifier.
+    pub fn forward(&self, pixels: &Tensor) -> CandleResult<Tensor> {
+        self.pass(pixels, Wanted::Logits)
+    }
+
+    /// A pass, replayed where that can be.
+    fn pass(&self, pixels: &Tensor, wanted: Wanted) -> CandleResult<Tensor> {
+        #[cfg(feature = "cuda")]
+        if let Some(answer) = self.replay.answer(self, pixels, wanted)? {
+            return Ok(answer);
+        }
+        self.pass_once(pixels, wanted)
+    }
+
+    /// A pass, an operation at a time.
+    pub(super) fn pass_once(&self, pixels: &Tensor, wanted: Wanted) -> CandleResult<Tensor> {
+        let embedding = self.average.run(&self.products(pixels)?)?;
+        match wanted {
+            Wanted::Embedding => Ok(embedding),
+            Wanted::Logits => self.classify(&embedding),
+        }
     }
 
     /// The last block's output `[N, C, H, W]` in f32, of which the embedding is the mean.
@@ -157,9 +204,7 @@ impl GpuNetwork {
                 pixels.permute((0, 2, 3, 1))?.contiguous()?
             }
         };
-        let mut x = self
-            .stem
-            .run(&pixels.to_device(self.average.parameters.device())?)?;
+        let mut x = self.stem.run(&pixels.to_device(self.device())?)?;
         for block in &self.blocks {
             let y = block.depthwise.run(&x)?;
             let (n, h, w, channels) = y.dims4()?;
@@ -167,6 +212,14 @@ impl GpuNetwork {
             x = y.matmul(&block.pointwise)?.reshape((n, h, w, ()))?;
         }
         Ok(x)
+    }
+
+    /// Whether the last pass was a recorded one.
+    pub fn is_replayed(&self) -> bool {
+        #[cfg(feature = "cuda")]
+        return self.replay.is_used();
+        #[cfg(not(feature = "cuda"))]
+        false
     }
 
     /// Operations that a pass gives the device, whatever the batch, besides the copies up and down.

@@ -1,4 +1,5 @@
-//! The kernels' text, compiled for a CPU, against plain loops.
+//! The kernels against plain loops: their text, compiled for a CPU, and what nvcc makes of it,
+//! interpreted.
 
 use std::io::Write;
 use std::path::{Path, PathBuf};
@@ -41,9 +42,32 @@ fn emulator(folder: &Path) -> Option<PathBuf> {
     None
 }
 
+/// The PTX that `tests/data/gpu/compile.sh` made; `None`, said aloud, where it has not been run
+/// since the kernels changed.
+fn ptx() -> Option<PathBuf> {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let file = root.join("target/gpu/kernels.ptx");
+    let changed = |file: &Path| file.metadata().and_then(|data| data.modified()).ok();
+    let sources = ["src/gpu/kernels.h", "src/gpu/kernels.cu"];
+    if sources
+        .iter()
+        .all(|s| changed(&root.join(s)) <= changed(&file))
+    {
+        return Some(file);
+    }
+    eprintln!("skipped: tests/data/gpu/compile.sh makes target/gpu/kernels.ptx");
+    None
+}
+
+/// What runs kernels: the emulator's program, and the PTX that it is to interpret.
+struct Emulator {
+    program: PathBuf,
+    ptx: Option<PathBuf>,
+}
+
 /// Runs a launch with the emulator.
 fn emulate(
-    program: &Path,
+    emulator: &Emulator,
     launch: &Launch,
     input: &[u8],
     parameters: &[f32],
@@ -60,7 +84,8 @@ fn emulate(
     }
     message.extend(input);
     message.extend(parameters.iter().flat_map(|x| x.to_le_bytes()));
-    let mut child = Command::new(program)
+    let mut child = Command::new(&emulator.program)
+        .args(&emulator.ptx)
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
         .spawn()
@@ -90,7 +115,7 @@ fn layout(shape: impl Into<candle_core::Shape>) -> Layout {
 }
 
 /// Holds one layer of these sizes against plain loops, in f32 and bf16.
-fn compare(program: &Path, layer: Layer, (images, height, width): (usize, usize, usize)) {
+fn compare(program: &Emulator, layer: Layer, (images, height, width): (usize, usize, usize)) {
     let (in_channels, rows) = match layer.kernel {
         Kernel::Stem => (COLOURS, 28),
         Kernel::Depthwise { input_bias, .. } => (layer.channels, 10 + usize::from(input_bias)),
@@ -179,9 +204,22 @@ fn compare(program: &Path, layer: Layer, (images, height, width): (usize, usize,
 #[test]
 fn kernels_compute_what_plain_loops_do_at_odd_sizes() {
     let folder = tempfile::tempdir().expect("a folder");
-    let Some(program) = emulator(folder.path()) else {
-        return;
-    };
+    if let Some(program) = emulator(folder.path()) {
+        compare_all(&Emulator { program, ptx: None });
+    }
+}
+
+#[test]
+fn nvccs_kernels_compute_what_plain_loops_do_at_odd_sizes() {
+    let folder = tempfile::tempdir().expect("a folder");
+    if let (Some(ptx), Some(program)) = (ptx(), emulator(folder.path())) {
+        let ptx = Some(ptx);
+        compare_all(&Emulator { program, ptx });
+    }
+}
+
+/// Every kernel at odd sizes.
+fn compare_all(emulator: &Emulator) {
     let kernels = [
         Kernel::Stem,
         Kernel::Average,
@@ -217,7 +255,7 @@ fn kernels_compute_what_plain_loops_do_at_odd_sizes() {
                 let activation = [Activation::Relu6, Activation::Relu][(j + k) % 2];
                 let dtype = DType::F32;
                 compare(
-                    &program,
+                    emulator,
                     Layer {
                         kernel,
                         channels,

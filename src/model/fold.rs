@@ -17,7 +17,9 @@ pub(crate) trait TensorSource: Sync {
 
 impl TensorSource for VarBuilder<'_> {
     fn values(&self, name: &str, shape: &[usize]) -> Result<Cow<'_, [f32]>> {
-        let tensor = self.get_with_hints_dtype(shape, name, Default::default(), DType::F32)?;
+        // They are folded on the CPU, wherever the network is going to be.
+        let here = self.clone().set_device(Device::Cpu);
+        let tensor = here.get_with_hints_dtype(shape, name, Default::default(), DType::F32)?;
         Ok(Cow::Owned(tensor.flatten_all()?.to_vec1()?))
     }
 }

@@ -157,6 +157,15 @@ impl MobileNet {
         }
     }
 
+    /// Whether the last batch went through a pass that was recorded and replayed at one call, as CUDA
+    /// does when a second batch of the same shape comes.
+    pub fn is_replayed(&self) -> bool {
+        match &self.engine {
+            Engine::Gpu(network) => network.is_replayed(),
+            Engine::Cpu(_) | Engine::Tensors(_) => false,
+        }
+    }
+
     /// Its work on an image of a size, piece by piece; nothing where it does not run on our own
     /// kernels. For `benches/kernels.rs`: nothing that programs should count on.
     #[doc(hidden)]
@@ -271,6 +280,10 @@ impl MobileNet {
                 on_pixels(pixels, network.classes(), |p| {
                     network.forward(p, height, width)
                 })
+            }
+            Engine::Gpu(network) => {
+                image_size(pixels)?;
+                Ok(network.forward(pixels)?)
             }
             _ => self.classify_embedding(&self.embed(pixels)?),
         }

@@ -4,6 +4,7 @@ use std::collections::HashMap;
 
 use candle_core::{DType, Device, Tensor};
 use candle_nn::VarBuilder;
+use mobilenet::device::{self, DeviceChoice};
 use mobilenet::model::{Config, MobileNet, Padding, random_tensors};
 use mobilenet::ops::Activation;
 use mobilenet::pixels::{RgbImage, to_bytes, to_tensor};
@@ -166,18 +167,22 @@ fn real_weights_give_kerass_logits() {
     }
 }
 
+/// The GPUs that this machine has and this build knows; none is said aloud.
+fn gpus() -> Vec<(DeviceChoice, Device)> {
+    let mut gpus = Vec::new();
+    for choice in [DeviceChoice::Cuda(0), DeviceChoice::Metal] {
+        match device::open(choice) {
+            Ok(opened) => gpus.push((choice, opened.device)),
+            Err(reason) => eprintln!("skipped: {reason}"),
+        }
+    }
+    gpus
+}
+
 /// Where this machine has a GPU and this build knows it, its own kernels.
 #[test]
 fn this_machines_gpu_answers_as_its_cpu_does() {
-    use mobilenet::device::{self, DeviceChoice};
-    for choice in [DeviceChoice::Cuda(0), DeviceChoice::Metal] {
-        let device = match device::open(choice) {
-            Ok(opened) => opened.device,
-            Err(reason) => {
-                eprintln!("skipped: {reason}");
-                continue;
-            }
-        };
+    for (choice, device) in gpus() {
         // Wide enough for whole packs of channels too.
         let wide = (Config::with_alpha(0.25), 64);
         for (config, size) in networks().into_iter().chain([wide]) {
@@ -205,6 +210,47 @@ fn this_machines_gpu_answers_as_its_cpu_does() {
                 }
             }
         }
+    }
+}
+
+/// Batches of the same shape are answered by a recorded pass, others meanwhile are not, and all of
+/// them, from any thread, as on the CPU.
+#[test]
+fn this_machines_gpu_replays_passes_over_other_pixels() {
+    for (choice, device) in gpus() {
+        let (config, size) = networks().pop().expect("a network");
+        let tensors = random_tensors(&config, 9).expect("tensors");
+        let network = |device: &Device| {
+            let weights = VarBuilder::from_tensors(tensors.clone(), DType::F32, device);
+            MobileNet::new(&config, &weights).expect("a network")
+        };
+        let (on_gpu, on_cpu) = (network(&device), network(&Device::Cpu));
+        let check = |seed: u64, count: usize| {
+            let image = |i| values(3 * size * size, seed * 100 + i);
+            let images = (0..count as u64).map(image).map(|values| {
+                let bytes = values.iter().map(|x| ((x + 0.9) * 127.5) as u8).collect();
+                RgbImage::from_raw(size as u32, size as u32, bytes).expect("as many bytes")
+            });
+            let images: Vec<RgbImage> = images.collect();
+            let pixels = |device: &Device| to_bytes(&images, device).expect("pixels");
+            let want = floats(&on_cpu.forward(&pixels(&Device::Cpu)).expect("logits"));
+            // Wherever the pixels are.
+            for pixels in [pixels(&device), pixels(&Device::Cpu)] {
+                let got = floats(&on_gpu.forward(&pixels).expect("logits"));
+                let off = largest_difference(&got, &want);
+                assert!(off < 1e-3, "{choice}, {seed}: {off}");
+            }
+        };
+        for (seed, count) in [(1, 2), (2, 2), (3, 2), (4, 1), (5, 2), (6, 1), (7, 3)] {
+            check(seed, count);
+        }
+        let is_cuda = matches!(choice, DeviceChoice::Cuda(_));
+        assert_eq!(on_gpu.is_replayed(), is_cuda, "{choice}");
+        std::thread::scope(|scope| {
+            for seed in 8..14 {
+                scope.spawn(move || check(seed, 1 + seed as usize % 3));
+            }
+        });
     }
 }
 

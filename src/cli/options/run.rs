@@ -24,7 +24,8 @@ pub struct RunOptions {
     #[arg(short, long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1024))]
     pub batch_size: Option<u16>,
 
-    /// The type to compute in
+    /// The type to compute in; f16 and bf16 on GPUs, where f16 moves a score by hardly 0.02 and bf16
+    /// by up to 0.1
     #[arg(long, default_value = "f32", value_name = "TYPE")]
     pub dtype: DTypeName,
 }
@@ -58,6 +59,9 @@ impl RunOptions {
         };
         let device = device::open(self.device)?;
         device::check_dtype(&device, dtype)?;
+        if dtype == DType::BF16 && !global.quiet {
+            note("bf16 moves scores by up to 0.1; --dtype f16 is as fast, and moves them by 0.02");
+        }
         let threads = match self.threads {
             Some(threads) => threads.into(),
             None => default_threads(),

@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
 # Compiles the kernels for NVIDIA GPUs, as the build script does with `--features cuda`, for every
-# generation that the toolkit knows from Turing on. Takes the machine's nvcc, or installs the one
-# that is on PyPI (into target/nvcc).
+# generation that the toolkit knows from Turing on, and leaves the last as target/gpu/kernels.ptx, where
+# the tests take it from. Takes the machine's nvcc, or installs the one that is on PyPI (into
+# target/nvcc).
 set -euo pipefail
 cd "$(dirname "$0")/../../.."
 
@@ -24,13 +25,15 @@ if [ -z "$nvcc" ]; then
     nvcc=$(find "$folder" -path '*/bin/nvcc' | head -n 1)
     chmod +x "$nvcc" "$(dirname "$nvcc")"/* "$(dirname "$nvcc")"/../nvvm/bin/* 2>/dev/null || true
 fi
-output=$(mktemp -d)
-trap 'rm -rf "$output"' EXIT
+output=target/gpu
+mkdir -p "$output"
 for architecture in 75 80 86 89 90; do
     "$nvcc" -ptx -std=c++17 -O3 -Werror all-warnings "-arch=sm_$architecture" \
         src/gpu/kernels.cu -o "$output/kernels.ptx"
     for kernel in stem_u8_f16_8 depthwise_biased_bf16_8_s2 average_f32; do
         grep -q "entry $kernel(" "$output/kernels.ptx"
     done
+    # A warp writes whole lines.
+    grep -q "st.global.v4.b32" "$output/kernels.ptx"
     echo "src/gpu/kernels.cu compiles for sm_$architecture"
 done

@@ -1,4 +1,5 @@
-// The kernels of src/gpu/kernels.h on a CPU, a thread at a time.
+// The kernels of src/gpu/kernels.h on a CPU, a thread at a time: its text, or, with a file's name as
+// an argument, the PTX that nvcc made of it.
 //
 // Reads a launch from stdin: the kernel's name in 64 bytes, the number of threads (u64), `Sizes`,
 // the lengths in bytes of input, parameters and output (u64 each), input, parameters. Writes the
@@ -23,6 +24,10 @@ typedef unsigned int uint;
 #define UNROLL
 #define LARGER fmaxf
 #define SMALLER fminf
+#define FUSED fmaf
+
+template <typename P> INLINE void write_pack(void *to, const P &pack) { *static_cast<P *>(to) = pack; }
+#define WRITE_PACK write_pack
 
 // The upper half of a float, rounded to nearest even; what it holds is finite.
 struct bfloat {
@@ -43,6 +48,8 @@ struct bfloat {
 
 #include "../../../src/gpu/kernels.h"
 
+#include "device/ptx.h"
+
 typedef void (*Thread)(const void *, const float *, void *, Sizes, size_t);
 static std::map<std::string, Thread> kernels;
 
@@ -62,7 +69,43 @@ template <typename T> static T take() {
   return value;
 }
 
-int main() {
+// Threads of a block, of which the last ones have nothing to do.
+static const uint64_t BLOCK = 64;
+
+// Runs the kernel of this name in a file of PTX.
+static void interpret(const char *path, const std::string &name, uint64_t blocks, Sizes sizes,
+                      std::vector<uchar> &input, std::vector<float> &parameters,
+                      std::vector<uchar> &output) {
+  FILE *file = fopen(path, "r");
+  std::string text;
+  char part[4096];
+  for (size_t n; file && (n = fread(part, 1, sizeof part, file)) > 0;) text.append(part, n);
+  if (file) fclose(file);
+  const ptx::Function function = ptx::Parser::parse(text, name);
+  if (!function.refused.empty()) throw ptx::Error(name + ": " + function.refused);
+  struct {
+    const void *input, *parameters;
+    void *output;
+    Sizes sizes;
+  } arguments = {input.data(), parameters.data(), output.data(), sizes};
+  auto within = [](uint64_t address, int size, const void *begin, size_t len) {
+    const auto first = reinterpret_cast<uint64_t>(begin);
+    return address >= first && address + size <= first + len;
+  };
+  ptx::Memory memory = [&](uint64_t address, int size) -> char * {
+    const bool known = within(address, size, input.data(), input.size()) ||
+                       within(address, size, parameters.data(), 4 * parameters.size()) ||
+                       within(address, size, output.data(), output.size());
+    return known ? reinterpret_cast<char *>(address) : nullptr;
+  };
+  ptx::Thread thread(function, reinterpret_cast<const char *>(&arguments), memory);
+  ptx::Place place = {0, 0, 0, uint32_t(BLOCK), 1, 1, 0, 0, 0, uint32_t(blocks), 1, 1};
+  uint64_t instructions = 0;
+  for (place[6] = 0; place[6] < blocks; place[6]++)
+    for (place[0] = 0; place[0] < BLOCK; place[0]++) thread.run(place, instructions);
+}
+
+int main(int arguments, char **argument) {
   char name[65] = {0};
   if (fread(name, 64, 1, stdin) != 1) return 2;
   const uint64_t threads = take<uint64_t>();
@@ -73,12 +116,16 @@ int main() {
   std::vector<float> parameters(parameter / sizeof(float));
   if (in && fread(input.data(), in, 1, stdin) != 1) return 2;
   if (parameter && fread(parameters.data(), parameter, 1, stdin) != 1) return 2;
-  if (!kernels.count(name)) {
-    fprintf(stderr, "no kernel %s\n", name);
-    return 1;
+  const uint64_t blocks = (threads + BLOCK - 1) / BLOCK;
+  if (arguments > 1) {
+    interpret(argument[1], name, blocks, sizes, input, parameters, output);
+  } else {
+    if (!kernels.count(name)) {
+      fprintf(stderr, "no kernel %s\n", name);
+      return 1;
+    }
+    for (uint64_t i = 0; i < blocks * BLOCK; i++)
+      kernels[name](input.data(), parameters.data(), output.data(), sizes, i);
   }
-  const uint64_t block = 256;
-  for (uint64_t i = 0; i < (threads + block - 1) / block * block; i++)
-    kernels[name](input.data(), parameters.data(), output.data(), sizes, i);
   return out && fwrite(output.data(), out, 1, stdout) != 1;
 }
