@@ -5,6 +5,8 @@
 
 use std::path::PathBuf;
 
+use crate::device::reason;
+
 /// The library's result.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
 
@@ -62,7 +64,8 @@ pub enum Error {
 
 impl From<candle_core::Error> for Error {
     fn from(error: candle_core::Error) -> Self {
-        Self::Candle(without_backtrace(error))
+        let text = without_backtrace(error);
+        Self::Candle(reason::in_words(&text).unwrap_or(text))
     }
 }
 
@@ -75,6 +78,11 @@ pub(crate) fn without_backtrace(error: candle_core::Error) -> String {
 }
 
 impl Error {
+    /// Whether a device has too little memory for what it was asked: a smaller batch may fit.
+    pub fn is_out_of_memory(&self) -> bool {
+        matches!(self, Self::Candle(text) if reason::is_out_of_memory(text))
+    }
+
     pub(crate) fn io(path: impl Into<PathBuf>) -> impl FnOnce(std::io::Error) -> Self {
         let path = path.into();
         move |reason| Self::Io { path, reason }

@@ -15,10 +15,13 @@ pub fn after(error: &anyhow::Error) -> Vec<&'static str> {
             "MOBILENET_RELEASE_URL (or HF_ENDPOINT), with a mirror that this machine can reach",
             "MOBILENET_CACHE (or HF_HUB_CACHE), with a cache that was filled elsewhere",
         ],
-        Some(Error::Candle(reason)) if reason.contains("OUT_OF_MEMORY") => vec![
+        Some(error) if error.is_out_of_memory() => vec![
             "a smaller --batch-size, or --dtype f16",
             "--device cpu, which needs little memory for any batch",
         ],
+        Some(Error::Candle(reason)) if reason.contains("CUDA_ERROR") => {
+            vec!["--device cpu (with -o FILE --resume, where that was used, for the rest)"]
+        }
         Some(Error::Device(_)) => vec!["--device cpu --dtype f32, or `mobilenet doctor`"],
         _ => Vec::new(),
     }

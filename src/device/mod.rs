@@ -8,7 +8,7 @@ mod cuda;
     any(target_arch = "x86_64", target_arch = "aarch64")
 ))]
 mod lazy;
-mod reason;
+pub(crate) mod reason;
 
 use std::fmt;
 use std::str::FromStr;

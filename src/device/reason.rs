@@ -1,7 +1,7 @@
-//! Why a GPU can't be had, in words that say what to do.
+//! Why a GPU can't be had, or stopped, in words that say what to do.
 
 /// CUDA's errors, each with what it means.
-const CUDA_ERRORS: [(&str, &str); 12] = [
+const CUDA_ERRORS: [(&str, &str); 17] = [
     (
         "CUDA_ERROR_NO_DEVICE",
         "the driver sees no GPU (`nvidia-smi` shows what it sees; CUDA_VISIBLE_DEVICES may hide it)",
@@ -17,6 +17,26 @@ const CUDA_ERRORS: [(&str, &str); 12] = [
     (
         "CUDA_ERROR_OUT_OF_MEMORY",
         "the GPU's memory is full (`nvidia-smi` shows by whom)",
+    ),
+    (
+        "CUBLAS_STATUS_ALLOC_FAILED",
+        "the GPU's memory is full (`nvidia-smi` shows by whom)",
+    ),
+    (
+        "CUDA_ERROR_LAUNCH_FAILED",
+        "the GPU broke off in the middle of its work",
+    ),
+    (
+        "CUDA_ERROR_ILLEGAL_ADDRESS",
+        "the GPU broke off in the middle of its work",
+    ),
+    (
+        "CUDA_ERROR_LAUNCH_TIMEOUT",
+        "the work took longer than the driver lets a GPU with a screen work",
+    ),
+    (
+        "CUBLAS_STATUS_EXECUTION_FAILED",
+        "the GPU broke off in the middle of its work",
     ),
     (
         "CUDA_ERROR_INSUFFICIENT_DRIVER",
@@ -55,11 +75,21 @@ const CUDA_ERRORS: [(&str, &str); 12] = [
 /// What an error of CUDA's means for whoever asked for a GPU.
 #[cfg_attr(not(any(feature = "cuda", test)), allow(dead_code))]
 pub fn cuda_reason(number: usize, error: &str) -> String {
+    let reason = in_words(error);
+    format!("GPU {number}: {}", reason.as_deref().unwrap_or(error))
+}
+
+/// An error of CUDA's in words, with its name; `None` for any other.
+pub fn in_words(error: &str) -> Option<String> {
     let known = CUDA_ERRORS.iter().find(|(name, _)| error.contains(name));
-    match known {
-        Some((name, reason)) => format!("GPU {number}: {reason} ({name})"),
-        None => format!("GPU {number}: {error}"),
-    }
+    known.map(|(name, reason)| format!("{reason} ({name})"))
+}
+
+/// Whether an error says that a GPU has too little memory.
+pub fn is_out_of_memory(error: &str) -> bool {
+    ["OUT_OF_MEMORY", "ALLOC_FAILED"]
+        .iter()
+        .any(|name| error.contains(name))
 }
 
 /// What it means that one of CUDA's libraries is not there.
@@ -86,6 +116,8 @@ mod tests {
         assert!(cuda_reason(9, "CUDA_ERROR_INVALID_DEVICE").contains("of that number"));
         assert!(cuda_reason(0, "CUDA_ERROR_UNSUPPORTED_PTX_VERSION").contains("too old"));
         assert_eq!(cuda_reason(0, "something else"), "GPU 0: something else");
+        assert!(is_out_of_memory(error) && is_out_of_memory(&reason));
+        assert!(!is_out_of_memory("CUDA_ERROR_LAUNCH_FAILED"));
     }
 
     #[test]

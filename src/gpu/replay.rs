@@ -1,11 +1,12 @@
 //! Passes that are recorded once and replayed at a single call: CUDA graphs.
 //!
-//! To give a GPU thirty operations takes a CPU longer than the GPU takes for a few images. When
-//! batches of one shape come a second time, their pass is recorded, from fixed places in memory to
-//! fixed places; from then on a batch is copied there, and the GPU does the rest by itself. A
+//! To give a GPU thirty operations takes a CPU longer than the GPU takes for a few images. When a
+//! batch of one shape comes a second time, its pass is recorded, from fixed places in memory to
+//! fixed places; from then on such a batch is copied there, and the GPU does the rest by itself. A
 //! recording is compared with the pass that it was made of before it is believed; where that fails,
 //! or a recording can't be had, the operations are given one by one as before.
 
+use std::collections::HashMap;
 use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -37,12 +38,20 @@ pub(super) struct Replay(Mutex<State>);
 
 #[derive(Default)]
 struct State {
-    /// The batch before.
-    last: Option<Batch>,
-    recording: Option<Recording>,
+    /// The one that was used last stands last.
+    recordings: Vec<Recording>,
+    /// How often batches came that have no recording.
+    seen: HashMap<Batch, u32>,
+    /// Recordings that were made.
+    made: u32,
+    /// The last batch was answered by one.
+    used: bool,
     /// A recording was wrong, or could not be had.
     given_up: bool,
 }
+
+/// Recordings that are kept.
+const KEPT: usize = 4;
 
 /// Images, rows, columns.
 type Batch = (usize, usize, usize);
@@ -70,30 +79,59 @@ impl Replay {
         let (images, height, width, _) = pixels.dims4()?;
         let batch = (images, height, width);
         let mut state = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(recording) = state.recording.as_mut().filter(|r| r.batch == batch) {
-            return recording.run(pixels, wanted).map(Some);
-        }
-        if state.given_up || state.last.replace(batch) != Some(batch) {
-            return Ok(None);
-        }
-        state.recording = None;
-        let recorded = Recording::new(network, device, batch).and_then(|mut recording| {
-            let right = recording.is_right(network, pixels)?;
-            Ok(right.then_some(recording))
-        });
-        let Ok(Some(mut recording)) = recorded else {
-            state.given_up = true;
+        let state = &mut *state;
+        let known = state.recordings.iter().position(|r| r.batch == batch);
+        let recording = match known {
+            Some(place) => Some(state.recordings.remove(place)),
+            None => state.record(network, device, pixels, batch),
+        };
+        state.used = recording.is_some();
+        let Some(mut recording) = recording else {
             return Ok(None);
         };
-        let answer = recording.run(pixels, wanted)?;
-        state.recording = Some(recording);
-        Ok(Some(answer))
+        let answer = recording.run(pixels, wanted);
+        state.recordings.push(recording);
+        answer.map(Some)
     }
 
     /// Whether the last batch was answered by a recording.
     pub fn is_used(&self) -> bool {
-        let state = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        state.recording.is_some()
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).used
+    }
+}
+
+impl State {
+    /// Records a pass, if such batches have come often enough.
+    fn record(
+        &mut self,
+        network: &GpuNetwork,
+        device: &CudaDevice,
+        pixels: &Tensor,
+        batch: Batch,
+    ) -> Option<Recording> {
+        if self.given_up {
+            return None;
+        }
+        // Each has to come twice as often as the one before: where shapes keep changing, recording
+        // them would take longer than it saves.
+        let enough = 2 << self.made.min(16);
+        let seen = self.seen.entry(batch).or_default();
+        *seen += 1;
+        if *seen < enough {
+            return None;
+        }
+        self.seen.clear();
+        self.made += 1;
+        if self.recordings.len() == KEPT {
+            self.recordings.remove(0);
+        }
+        let recorded = Recording::new(network, device, batch).and_then(|mut recording| {
+            let right = recording.is_right(network, pixels)?;
+            Ok(right.then_some(recording))
+        });
+        let recording = recorded.ok().flatten();
+        self.given_up = recording.is_none();
+        recording
     }
 }
 

@@ -241,11 +241,14 @@ fn this_machines_gpu_replays_passes_over_other_pixels() {
                 assert!(off < 1e-3, "{choice}, {seed}: {off}");
             }
         };
-        for (seed, count) in [(1, 2), (2, 2), (3, 2), (4, 1), (5, 2), (6, 1), (7, 3)] {
-            check(seed, count);
-        }
         let is_cuda = matches!(choice, DeviceChoice::Cuda(_));
-        assert_eq!(on_gpu.is_replayed(), is_cuda, "{choice}");
+        for (seed, count) in [(1, 2), (2, 2), (3, 1), (4, 2), (5, 1), (6, 3), (7, 2)] {
+            check(seed, count);
+            // Two forward passes each time: a batch is known from its second on, the next one from
+            // its fourth.
+            let known = (count == 2 || seed == 5) && is_cuda;
+            assert_eq!(on_gpu.is_replayed(), known, "{choice}, {seed}");
+        }
         std::thread::scope(|scope| {
             for seed in 8..14 {
                 scope.spawn(move || check(seed, 1 + seed as usize % 3));

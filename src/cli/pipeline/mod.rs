@@ -6,12 +6,13 @@ mod ordered;
 
 use std::ffi::OsString;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
 
 use anyhow::{Context, Result};
 use crossbeam_channel::{Receiver, bounded};
 use mobilenet::error::ImageError;
-use mobilenet::pixels::{DecodeOptions, Prepared, dimensions};
+use mobilenet::pixels::{DecodeOptions, Prepared, RgbImage, dimensions};
 
 pub use self::model::Model;
 
@@ -38,6 +39,8 @@ pub struct Pipeline {
     threads: usize,
     /// Pictures that go through the network together, if it was asked for.
     batch_size: Option<usize>,
+    /// The largest batch that the device's memory holds, as far as has been seen.
+    fits: AtomicUsize,
     budget: Budget,
 }
 
@@ -66,6 +69,7 @@ impl Pipeline {
             decode,
             threads,
             batch_size,
+            fits: AtomicUsize::new(usize::MAX),
             budget: Budget::new(budget),
         }
     }
@@ -166,7 +170,7 @@ impl Pipeline {
             answers.push((input, values));
         }
         let answered = answers.iter_mut().filter_map(|(_, a)| a.as_mut().ok());
-        for (slot, values) in answered.zip(self.model.answer(&inputs)?) {
+        for (slot, values) in answered.zip(self.answer_in_parts(&inputs)?) {
             *slot = values;
         }
         for i in reduced {
@@ -180,6 +184,23 @@ impl Pipeline {
             values,
         };
         Ok(answers.into_iter().map(answer).collect())
+    }
+
+    /// Runs the network over a batch, in smaller ones where the device's memory does not hold it.
+    fn answer_in_parts(&self, inputs: &[RgbImage]) -> Result<Vec<Vec<f32>>> {
+        let mut answers = Vec::with_capacity(inputs.len());
+        while answers.len() < inputs.len() {
+            let rest = &inputs[answers.len()..];
+            let part = rest.len().min(self.fits.load(Ordering::Relaxed));
+            match self.model.answer(&rest[..part]) {
+                Ok(more) => answers.extend(more),
+                Err(error) if part > 1 && is_out_of_memory(&error) => {
+                    self.fits.store(part / 2, Ordering::Relaxed);
+                }
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(answers)
     }
 
     /// The answer to a picture decoded at its full size.
@@ -196,6 +217,11 @@ impl Pipeline {
             Err(error) => Err(error),
         })
     }
+}
+
+fn is_out_of_memory(error: &anyhow::Error) -> bool {
+    let error = error.downcast_ref::<mobilenet::Error>();
+    error.is_some_and(mobilenet::Error::is_out_of_memory)
 }
 
 /// Width times height, as far as the header tells.

@@ -7,7 +7,7 @@ cd "$(dirname "$0")/../../.."
 
 # The generation that the device says it is of.
 export CUDA_COMPUTE_CAP=90
-cargo build --release --locked --features cuda
+# The tests build the program too. `cargo build` before them would build candle's kernels twice.
 cargo test --release --locked --features cuda --test integration --no-run
 if readelf -d target/release/mobilenet | grep NEEDED | grep -E 'libcu|libnv'; then
     echo "the program needs CUDA's libraries to start"

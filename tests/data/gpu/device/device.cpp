@@ -10,8 +10,10 @@
 //   program.
 // - While a stream is being captured nothing of it runs, and waiting for it is an error.
 //
-// With GPU_LOG set to a file's name, what the device was given is written there at the end: a line
-// for each kernel with its launches, and the most memory that was in use.
+// GPU_LOG: a file to which is written at the end what the device was given: a line for each kernel with
+// its launches, and the most memory that was in use.
+// GPU_MEMORY: how many MiB it has, 16384 if nothing is said.
+// GPU_LAUNCHES: after so many launches of kernels all that it is asked fails.
 
 #include <atomic>
 #include <cstdio>
@@ -25,7 +27,7 @@
 
 namespace {
 
-enum Result { SUCCESS = 0, INVALID_VALUE = 1, OUT_OF_MEMORY = 2, NOT_FOUND = 500, INVALID_HANDLE = 400,
+enum Result { SUCCESS = 0, LAUNCH_FAILED = 719, INVALID_VALUE = 1, OUT_OF_MEMORY = 2, NOT_FOUND = 500, INVALID_HANDLE = 400,
               CAPTURE_UNSUPPORTED = 900, CAPTURE_INVALIDATED = 901 };
 
 typedef std::function<void()> Work;
@@ -61,6 +63,16 @@ struct Device {
   std::map<std::string, uint64_t> log;
   uint64_t instructions = 0, copied_up = 0, copied_down = 0, waits = 0;
   uint64_t last_address = 0, last_size = 0;
+  const uint64_t size = number("GPU_MEMORY", 16384) << 20;
+  uint64_t launches_left = number("GPU_LAUNCHES", ~uint64_t(0));
+
+  static uint64_t number(const char *variable, uint64_t otherwise) {
+    const char *text = getenv(variable);
+    return text ? strtoull(text, nullptr, 10) : otherwise;
+  }
+
+  // As after a fault: whatever is asked fails from then on.
+  bool is_broken() const { return launches_left == 0; }
 
   Stream &stream(void *handle) {
     uint64_t key = uint64_t(handle);
@@ -111,8 +123,7 @@ struct Device {
 
   uint64_t allocate(size_t size) {
     const size_t whole = (size + 255) / 256 * 256 + 256;
-    // Beyond any memory that such a device has.
-    if (whole > uint64_t(16) << 30) return 0;
+    if (size > this->size || in_use > this->size - size) return 0;
     char *p = static_cast<char *>(aligned_alloc(256, whole));
     if (!p) return 0;
     memset(p, 0xff, whole);
@@ -258,7 +269,7 @@ int cuDriverGetVersion(int *version) { return *version = 13000, SUCCESS; }
 int cuDeviceGetCount(int *count) { return *count = 1, SUCCESS; }
 int cuDeviceGet(int *found, int number) { return number == 0 ? (*found = 0, SUCCESS) : 101; }
 int cuDeviceGetName(char *name, int size, int) { return snprintf(name, size, "software"), SUCCESS; }
-int cuDeviceTotalMem_v2(size_t *bytes, int) { return *bytes = size_t(16) << 30, SUCCESS; }
+int cuDeviceTotalMem_v2(size_t *bytes, int) { return *bytes = device().size, SUCCESS; }
 int cuDeviceGetAttribute(int *value, int attribute, int) {
   switch (attribute) {
   case 75: *value = 9; break;                  // compute capability
@@ -285,6 +296,7 @@ int cuCtxSynchronize() {
 
 int cuGetErrorName(int error, const char **text) {
   switch (error) {
+  case LAUNCH_FAILED: *text = "CUDA_ERROR_LAUNCH_FAILED"; break;
   case OUT_OF_MEMORY: *text = "CUDA_ERROR_OUT_OF_MEMORY"; break;
   case 101: *text = "CUDA_ERROR_INVALID_DEVICE"; break;
   case NOT_FOUND: *text = "CUDA_ERROR_NOT_FOUND"; break;
@@ -312,6 +324,7 @@ int cuStreamDestroy_v2(void *handle) {
 }
 int cuStreamSynchronize(void *handle) {
   LOCKED;
+  if (device().is_broken()) return LAUNCH_FAILED;
   return device().wait(device().stream(handle)) ? SUCCESS : CAPTURE_UNSUPPORTED;
 }
 int cuStreamIsCapturing(void *handle, int *status) {
@@ -387,7 +400,7 @@ int cuStreamWaitEvent(void *handle, void *event, unsigned) {
 
 int cuMemGetInfo_v2(size_t *available, size_t *total) {
   LOCKED;
-  *total = size_t(16) << 30;
+  *total = device().size;
   *available = *total - device().in_use;
   return SUCCESS;
 }
@@ -397,8 +410,12 @@ int cuMemAlloc_v2(uint64_t *address, size_t size) {
 }
 int cuMemAllocAsync(uint64_t *address, size_t size, void *handle) {
   LOCKED;
+  if (device().is_broken()) return LAUNCH_FAILED;
   if (device().stream(handle).capturing) die("memory is taken during a capture");
   device().log["allocate"]++;
+  if ((*address = device().allocate(size))) return SUCCESS;
+  // What is freed before it in the stream can be had.
+  device().wait(device().stream(handle));
   return (*address = device().allocate(size)) ? SUCCESS : OUT_OF_MEMORY;
 }
 int cuMemFree_v2(uint64_t address) {
@@ -423,6 +440,7 @@ int cuMemcpyHtoDAsync_v2(uint64_t to, const void *from, size_t size, void *handl
 }
 int cuMemcpyDtoHAsync_v2(void *to, uint64_t from, size_t size, void *handle) {
   LOCKED;
+  if (device().is_broken()) return LAUNCH_FAILED;
   Stream &stream = device().stream(handle);
   device().log["copy-down"]++;
   if (!device().wait(stream)) return CAPTURE_UNSUPPORTED;
@@ -470,6 +488,8 @@ int cuFuncSetAttribute(void *, int, int) { return SUCCESS; }
 int cuLaunchKernel(void *handle, unsigned gx, unsigned gy, unsigned gz, unsigned bx, unsigned by, unsigned bz,
                    unsigned, void *stream, void **arguments, void **) {
   LOCKED;
+  if (device().is_broken()) return LAUNCH_FAILED;
+  device().launches_left--;
   const auto &function = *static_cast<ptx::Function *>(handle);
   if (!function.refused.empty()) die(function.name + " can't be interpreted: " + function.refused);
   if (!gx || !gy || !gz || gy > 65535 || gz > 65535 || uint64_t(bx) * by * bz > 1024) return INVALID_VALUE;
