@@ -14,6 +14,8 @@ mod resample;
 mod resize;
 mod shrunk;
 mod tensor;
+mod tiff;
+mod unread;
 
 pub use ::image::RgbImage;
 pub use decode::{SUPPORTED_FORMATS, decode, dimensions, looks_like_image, open, read};
