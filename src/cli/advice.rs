@@ -1,6 +1,7 @@
 //! What to try after an error.
 
 use mobilenet::Error;
+use mobilenet::error::FetchError;
 
 /// Lines of advice; none where the error says it all.
 pub fn after(error: &anyhow::Error) -> Vec<&'static str> {
@@ -9,6 +10,10 @@ pub fn after(error: &anyhow::Error) -> Vec<&'static str> {
             "the same without --offline (or HF_HUB_OFFLINE), once, to fill the cache",
             "--weights FILE, with a checkpoint that is on this machine",
             "MOBILENET_CACHE (or HF_HUB_CACHE), with a cache that was filled elsewhere",
+        ],
+        Some(Error::Fetch(fetch)) if cache_is_closed(fetch) => vec![
+            "MOBILENET_CACHE (or HF_HUB_CACHE), with a folder that can be written to",
+            "--weights FILE, with a checkpoint that is on this machine",
         ],
         Some(Error::Fetch(_)) => vec![
             "--weights FILE, with a checkpoint that is on this machine",
@@ -22,4 +27,10 @@ pub fn after(error: &anyhow::Error) -> Vec<&'static str> {
         Some(Error::Device(_)) => vec!["--device cpu --dtype f32, or `mobilenet doctor`"],
         _ => Vec::new(),
     }
+}
+
+/// Whether the last place could not be asked because there was nowhere to keep its answer.
+fn cache_is_closed(fetch: &FetchError) -> bool {
+    let last = fetch.attempts.last();
+    last.is_some_and(|attempt| attempt.outcome.starts_with("the cache can't be written to"))
 }

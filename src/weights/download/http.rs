@@ -141,8 +141,10 @@ impl Client {
             ureq::Error::Timeout(_) => {
                 Failure::passing(format!("nothing arrived for {seconds} seconds"))
             }
-            ureq::Error::HostNotFound => {
-                Failure::new(Kind::Unreachable, "the host's name can't be resolved")
+            ureq::Error::HostNotFound => unknown_host(),
+            // The standard library has no kind for it.
+            ureq::Error::Io(e) if e.to_string().starts_with("failed to lookup address") => {
+                unknown_host()
             }
             ureq::Error::Io(e) => match e.kind() {
                 io::ErrorKind::ConnectionRefused
@@ -167,6 +169,10 @@ impl Client {
             other => Failure::last(other.to_string()),
         }
     }
+}
+
+fn unknown_host() -> Failure {
+    Failure::new(Kind::Unreachable, "the host's name can't be resolved")
 }
 
 pub(super) fn header<'a>(response: &'a Response<Body>, name: &str) -> Option<&'a str> {
