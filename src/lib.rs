@@ -12,11 +12,10 @@
 //!
 //! # Example
 //! ```no_run
-//! use candle_core::DType;
 //! use mobilenet::device::{self, DeviceChoice};
 //! use mobilenet::pixels::{self, DecodeOptions};
 //! use mobilenet::weights::{Checkpoint, LoadOptions};
-//! use mobilenet::Classifier;
+//! use mobilenet::{Classifier, DType};
 //!
 //! let device = device::open(DeviceChoice::Auto)?;
 //! let checkpoint = Checkpoint::open("mobilenet_1_0_224_tf.h5", &LoadOptions::default())?;
@@ -28,6 +27,7 @@
 //! }
 //! # Ok::<(), mobilenet::Error>(())
 //! ```
+//! `examples/compare.rs` is a whole program, which also says how alike two pictures are.
 #![warn(missing_docs)]
 
 mod classifier;
@@ -50,6 +50,8 @@ pub mod similarity;
 pub mod train;
 pub mod weights;
 
+/// The types that a network computes in, so that a program needs no candle of its own.
+pub use candle_core::DType;
 pub use classifier::{Classifier, Prediction, UNKNOWN, top_outputs};
 pub use cpu::Isa;
 #[doc(hidden)]
