@@ -51,6 +51,7 @@ const FAILURE: u8 = 2;
     version,
     propagate_version = true,
     max_term_width = 100,
+    after_help = shell::AFTER_HELP,
     args_override_self = true
 )]
 struct Cli {
@@ -109,8 +110,10 @@ enum Outcome {
 
 /// Parses, runs, reports.
 pub fn main() -> ExitCode {
-    // clap exits by itself: with 0 for help and version, with 2 for wrong arguments.
-    let cli = Cli::parse();
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(told) => return tell(&told),
+    };
     match run(cli) {
         Ok(Outcome::Complete) => ExitCode::SUCCESS,
         Ok(Outcome::Incomplete) => ExitCode::from(FAILURE),
@@ -131,6 +134,18 @@ pub fn main() -> ExitCode {
             }
             ExitCode::from(FAILURE)
         }
+    }
+}
+
+/// Prints help or the version, or what is wrong with the arguments.
+fn tell(told: &clap::Error) -> ExitCode {
+    match told.print() {
+        Err(error) if !told.use_stderr() && error.kind() != io::ErrorKind::BrokenPipe => {
+            note(&error.to_string());
+            ExitCode::from(FAILURE)
+        }
+        _ if told.use_stderr() => ExitCode::from(FAILURE),
+        _ => ExitCode::SUCCESS,
     }
 }
 

@@ -220,7 +220,49 @@ fn completions_and_man_pages_are_printed() {
     assert!(program.run(&["man"]).text().starts_with(".ie"));
     let page = program.run(&["man", "classify"]);
     assert!(page.text().contains("top\\-k"));
+    assert!(page.text().contains("EXIT STATUS"));
     program.run(&["man", "nothing"]).refused(&["nothing"]);
+}
+
+/// Whoever has only the program finds in it what its environment means.
+#[test]
+fn the_man_page_knows_every_variable_that_doctor_shows() {
+    let program = Program::new();
+    let mut doctor = program.command(&["doctor", "--json"]);
+    let names = [
+        "MOBILENET_CACHE",
+        "MOBILENET_RETRIES",
+        "HF_HUB_OFFLINE",
+        "HF_TOKEN",
+    ];
+    for name in names {
+        doctor.env(name, "1");
+    }
+    let report = crate::support::Ran::of(doctor.output().expect("the program")).json();
+    let page = program.run(&["man"]);
+    let mut shown = 0;
+    for variable in report["environment"].as_array().expect("a list") {
+        let name = variable[0].as_str().expect("a name");
+        assert!(page.text().contains(&format!("\\fB{name}\\fR")), "{name}");
+        shown += usize::from(names.contains(&name));
+    }
+    assert_eq!(shown, names.len());
+}
+
+/// As with any other output that can't be written.
+#[cfg(target_os = "linux")]
+#[test]
+fn help_that_can_not_be_written_is_an_error() {
+    use std::process::{Command, Stdio};
+    for argument in ["--help", "--version"] {
+        let full = std::fs::File::create("/dev/full").expect("/dev/full");
+        let status = Command::new(env!("CARGO_BIN_EXE_mobilenet"))
+            .arg(argument)
+            .stdout(Stdio::from(full))
+            .stderr(Stdio::null())
+            .status();
+        assert_eq!(status.expect("the program").code(), Some(2), "{argument}");
+    }
 }
 
 #[test]
