@@ -7,6 +7,7 @@ use ureq::{Agent, Body, Timeout};
 
 use super::Patience;
 use super::failure::{Failure, Kind, check_status};
+use super::header::header;
 
 /// Redirects that are followed for one request.
 const MAX_REDIRECTS: usize = 10;
@@ -173,10 +174,6 @@ impl Client {
 
 fn unknown_host() -> Failure {
     Failure::new(Kind::Unreachable, "the host's name can't be resolved")
-}
-
-pub(super) fn header<'a>(response: &'a Response<Body>, name: &str) -> Option<&'a str> {
-    response.headers().get(name)?.to_str().ok()
 }
 
 fn redirect(response: &Response<Body>) -> Option<&str> {

@@ -38,9 +38,6 @@ use network::Network;
 use stored::Stored;
 use translate::Found;
 
-/// The first bytes of a zip, which `.keras` is.
-pub(super) const ZIP_SIGNATURE: &[u8] = b"PK\x03\x04";
-
 /// More than any MobileNet's weights, so that a zip bomb ends early.
 const MAX_WEIGHTS_BYTES: u64 = 512 << 20;
 
