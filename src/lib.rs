@@ -2,10 +2,10 @@
 //!
 //! Data flows one way: the bytes of a file become upright RGB and then the square that a
 //! network takes ([`pixels`]); a file of weights becomes a checkpoint ([`weights`]) and that a
-//! network ([`model`]), which runs on the CPU's own kernels or on another [`device`] through
-//! three operations ([`ops`]); a [`Classifier`] holds it all and answers with [`Prediction`]s whose names come from
-//! [`labels`]. [`explain`] has the sums that an answer is made of, place by place, and [`figures`]
-//! draws them, and other numbers.
+//! network ([`model`]), which runs on kernels of its own on a CPU or a GPU, else on any [`device`]
+//! through three operations ([`ops`]); a [`Classifier`] holds it all and answers with
+//! [`Prediction`]s whose names come from [`labels`]. [`explain`] has the sums that an answer is
+//! made of, place by place, and [`figures`] draws them, and other numbers.
 //!
 //! The library prints nothing and reads no environment variables, but for the proxy's
 //! (`HTTPS_PROXY` and its kin), which its HTTP client reads.

@@ -1,8 +1,8 @@
 //! The command line: arguments in, exit code out.
 //!
 //! One file a subcommand, holding its arguments and its execution. `options` are the arguments
-//! that several share, `files` what they write, `environment` is the only reader of environment variables, `advice` the
-//! only place that knows what to recommend after an error.
+//! that several share, `files` what they write, `environment` is the only reader of environment
+//! variables, `advice` the only place that knows what to recommend after an error.
 
 mod advice;
 mod bench;

@@ -62,22 +62,21 @@ fn decode(
 
     // All reds, all greens, all blues; of 16 bits the high byte, as Pillow takes it.
     let shades = colours.len() / 3;
-    let colour = |index: usize| {
-        [0, 1, 2].map(|channel| match index < shades {
-            true => (colours[channel * shades + index] >> 8) as u8,
-            false => 0,
-        })
-    };
+    let mut palette = vec![[0; 3]; 1 << bits];
+    for (i, colour) in palette.iter_mut().enumerate().take(shades) {
+        *colour = [0, 1, 2].map(|channel| (colours[channel * shades + i] >> 8) as u8);
+    }
     // Rows begin with a byte of their own; in it the first sample has the highest bits.
-    let (per_byte, mask) = (8 / bits, (1 << bits) - 1);
-    let row = (width as usize).div_ceil(per_byte);
-    let pixels = samples.chunks_exact(row).flat_map(|row| {
-        (0..width as usize).flat_map(|x| {
-            let shift = 8 - bits * (x % per_byte + 1);
-            colour(usize::from(row[x / per_byte]) >> shift & mask)
-        })
-    });
-    RgbImage::from_raw(width, height, pixels.collect())
+    let (columns, per_byte) = (width as usize, 8 / bits);
+    let mut pixels = Vec::with_capacity(3 * columns * height as usize);
+    for row in samples.chunks_exact(columns.div_ceil(per_byte)) {
+        for x in 0..columns {
+            let above = 8 - bits * (x % per_byte + 1);
+            let index = usize::from(row[x / per_byte]) >> above & (palette.len() - 1);
+            pixels.extend(palette[index]);
+        }
+    }
+    RgbImage::from_raw(width, height, pixels)
         .map(|image| (image, orientation.unwrap_or(Orientation::NoTransforms)))
         .ok_or_else(|| ImageError::decode("the file is truncated"))
 }

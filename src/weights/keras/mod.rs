@@ -15,8 +15,8 @@
 //! `layout` says how Keras names and orders what its layers have, as data. `stored` gathers a
 //! file's variables by layer. Which layer of ours each is, the model's description tells
 //! (`describe` lists its layers, `walk` goes through them, `network` and `unit` hold them
-//! against the architecture, `settings` says what a layer's settings mean), or else names, numbers or order (`names`). `translate` makes tensors
-//! of them.
+//! against the architecture, `settings` says what a layer's settings mean), or else names, numbers
+//! or order (`names`). `translate` makes tensors of them.
 
 mod describe;
 mod layout;
