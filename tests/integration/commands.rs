@@ -206,7 +206,12 @@ fn convert_keeps_the_answers() {
             "-o",
             "no/such/folder/out.safetensors",
         ])
-        .refused(&["no/such/folder/out.safetensors"]);
+        .refused(&["no/such/folder/out.safetensors", "there is no folder"]);
+    let cat = repository("samples/cat.jpg");
+    let classify = ["classify", "--weights", arg(&source), arg(&cat)];
+    program
+        .run(&[&classify[..], &["-o", "no/such/labels.csv"]].concat())
+        .refused(&["no/such/labels.csv", "there is no folder"]);
 }
 
 #[test]
@@ -306,6 +311,8 @@ fn options_that_would_be_ignored_are_refused() {
     let weights = data("keras/tiny.keras");
     let ran = program.run(&["summary", "--shallow", "--weights", arg(&weights)]);
     ran.refused(&["--shallow", "--weights"]);
+    let ran = program.run(&["bench", "--shallow", "--weights", arg(&weights)]);
+    ran.refused(&["--shallow", "--weights"]);
     let ran = program.run(&["bench", "--random-weights", "--weights", arg(&weights)]);
     ran.refused(&["--random-weights", "--weights"]);
 }
@@ -352,4 +359,27 @@ fn a_stderr_that_can_not_be_written_to_is_no_panic() {
         let status = command.stdout(Stdio::null()).stderr(full()).status();
         assert_eq!(status.expect("the program").code(), Some(code));
     }
+}
+
+/// A checkpoint that does not state its size may be run at another one than it was trained at.
+#[test]
+fn verbose_says_what_a_checkpoint_does_not_state() {
+    let program = Program::new();
+    let cat = repository("samples/cat.jpg");
+    let weights = data("keras/tiny_tf.h5");
+    let classify = ["classify", "--weights", arg(&weights), arg(&cat)];
+    let ran = program.run(&[&classify[..], &["--verbose"]].concat());
+    assert!(
+        ran.stderr
+            .contains("does not state its size and activation"),
+        "{}",
+        ran.stderr
+    );
+    let ran = program.run(&[&classify[..], &["--verbose", "--size", "65"]].concat());
+    assert!(
+        ran.stderr.contains("does not state its activation"),
+        "{}",
+        ran.stderr
+    );
+    assert_eq!(program.run(&classify).stderr, "");
 }

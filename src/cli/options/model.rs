@@ -108,6 +108,7 @@ impl ModelOptions {
         self.check(&checkpoint)?;
         if global.verbose {
             note(&format!("weights {}", checkpoint.path().display()));
+            tell_assumed(&checkpoint);
         }
         Ok(checkpoint)
     }
@@ -198,7 +199,8 @@ impl ModelOptions {
     }
 }
 
-/// Says what a checkpoint leaves open, before another one is made of it that states it.
+/// Says what a checkpoint leaves open: to who asks, and before another one is made of it that states
+/// it.
 pub fn tell_assumed(checkpoint: &Checkpoint) {
     let assumed = checkpoint.assumed();
     if !assumed.is_empty() {
