@@ -1,7 +1,12 @@
 //! What to try after an error.
 
+use std::path::Path;
+
+use clap::error::{ContextKind, ContextValue, ErrorKind};
 use mobilenet::Error;
 use mobilenet::error::FetchError;
+
+use super::terminal::printable;
 
 /// Lines of advice; none where the error says it all.
 pub fn after(error: &anyhow::Error) -> Vec<&'static str> {
@@ -27,6 +32,15 @@ pub fn after(error: &anyhow::Error) -> Vec<&'static str> {
         Some(Error::Device(_)) => vec!["--device cpu --dtype f32, or `mobilenet doctor`"],
         _ => Vec::new(),
     }
+}
+
+/// The same for arguments that are wrong: a picture in the place of a command.
+pub fn after_arguments(error: &clap::Error) -> Option<String> {
+    let Some(ContextValue::String(name)) = error.get(ContextKind::InvalidSubcommand) else {
+        return None;
+    };
+    let is_path = error.kind() == ErrorKind::InvalidSubcommand && Path::new(name).exists();
+    is_path.then(|| format!("mobilenet classify {}", printable(name)))
 }
 
 /// Whether the last place could not be asked because there was nowhere to keep its answer.

@@ -139,7 +139,11 @@ pub fn main() -> ExitCode {
 
 /// Prints help or the version, or what is wrong with the arguments.
 fn tell(told: &clap::Error) -> ExitCode {
-    match told.print() {
+    let printed = told.print();
+    if let Some(line) = advice::after_arguments(told) {
+        let _ = writeln!(io::stderr(), "  try: {line}");
+    }
+    match printed {
         Err(error) if !told.use_stderr() && error.kind() != io::ErrorKind::BrokenPipe => {
             note(&error.to_string());
             ExitCode::from(FAILURE)

@@ -275,6 +275,9 @@ fn wrong_arguments_are_refused_with_code_two() {
     let program = Program::new();
     program.run(&["classify"]).refused(&["PATH"]);
     program.run(&["nonsense"]).refused(&["nonsense"]);
+    let cat = repository("samples/cat.jpg");
+    let advice = format!("mobilenet classify {}", arg(&cat));
+    program.run(&[arg(&cat)]).refused(&[&advice]);
     program
         .run(&["classify", "--nonsense", "x.jpg"])
         .refused(&["--nonsense"]);
