@@ -98,10 +98,8 @@ pub(super) fn decode_for(
     if bytes.is_empty() {
         return Err(ImageError::decode("the file is empty"));
     }
-    if let Some(name) = unread::name(bytes) {
-        return Err(ImageError::decode(format!(
-            "{name}, which is not read: convert it to one of {SUPPORTED_FORMATS}"
-        )));
+    if let Some(reason) = unread::reason(bytes) {
+        return Err(ImageError::decode(reason));
     }
     let Some(format) = format_of(bytes) else {
         return Err(ImageError::decode(format!(

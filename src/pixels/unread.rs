@@ -2,8 +2,26 @@
 
 use image::ImageFormat;
 
-/// What a file is that begins like this, in the user's words.
-pub(super) fn name(start: &[u8]) -> Option<&'static str> {
+use super::SUPPORTED_FORMATS;
+
+/// Why a file that begins like this is not read, if it is anything that has a name.
+pub(super) fn reason(start: &[u8]) -> Option<String> {
+    // What a download brings where there is no such picture.
+    let is_page = ["<!doctype html", "<html"].iter().any(|tag| {
+        let head = start.trim_ascii_start().get(..tag.len());
+        head.is_some_and(|head| head.eq_ignore_ascii_case(tag.as_bytes()))
+    });
+    if is_page {
+        return Some("a web page (HTML) in place of a picture".into());
+    }
+    let name = name(start)?;
+    Some(format!(
+        "{name}, which is not read: convert it to one of {SUPPORTED_FORMATS}"
+    ))
+}
+
+/// What it is, in the user's words.
+fn name(start: &[u8]) -> Option<&'static str> {
     if let Ok(format) = image::guess_format(start) {
         return match format {
             ImageFormat::Avif => Some("AVIF"),
@@ -23,7 +41,8 @@ pub(super) fn name(start: &[u8]) -> Option<&'static str> {
             b"heic" | b"heix" | b"heim" | b"heis" | b"hevc" | b"hevx" | b"mif1" | b"msf1" => {
                 Some("HEIC")
             }
-            _ => Some("a film (MP4 or its like)"),
+            b"crx " => Some("a raw photograph (CR3)"),
+            _ => Some("MP4 or its like"),
         };
     }
     let signatures: [(&[u8], &str); 9] = [
@@ -35,7 +54,7 @@ pub(super) fn name(start: &[u8]) -> Option<&'static str> {
         (b"%PDF-", "PDF"),
         (b"<svg", "SVG"),
         (b"<?xml", "XML (perhaps SVG)"),
-        (b"\x1a\x45\xdf\xa3", "a film (WebM or Matroska)"),
+        (b"\x1a\x45\xdf\xa3", "WebM or Matroska"),
     ];
     let found = signatures.iter().find(|(with, _)| start.starts_with(with));
     found.map(|(_, name)| *name)

@@ -316,6 +316,8 @@ fn options_that_would_be_ignored_are_refused() {
     ran.refused(&["--shallow", "--weights"]);
     let ran = program.run(&["bench", "--shallow", "--weights", arg(&weights)]);
     ran.refused(&["--shallow", "--weights"]);
+    let ran = program.run(&["models", "--prune", "--json"]);
+    ran.refused(&["--prune", "--json"]);
     let ran = program.run(&["bench", "--random-weights", "--weights", arg(&weights)]);
     ran.refused(&["--random-weights", "--weights"]);
 }

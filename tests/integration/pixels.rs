@@ -43,10 +43,11 @@ fn every_kind_of_file_decodes_to_pillows_bytes() {
 
 #[test]
 fn what_is_not_read_is_called_by_its_name() {
-    let starts: [(&[u8], &str); 10] = [
+    let starts: [(&[u8], &str); 11] = [
         (b"\0\0\0\x20ftypavif\0\0\0\0avifmif1", "AVIF"),
         (b"\0\0\0\x24ftypheic\0\0\0\0mif1heic", "HEIC"),
-        (b"\0\0\0\x18ftypmp42\0\0\0\0mp42isom", "film"),
+        (b"\0\0\0\x18ftypmp42\0\0\0\0mp42isom", "MP4"),
+        (b"\0\0\0\x18ftypcrx \0\0\0\x01crx isom", "CR3"),
         (b"\xff\x0a\xfa\x1f", "JPEG XL"),
         (b"\0\0\0\x0cjP  \r\n\x87\n", "JPEG 2000"),
         (b"<svg xmlns=\"http://www.w3.org/2000/svg\"/>", "SVG"),
@@ -62,6 +63,19 @@ fn what_is_not_read_is_called_by_its_name() {
         assert!(message.contains(name), "{message}");
         assert!(message.contains("convert it"), "{message}");
     }
+    for page in ["<!DOCTYPE html>\n<html>", "\n<HTML lang=en>"] {
+        let error = decode(page.as_bytes(), &DecodeOptions::default()).expect_err(page);
+        assert!(error.message.contains("a web page"), "{error}");
+    }
+}
+
+#[cfg(unix)]
+#[test]
+fn the_systems_reason_comes_without_its_number() {
+    let error = open("x".repeat(5000), &DecodeOptions::default()).expect_err("too long");
+    assert_eq!(error.kind, ImageErrorKind::Io);
+    assert!(error.message.contains("too long"), "{error}");
+    assert!(!error.message.contains("os error"), "{error}");
 }
 
 #[test]
