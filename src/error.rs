@@ -159,7 +159,11 @@ fn in_words(error: &std::io::Error) -> String {
         ErrorKind::NotFound => "no such file".into(),
         ErrorKind::PermissionDenied => "permission denied".into(),
         ErrorKind::IsADirectory => "is a directory".into(),
-        _ => error.to_string(),
+        _ => {
+            let text = error.to_string();
+            let reason = text.split_once(" (os error ");
+            reason.map_or(text.clone(), |(reason, _)| reason.to_owned())
+        }
     }
 }
 

@@ -2,21 +2,20 @@
 //!
 //! Data flows one way: the bytes of a file become upright RGB and then the square that a
 //! network takes ([`pixels`]); a file of weights becomes a checkpoint ([`weights`]) and that a
-//! network ([`model`]), which runs on the CPU's own kernels or on another [`device`] through
-//! three operations ([`ops`]); a [`Classifier`] holds it all and answers with [`Prediction`]s whose names come from
-//! [`labels`]. [`explain`] has the sums that an answer is made of, place by place, and [`figures`]
-//! draws them, and other numbers.
+//! network ([`model`]), which runs on kernels of its own on a CPU or a GPU, else on any [`device`]
+//! through three operations ([`ops`]); a [`Classifier`] holds it all and answers with
+//! [`Prediction`]s whose names come from [`labels`]. [`explain`] has the sums that an answer is
+//! made of, place by place, and [`figures`] draws them, and other numbers.
 //!
 //! The library prints nothing and reads no environment variables, but for the proxy's
 //! (`HTTPS_PROXY` and its kin), which its HTTP client reads.
 //!
 //! # Example
 //! ```no_run
-//! use candle_core::DType;
 //! use mobilenet::device::{self, DeviceChoice};
 //! use mobilenet::pixels::{self, DecodeOptions};
 //! use mobilenet::weights::{Checkpoint, LoadOptions};
-//! use mobilenet::Classifier;
+//! use mobilenet::{Classifier, DType};
 //!
 //! let device = device::open(DeviceChoice::Auto)?;
 //! let checkpoint = Checkpoint::open("mobilenet_1_0_224_tf.h5", &LoadOptions::default())?;
@@ -28,6 +27,7 @@
 //! }
 //! # Ok::<(), mobilenet::Error>(())
 //! ```
+//! `examples/compare.rs` is a whole program, which also says how alike two pictures are.
 #![warn(missing_docs)]
 
 mod classifier;
@@ -50,6 +50,8 @@ pub mod similarity;
 pub mod train;
 pub mod weights;
 
+/// The types that a network computes in, so that a program needs no candle of its own.
+pub use candle_core::DType;
 pub use classifier::{Classifier, Prediction, UNKNOWN, top_outputs};
 pub use cpu::Isa;
 #[doc(hidden)]

@@ -1,6 +1,12 @@
 //! What to try after an error.
 
+use std::path::Path;
+
+use clap::error::{ContextKind, ContextValue, ErrorKind};
 use mobilenet::Error;
+use mobilenet::error::FetchError;
+
+use super::terminal::printable;
 
 /// Lines of advice; none where the error says it all.
 pub fn after(error: &anyhow::Error) -> Vec<&'static str> {
@@ -9,6 +15,10 @@ pub fn after(error: &anyhow::Error) -> Vec<&'static str> {
             "the same without --offline (or HF_HUB_OFFLINE), once, to fill the cache",
             "--weights FILE, with a checkpoint that is on this machine",
             "MOBILENET_CACHE (or HF_HUB_CACHE), with a cache that was filled elsewhere",
+        ],
+        Some(Error::Fetch(fetch)) if cache_is_closed(fetch) => vec![
+            "MOBILENET_CACHE (or HF_HUB_CACHE), with a folder that can be written to",
+            "--weights FILE, with a checkpoint that is on this machine",
         ],
         Some(Error::Fetch(_)) => vec![
             "--weights FILE, with a checkpoint that is on this machine",
@@ -25,4 +35,19 @@ pub fn after(error: &anyhow::Error) -> Vec<&'static str> {
         Some(Error::Device(_)) => vec!["--device cpu --dtype f32, or `mobilenet doctor`"],
         _ => Vec::new(),
     }
+}
+
+/// The same for arguments that are wrong: a picture in the place of a command.
+pub fn after_arguments(error: &clap::Error) -> Option<String> {
+    let Some(ContextValue::String(name)) = error.get(ContextKind::InvalidSubcommand) else {
+        return None;
+    };
+    let is_path = error.kind() == ErrorKind::InvalidSubcommand && Path::new(name).exists();
+    is_path.then(|| format!("mobilenet classify {}", printable(name)))
+}
+
+/// Whether the last place could not be asked because there was nowhere to keep its answer.
+fn cache_is_closed(fetch: &FetchError) -> bool {
+    let last = fetch.attempts.last();
+    last.is_some_and(|attempt| attempt.outcome.starts_with("the cache can't be written to"))
 }

@@ -36,7 +36,8 @@ pub struct Arguments {
     random_weights: bool,
 
     /// The paper's shallow variant, with random weights
-    #[arg(long, help_heading = "Model", requires = "random_weights")]
+    // Each by itself: clap forgets a requirement that conflicts with what is given.
+    #[arg(long, help_heading = "Model", requires = "random_weights", conflicts_with_all = ["weights", "repo"])]
     shallow: bool,
 
     /// Instruction set of the CPU's kernels: portable, avx2, avx512 [default: the fastest here]

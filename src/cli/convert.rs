@@ -76,6 +76,7 @@ pub fn run(arguments: &Arguments, global: Global) -> Result<Outcome> {
         io::stdout().write_all(&checkpoint.to_safetensors(&options)?)?;
     } else {
         files::refuse_picture(output)?;
+        files::check(output)?;
         checkpoint.save_as(output, &options)?;
     }
     if !global.quiet {

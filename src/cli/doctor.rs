@@ -6,12 +6,12 @@ use std::path::Path;
 use anyhow::Result;
 use clap::Args;
 use mobilenet::device::{self, DeviceChoice};
-use mobilenet::weights::{Store, catalogue, without_credentials};
+use mobilenet::weights::{LoadOptions, Store, catalogue, without_credentials};
 use serde::Serialize;
 
 use super::Outcome;
 use super::environment;
-use super::options::{ReportOptions, default_threads};
+use super::options::{ModelOptions, ReportOptions, default_threads};
 use super::output::write_report;
 use super::terminal::printable;
 
@@ -32,6 +32,8 @@ struct Report {
     devices: Vec<DeviceReport>,
     /// What `--device auto` takes.
     auto: String,
+    /// The network inside of this program, if it is a bundle.
+    bundled: Option<String>,
     /// Null where the environment says something impossible; then `problem` says what.
     weights: Option<WeightsReport>,
     problem: Option<String>,
@@ -102,6 +104,7 @@ fn examine() -> Result<Report> {
         instruction_sets: instruction_sets(),
         devices: devices.collect(),
         auto: device::open(DeviceChoice::Auto)?.name.to_string(),
+        bundled: bundled()?,
         weights,
         problem,
         environment: variables(),
@@ -147,6 +150,23 @@ fn instruction_sets() -> Vec<&'static str> {
         .collect()
 }
 
+/// What the weights inside of this program are of.
+fn bundled() -> Result<Option<String>> {
+    let checkpoint = ModelOptions::bundled(&LoadOptions::default())?;
+    Ok(checkpoint.map(|checkpoint| {
+        let config = checkpoint.config();
+        let size = checkpoint.preprocessing().size;
+        let classes = match config.classes {
+            Some(classes) => format!("{classes} classes"),
+            None => "no classifier".into(),
+        };
+        format!(
+            "MobileNet V1, alpha {:?}, {size}x{size}, {classes}",
+            config.alpha
+        )
+    }))
+}
+
 fn weights(store: &Store) -> WeightsReport {
     let variants = catalogue().variants.iter();
     let cached = variants.filter(|variant| store.cached(variant).is_some());
@@ -163,7 +183,7 @@ fn weights(store: &Store) -> WeightsReport {
 
 /// The variables that are set; a token's value is nobody's business.
 fn variables() -> Vec<(String, String)> {
-    let set = environment::NAMES.into_iter().filter_map(|name| {
+    let set = environment::VARIABLES.into_iter().filter_map(|(name, _)| {
         let value = environment::text(name)?;
         let value = match name {
             "HF_TOKEN" => "(set)".into(),
@@ -193,6 +213,9 @@ fn write_text(out: &mut impl Write, report: &Report) -> io::Result<()> {
         line(&format!("device {}", device.name), reason)?;
     }
     line("device auto", &format!("takes {}", report.auto))?;
+    if let Some(bundled) = &report.bundled {
+        line("bundled", bundled)?;
+    }
 
     if let Some(problem) = &report.problem {
         line("problem", problem)?;

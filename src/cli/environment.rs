@@ -9,22 +9,50 @@ use std::time::Duration;
 use anyhow::{Context, Result, anyhow};
 use mobilenet::weights::{DEFAULT_ENDPOINT, Hub, Patience, Store, catalogue};
 
-/// Every variable that matters, for `doctor`.
-pub const NAMES: [&str; 14] = [
-    "MOBILENET_CACHE",
-    "MOBILENET_HUB_REPO",
-    "MOBILENET_RELEASE_URL",
-    "MOBILENET_RETRIES",
-    "MOBILENET_RETRY_DELAY",
-    "HF_ENDPOINT",
-    "HF_HOME",
-    "HF_HUB_CACHE",
-    "HF_HUB_DOWNLOAD_TIMEOUT",
-    "HF_HUB_OFFLINE",
-    "HF_TOKEN",
-    "HF_TOKEN_PATH",
-    "NO_COLOR",
-    "COLORTERM",
+/// Every variable that matters and what it does, for `doctor` and the man page.
+pub const VARIABLES: [(&str, &str); 14] = [
+    (
+        "MOBILENET_CACHE",
+        "Where weights are kept [default: mobilenet in the platform's cache folder]",
+    ),
+    (
+        "MOBILENET_HUB_REPO",
+        "OWNER/NAME[@REVISION] of a Hugging Face repository with the published weights as \
+         safetensors, asked before the release",
+    ),
+    (
+        "MOBILENET_RELEASE_URL",
+        "A mirror of the folder with Keras's release",
+    ),
+    (
+        "MOBILENET_RETRIES",
+        "How often a download that failed is tried again [default: 4]",
+    ),
+    (
+        "MOBILENET_RETRY_DELAY",
+        "Seconds before the second try, doubled before each further one [default: 0.5]",
+    ),
+    ("HF_ENDPOINT", "A mirror of the Hugging Face Hub"),
+    ("HF_HOME", "Hugging Face's folder, with its cache and token"),
+    (
+        "HF_HUB_CACHE",
+        "Hugging Face's cache [default: hub in HF_HOME]",
+    ),
+    (
+        "HF_HUB_DOWNLOAD_TIMEOUT",
+        "Seconds that a server may be silent [default: 15]",
+    ),
+    ("HF_HUB_OFFLINE", "1 is the same as --offline"),
+    ("HF_TOKEN", "The token for private repositories"),
+    (
+        "HF_TOKEN_PATH",
+        "A file with that token [default: token in HF_HOME]",
+    ),
+    ("NO_COLOR", "No colours"),
+    (
+        "COLORTERM",
+        "truecolor or 24bit: explain may use any colour",
+    ),
 ];
 
 /// A variable's value; one that is set to nothing counts as not set.
@@ -89,7 +117,9 @@ fn patience() -> Result<Patience> {
         patience.delay = delay;
     }
     if let Some(retries) = text("MOBILENET_RETRIES") {
-        let retries: u16 = retries.parse().context("MOBILENET_RETRIES")?;
+        let number = retries.parse::<u16>();
+        let retries = number
+            .map_err(|_| anyhow!("MOBILENET_RETRIES: {retries:?} is no number from 0 to 65535"))?;
         patience.tries = u32::from(retries) + 1;
     }
     Ok(patience)

@@ -45,6 +45,16 @@ pub fn check(path: &Path) -> Result<()> {
     if is_special(path) {
         return Ok(());
     }
+    check_folder(path)?;
+    if path.exists() {
+        // What is protected from writing is not replaced either.
+        let file = File::options().append(true).open(path);
+        file.with_context(|| unwritable(path))?;
+    }
+    stage(path).map(drop).with_context(|| unwritable(path))
+}
+
+fn check_folder(path: &Path) -> Result<()> {
     let folder = folder_of(path);
     ensure!(
         folder.is_dir(),
@@ -52,12 +62,7 @@ pub fn check(path: &Path) -> Result<()> {
         unwritable(path),
         folder.display()
     );
-    if path.exists() {
-        // What is protected from writing is not replaced either.
-        let file = File::options().append(true).open(path);
-        file.with_context(|| unwritable(path))?;
-    }
-    stage(path).map(drop).with_context(|| unwritable(path))
+    Ok(())
 }
 
 /// Refuses to put something else in the place of a picture, which was hardly meant.
@@ -100,6 +105,7 @@ pub fn refuse_among(pictures: &Path, output: &Path) -> Result<()> {
 /// It is a picture, or can't be written to.
 pub fn create(path: &Path) -> Result<File> {
     refuse_picture(path)?;
+    check_folder(path)?;
     File::create(path).with_context(|| unwritable(path))
 }
 

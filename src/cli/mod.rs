@@ -1,8 +1,8 @@
 //! The command line: arguments in, exit code out.
 //!
 //! One file a subcommand, holding its arguments and its execution. `options` are the arguments
-//! that several share, `files` what they write, `environment` is the only reader of environment variables, `advice` the
-//! only place that knows what to recommend after an error.
+//! that several share, `files` what they write, `environment` is the only reader of environment
+//! variables, `advice` the only place that knows what to recommend after an error.
 
 mod advice;
 mod bench;
@@ -51,6 +51,7 @@ const FAILURE: u8 = 2;
     version,
     propagate_version = true,
     max_term_width = 100,
+    after_help = shell::AFTER_HELP,
     args_override_self = true
 )]
 struct Cli {
@@ -109,8 +110,10 @@ enum Outcome {
 
 /// Parses, runs, reports.
 pub fn main() -> ExitCode {
-    // clap exits by itself: with 0 for help and version, with 2 for wrong arguments.
-    let cli = Cli::parse();
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(told) => return tell(&told),
+    };
     match run(cli) {
         Ok(Outcome::Complete) => ExitCode::SUCCESS,
         Ok(Outcome::Incomplete) => ExitCode::from(FAILURE),
@@ -131,6 +134,22 @@ pub fn main() -> ExitCode {
             }
             ExitCode::from(FAILURE)
         }
+    }
+}
+
+/// Prints help or the version, or what is wrong with the arguments.
+fn tell(told: &clap::Error) -> ExitCode {
+    let printed = told.print();
+    if let Some(line) = advice::after_arguments(told) {
+        let _ = writeln!(io::stderr(), "  try: {line}");
+    }
+    match printed {
+        Err(error) if !told.use_stderr() && error.kind() != io::ErrorKind::BrokenPipe => {
+            note(&error.to_string());
+            ExitCode::from(FAILURE)
+        }
+        _ if told.use_stderr() => ExitCode::from(FAILURE),
+        _ => ExitCode::SUCCESS,
     }
 }
 

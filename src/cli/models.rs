@@ -20,7 +20,7 @@ use super::{Outcome, environment};
 pub struct Arguments {
     /// Remove the weights that are kept here, and print their paths; what lies in Hugging Face's
     /// cache is left to its own tools
-    #[arg(long)]
+    #[arg(long, conflicts_with_all = ["format", "json"])]
     prune: bool,
 
     #[command(flatten)]

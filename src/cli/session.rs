@@ -157,13 +157,20 @@ impl Tally {
             || global.verbose
             || std::io::stderr().is_terminal()
         {
-            let speed = (answered + failed) as f64 / begin.elapsed().as_secs_f64();
+            // Failures are quick, and say nothing of the network.
+            let speed = match answered {
+                0 => String::new(),
+                _ => {
+                    let speed = (answered + failed) as f64 / begin.elapsed().as_secs_f64();
+                    format!(", {speed:.1} images per second")
+                }
+            };
             let stopped = if interrupted { "stopped: " } else { "" };
             let before = earlier.map_or_else(String::new, |(answered, failed)| {
                 format!("; earlier: {answered} answered, {failed} failed")
             });
             note(&format!(
-                "{stopped}{answered} answered, {failed} failed, {speed:.1} images per second{before}"
+                "{stopped}{answered} answered, {failed} failed{speed}{before}"
             ));
         }
     }

@@ -91,6 +91,17 @@ pub fn run(arguments: &Arguments, global: Global) -> Result<Outcome> {
         false => Some(query(&mut pictures.sources)?),
     };
     let files = pictures.sources.take_embeddings();
+    for path in pictures.sources.files() {
+        let is_npy = path
+            .extension()
+            .is_some_and(|e| e.eq_ignore_ascii_case("npy"));
+        ensure!(
+            !is_npy,
+            "{}: .npy has no room for paths; `mobilenet embed -o FILE.safetensors` writes what can be \
+             searched",
+            path.display()
+        );
+    }
     ensure!(
         !files.is_empty() || !pictures.sources.is_empty(),
         "nothing to search: mobilenet similar QUERY PATH..."

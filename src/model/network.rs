@@ -101,8 +101,8 @@ impl MobileNet {
         })
     }
 
-    /// The same as a composition of candle's operations, as devices other than the CPU run it:
-    /// slow on a CPU, and what the tests hold the fast path against.
+    /// The same as a composition of candle's operations, as it runs where there are no kernels of
+    /// ours: slow, and what the tests hold those against.
     ///
     /// # Errors
     /// As [`new`](Self::new).
@@ -199,7 +199,8 @@ impl MobileNet {
         Ok(self.through(layers, pixels)?.mean((2, 3))?)
     }
 
-    /// The last block's output, which the embedding is the mean of: pixels to `[N, int(1024 * alpha), H / 32, W / 32]` in f32, rounded as the padding says.
+    /// The last block's output, which the embedding is the mean of: pixels to
+    /// `[N, int(1024 * alpha), H / 32, W / 32]` in f32, rounded as the padding says.
     ///
     /// # Errors
     /// A shape that doesn't fit, or a failure of the device.
@@ -268,7 +269,8 @@ impl MobileNet {
         Ok(logits.flatten_from(1)?.to_dtype(DType::F32)?)
     }
 
-    /// Pixels to logits `[N, classes]` in f32, before the softmax. A network without a classifier returns the embedding.
+    /// Pixels to logits `[N, classes]` in f32, before the softmax. A network without a classifier
+    /// returns the embedding.
     ///
     /// # Errors
     /// A shape that doesn't fit, or a failure of the device.

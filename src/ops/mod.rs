@@ -1,9 +1,9 @@
 //! The three kinds of convolution that MobileNet V1 is made of, with bias and activation.
 //!
 //! Each is a function over candle tensors that checks its shapes and runs as a fixed number of
-//! candle's operations, on any device and in any float type. On the CPU in f32 the network does
-//! not come through here but runs on kernels of its own, which the tests hold against these; and
-//! these against their plain definition in [`mod@reference`].
+//! candle's operations, on any device and in any float type. On the CPU in f32, and on GPUs, the
+//! network does not come through here but runs on kernels of its own, which the tests hold against
+//! these; and these against their plain definition in [`mod@reference`].
 //!
 //! Layouts: activations `[N, C, H, W]`, weights `[out, in, k, k]` (`[C, 1, k, k]` for a
 //! depthwise one), bias `[out]`.

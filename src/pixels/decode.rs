@@ -10,7 +10,7 @@ use image::{DynamicImage, ImageDecoder, ImageFormat, ImageReader, RgbImage};
 use super::jpeg::Needs;
 use super::limits::{DecodeOptions, check_size};
 use super::picture::Picture;
-use super::{gif, jpeg, png};
+use super::{gif, jpeg, png, tiff, unread};
 use crate::error::{ImageError, ImageErrorKind};
 
 /// More than any text or colour profile in a PNG needs.
@@ -23,18 +23,30 @@ pub const SUPPORTED_FORMATS: &str = "JPEG, PNG, WebP, GIF, BMP, TIFF, PNM";
 pub fn looks_like_image(start: &[u8]) -> bool {
     // JPEG is read by a decoder of its own.
     let known = |format: ImageFormat| format == ImageFormat::Jpeg || format.reading_enabled();
-    image::guess_format(start).is_ok_and(known)
+    format_of(start).is_some_and(known)
+}
+
+/// The format that bytes begin as.
+fn format_of(start: &[u8]) -> Option<ImageFormat> {
+    let big_tiff = start.starts_with(b"II\x2b\0") || start.starts_with(b"MM\0\x2b");
+    match image::guess_format(start) {
+        // The image crate reads it, but does not know it from its beginning.
+        Err(_) if big_tiff => Some(ImageFormat::Tiff),
+        guessed => guessed.ok(),
+    }
 }
 
 /// Width and height that an image's header states, before EXIF turns it; `None` where it can't
 /// be told.
 pub fn dimensions(bytes: &[u8]) -> Option<(u32, u32)> {
-    match image::guess_format(bytes).ok()? {
+    let other = |format| {
+        let reader = ImageReader::with_format(Cursor::new(bytes), format);
+        reader.into_dimensions().ok()
+    };
+    match format_of(bytes)? {
         ImageFormat::Jpeg => jpeg::dimensions(bytes),
-        format => {
-            let reader = ImageReader::with_format(Cursor::new(bytes), format);
-            reader.into_dimensions().ok()
-        }
+        ImageFormat::Tiff => tiff::palette_dimensions(bytes).or_else(|| other(ImageFormat::Tiff)),
+        format => other(format),
     }
 }
 
@@ -86,7 +98,10 @@ pub(super) fn decode_for(
     if bytes.is_empty() {
         return Err(ImageError::decode("the file is empty"));
     }
-    let Ok(format) = image::guess_format(bytes) else {
+    if let Some(reason) = unread::reason(bytes) {
+        return Err(ImageError::decode(reason));
+    }
+    let Some(format) = format_of(bytes) else {
         return Err(ImageError::decode(format!(
             "not an image of a known format ({SUPPORTED_FORMATS})"
         )));
@@ -98,7 +113,12 @@ pub(super) fn decode_for(
             (image.into(), Orientation::NoTransforms)
         }
         _ => {
-            let (image, orientation) = decode_other(bytes, format, options)?;
+            let palette = match format {
+                ImageFormat::Tiff => tiff::decode_palette(bytes, options),
+                _ => None,
+            };
+            let decoded = palette.unwrap_or_else(|| decode_other(bytes, format, options));
+            let (image, orientation) = decoded?;
             (image.into(), orientation)
         }
     };
@@ -150,7 +170,7 @@ fn describe(error: image::ImageError) -> ImageError {
             ImageError::new(ImageErrorKind::Limit, message)
         }
         Unsupported(e) => {
-            let format = e.format_hint();
+            let format = e.format_hint().to_string().to_uppercase();
             ImageError::decode(format!("a {format} of a kind that is unsupported ({e})"))
         }
         IoError(e) if e.kind() == std::io::ErrorKind::UnexpectedEof => {

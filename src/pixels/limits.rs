@@ -24,8 +24,8 @@ impl DecodeOptions {
 }
 
 impl Default for DecodeOptions {
-    /// EXIF is applied; JPEGs are decoded at their full size; 178,956,970 pixels (half a gigabyte of RGB, the number at which Pillow
-    /// refuses too) and half a gigabyte of file are the most.
+    /// EXIF is applied; JPEGs are decoded at their full size; 178,956,970 pixels (half a gigabyte
+    /// of RGB, the number at which Pillow refuses too) and half a gigabyte of file are the most.
     fn default() -> Self {
         Self {
             exif_orientation: true,

@@ -4,6 +4,8 @@
 //! and a checkpoint's [`Preprocessing`] says how the two are put together.
 
 mod decode;
+mod filter;
+mod frame;
 mod gif;
 mod jpeg;
 mod limits;
@@ -14,12 +16,15 @@ mod resample;
 mod resize;
 mod shrunk;
 mod tensor;
+mod tiff;
+mod unread;
 
 pub use ::image::RgbImage;
 pub use decode::{SUPPORTED_FORMATS, decode, dimensions, looks_like_image, open, read};
+pub use filter::Filter;
 pub use limits::DecodeOptions;
 pub use preprocess::{CENTER_CROP, Centring, Crop, Prepared, Preprocessing, Region};
-pub use resize::{Filter, Window, resize};
+pub use resize::{Window, resize};
 pub use shrunk::decode_shrunk;
 pub(crate) use tensor::scale_bytes;
 pub use tensor::{to_bytes, to_tensor};

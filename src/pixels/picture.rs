@@ -3,7 +3,7 @@
 use image::metadata::Orientation;
 use image::{DynamicImage, RgbImage};
 
-use super::resize::{Frame, Span};
+use super::frame::{Frame, Span};
 
 /// A decoded picture, or a smaller one that stands for it.
 pub(super) struct Picture {

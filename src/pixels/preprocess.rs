@@ -4,9 +4,11 @@ use image::RgbImage;
 use serde::{Deserialize, Serialize};
 
 use super::decode::decode_for;
+use super::filter::Filter;
+use super::frame::Frame;
 use super::jpeg::Needs;
 use super::limits::DecodeOptions;
-use super::resize::{Filter, Frame, Window, resize_frame};
+use super::resize::{Window, resize_frame};
 use crate::error::{ImageError, Result};
 use crate::model::validate_size;
 

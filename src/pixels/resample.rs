@@ -4,7 +4,8 @@
 
 use image::RgbImage;
 
-use super::resize::{Filter, Span};
+use super::filter::Filter;
+use super::frame::Span;
 
 /// Bytes of a pixel.
 pub(super) const CHANNELS: usize = 3;

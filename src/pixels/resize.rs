@@ -5,39 +5,10 @@
 //! by up to 0.018.
 
 use image::RgbImage;
-use serde::{Deserialize, Serialize};
 
+use super::filter::Filter;
+use super::frame::Frame;
 use super::resample::{CHANNELS, Taps, resample_columns, resample_rows};
-
-/// The interpolation kernel. Shrinking stretches it over all the pixels that one covers.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Filter {
-    /// A triangle over two pixels.
-    Bilinear,
-    /// Keys's cubic over four pixels, with a = -0.5.
-    Bicubic,
-}
-
-impl Filter {
-    pub(super) fn support(self) -> f64 {
-        match self {
-            Self::Bilinear => 1.0,
-            Self::Bicubic => 2.0,
-        }
-    }
-
-    pub(super) fn weight(self, x: f64) -> f64 {
-        const A: f64 = -0.5;
-        let x = x.abs();
-        match self {
-            Self::Bilinear if x < 1.0 => 1.0 - x,
-            Self::Bicubic if x < 1.0 => ((A + 2.0) * x - (A + 3.0)) * x * x + 1.0,
-            Self::Bicubic if x < 2.0 => (((x - 5.0) * x + 8.0) * x - 4.0) * A,
-            _ => 0.0,
-        }
-    }
-}
 
 /// The part of a resized image that is wanted, in its pixels.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -60,44 +31,6 @@ impl Window {
             top: 0,
             width,
             height,
-        }
-    }
-}
-
-/// The part of an image that shows, in fractions of its pixels.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub(super) struct Frame {
-    /// From its first column to its last.
-    pub columns: Span,
-    /// From its first row to its last.
-    pub rows: Span,
-}
-
-/// A part of a line of pixels.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub(super) struct Span {
-    /// Pixels before it.
-    pub start: f64,
-    /// Its length in pixels.
-    pub len: f64,
-}
-
-impl Span {
-    /// The whole of a line.
-    pub fn whole(len: usize) -> Self {
-        Self {
-            start: 0.0,
-            len: len as f64,
-        }
-    }
-}
-
-impl Frame {
-    /// All of an image.
-    pub fn whole(image: &RgbImage) -> Self {
-        Self {
-            columns: Span::whole(image.width() as usize),
-            rows: Span::whole(image.height() as usize),
         }
     }
 }

@@ -3,9 +3,10 @@
 use image::RgbImage;
 
 use super::decode::decode_for;
+use super::filter::Filter;
 use super::jpeg::Needs;
 use super::limits::DecodeOptions;
-use super::resize::{Filter, Window, resize_frame};
+use super::resize::{Window, resize_frame};
 use crate::error::ImageError;
 
 /// Decodes an image and, where its shorter side is longer than `shorter` pixels, shrinks it to

@@ -8,8 +8,10 @@ use std::fs::File;
 use std::io::{self, Read, Seek, SeekFrom};
 use std::path::Path;
 
-use super::checkpoint::{Checkpoint, LoadOptions};
-use super::contents::{Contents, write_program};
+use super::checkpoint::Checkpoint;
+use super::contents::Contents;
+use super::open::LoadOptions;
+use super::whole::write_program;
 use crate::error::{Error, Result};
 
 const MAGIC: &[u8; 16] = b"mobilenet bundle";

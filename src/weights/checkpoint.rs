@@ -8,35 +8,17 @@ use candle_core::{DType, Device, Tensor};
 use candle_nn::VarBuilder;
 
 use super::contents::Contents;
-use super::imported::{Imported, Origin, Source, Tensors, sha256};
-use super::recognise::{Stated, check, recognise};
-use super::safetensors::{CLASSIFIER_BIAS, CLASSIFIER_WEIGHT, EXAMPLES, Header, SafetensorsFile};
-use super::{beside, hdf5, keras, tflite};
+use super::imported::Tensors;
+use super::origin::{Origin, Source, sha256};
+use super::recognise::{Stated, check};
+use super::safetensors::{CLASSIFIER_BIAS, CLASSIFIER_WEIGHT};
 use crate::cpu::Isa;
 use crate::error::{Error, Result};
 use crate::familiarity::Familiarity;
-use crate::labels::{Class, Labels};
+use crate::labels::Labels;
 use crate::model::{Config, Convolution, ConvolutionKind, Folded, MobileNet, TensorSource};
-use crate::ops::Activation;
 use crate::pixels::Preprocessing;
 use crate::rejection::Rejection;
-
-/// The checkpoint in a folder.
-const FILE_IN_FOLDER: &str = "model.safetensors";
-
-/// Input side where neither the checkpoint nor the caller states one.
-const DEFAULT_SIZE: usize = 224;
-
-/// What a caller says of a checkpoint that the checkpoint itself may not.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct LoadOptions {
-    /// Side of the input; goes before what the checkpoint states, since the same weights run
-    /// at any size. 224 where neither states it.
-    pub size: Option<usize>,
-    /// The activation; an error where the checkpoint states another. ReLU6 where neither
-    /// states it.
-    pub activation: Option<Activation>,
-}
 
 /// A network's settings and tensors, with the recipe for its pixels.
 ///
@@ -48,47 +30,15 @@ pub struct Checkpoint {
     pub(super) preprocessing: Preprocessing,
     pub(super) labels: Option<Vec<String>>,
     pub(super) rejection: Option<Rejection>,
-    familiarity: Option<Arc<Familiarity>>,
-    origin: Origin,
-    assumed: Vec<&'static str>,
+    pub(super) familiarity: Option<Arc<Familiarity>>,
+    pub(super) origin: Origin,
+    pub(super) assumed: Vec<&'static str>,
     pub(super) tensors: Tensors,
     /// Of the file that was read, if one was.
-    contents: Option<Arc<Contents>>,
+    pub(super) contents: Option<Arc<Contents>>,
 }
 
 impl Checkpoint {
-    /// Reads a checkpoint of any supported format, recognised from its content: our
-    /// safetensors, those of transformers and timm with the `config.json` beside them, Keras's
-    /// HDF5 (keras-applications `*_tf.h5`, Keras 3's legacy `.h5`, a whole model's `.h5`,
-    /// `.weights.h5`) and `.keras`, TensorFlow Lite's `.tflite` (quantised weights become the
-    /// floats they stand for). A folder stands for the `model.safetensors` in it.
-    ///
-    /// # Errors
-    /// [`Error::Io`] where the file can't be read, [`Error::Checkpoint`] where it is of no such
-    /// format, damaged, or of another network; then everything that is missing, superfluous or
-    /// of the wrong shape is named.
-    pub fn open(path: impl AsRef<Path>, options: &LoadOptions) -> Result<Self> {
-        let path = path.as_ref();
-        let inside = path.join(FILE_IN_FOLDER);
-        let path = match path.is_dir() {
-            true if !inside.exists() => {
-                let reason = format!("the folder has no {FILE_IN_FOLDER}");
-                return Err(Error::checkpoint(path, reason));
-            }
-            true => &inside,
-            false => path,
-        };
-        Self::from_contents(Contents::open(path)?, path, options)
-    }
-
-    /// The same from a file's bytes; `path` is for messages.
-    ///
-    /// # Errors
-    /// As [`open`](Self::open).
-    pub fn from_bytes(bytes: Vec<u8>, path: &Path, options: &LoadOptions) -> Result<Self> {
-        Self::from_contents(Contents::Read(bytes), path, options)
-    }
-
     /// A network that was put together in memory: `tensors` as [`Config::tensors`] says, `labels`
     /// one a class. `path`, such as that of the file it will be, is for messages.
     ///
@@ -177,112 +127,8 @@ impl Checkpoint {
         tensors.collect()
     }
 
-    pub(super) fn from_contents(
-        contents: Contents,
-        path: &Path,
-        options: &LoadOptions,
-    ) -> Result<Self> {
-        let error = |reason: String| Error::checkpoint(path, reason);
-        let contents = Arc::new(contents);
-        let imported = if contents.starts_with(hdf5::SIGNATURE) {
-            keras::read_hdf5(&contents).map_err(error)?
-        } else if contents.starts_with(keras::ZIP_SIGNATURE) {
-            keras::read_zip(&contents).map_err(error)?
-        } else if tflite::matches_signature(&contents) {
-            tflite::read(&contents).map_err(error)?
-        } else {
-            let file = SafetensorsFile::new(Arc::clone(&contents)).map_err(error)?;
-            if let Some(header) = file.header().map_err(error)? {
-                return Self::ours(file, header, path, options);
-            }
-            foreign(file, path).map_err(error)?
-        };
-        Self::from_imported(imported, contents, path, options)
-    }
-
-    /// A file that describes itself.
-    fn ours(
-        file: SafetensorsFile,
-        header: Header,
-        path: &Path,
-        options: &LoadOptions,
-    ) -> Result<Self> {
-        let stated = header.config.activation;
-        if options.activation.is_some_and(|asked| asked != stated) {
-            return Err(contradiction(path, stated));
-        }
-        let contents = Arc::clone(file.contents());
-        let mut stated = file.stated();
-        let familiarity = familiarity(&file, &header, &mut stated);
-        let familiarity = familiarity.map_err(|e| Error::checkpoint(path, e.to_string()))?;
-        let preprocessing = header.preprocessing.at(options.size);
-        let tensors = Tensors::File(file);
-        Self {
-            path: path.into(),
-            config: header.config,
-            preprocessing,
-            labels: header.labels,
-            rejection: header.rejection,
-            familiarity: familiarity.map(Arc::new),
-            origin: Origin::Stated(header.source),
-            assumed: Vec::new(),
-            tensors,
-            contents: Some(contents),
-        }
-        .checked(&stated)
-    }
-
-    fn from_imported(
-        imported: Imported,
-        contents: Arc<Contents>,
-        path: &Path,
-        options: &LoadOptions,
-    ) -> Result<Self> {
-        if let (Some(stated), Some(asked)) = (imported.activation, options.activation)
-            && stated != asked
-        {
-            return Err(contradiction(path, stated));
-        }
-        let activation = imported.activation.or(options.activation);
-        let recipe = imported.recipe;
-        let size = recipe.as_ref().map(|recipe| recipe.size).or(imported.size);
-        let size = options.size.or(size);
-        let usual = || Preprocessing::center(DEFAULT_SIZE);
-        let assumed = [
-            ("size", size.is_none()),
-            ("activation", activation.is_none()),
-        ]
-        .into_iter()
-        .filter_map(|(name, assumed)| assumed.then_some(name))
-        .collect();
-        let stated = imported.tensors.stated();
-        let recognised = recognise(&stated).map_err(|e| Error::checkpoint(path, e))?;
-        let file_name = path.file_name().unwrap_or(path.as_os_str());
-        Self {
-            path: path.into(),
-            config: Config {
-                activation: activation.unwrap_or(Activation::Relu6),
-                padding: imported.padding,
-                batch_norm_epsilon: imported.batch_norm_epsilon,
-                ..recognised
-            },
-            preprocessing: recipe.unwrap_or_else(usual).at(size),
-            labels: imported.labels.filter(|labels| !are_imagenets(labels)),
-            rejection: None,
-            familiarity: None,
-            assumed,
-            origin: Origin::file(
-                file_name.to_string_lossy().into_owned(),
-                Arc::clone(&contents),
-            ),
-            tensors: imported.tensors,
-            contents: Some(contents),
-        }
-        .checked(&stated)
-    }
-
     /// Refuses settings out of range, and tensors that are not those of the settings.
-    fn checked(self, stated: &[Stated]) -> Result<Self> {
+    pub(super) fn checked(self, stated: &[Stated]) -> Result<Self> {
         let error = |reason: String| Error::checkpoint(&self.path, reason);
         self.config.validate().map_err(|e| error(e.to_string()))?;
         self.preprocessing
@@ -473,59 +319,4 @@ impl Checkpoint {
             _ => VarBuilder::from_tensors(self.copies()?, dtype, device),
         })
     }
-}
-
-/// The examples of familiar pictures in a file that says what they mean; they are no part of the
-/// network's tensors then.
-fn familiarity(
-    file: &SafetensorsFile,
-    header: &Header,
-    stated: &mut Vec<Stated>,
-) -> Result<Option<Familiarity>> {
-    let Some(range) = header.familiarity else {
-        return Ok(None);
-    };
-    let error = |reason: &str| Error::Config(format!("{EXAMPLES} {reason}"));
-    let found = stated.iter().position(|tensor| tensor.name == EXAMPLES);
-    let tensor = found.map(|at| stated.swap_remove(at));
-    let tensor = tensor.ok_or_else(|| error("is missing"))?;
-    let len = header.config.embedding_len();
-    if !tensor.is_float || tensor.shape.len() != 2 || tensor.shape[1] != len {
-        return Err(error(&format!(
-            "is {:?}, not [N, {len}] of floats",
-            tensor.shape
-        )));
-    }
-    let values = file.values(EXAMPLES, &tensor.shape)?.into_owned();
-    Familiarity::new(values, len, range).map(Some)
-}
-
-/// Safetensors that do not describe themselves: in somebody else's naming, with what the files
-/// beside them say, or in ours without a word.
-fn foreign(file: SafetensorsFile, path: &Path) -> Result<Imported, String> {
-    let (file, layout) = file.translated();
-    let imported = Imported::new(Tensors::File(file));
-    let Some(layout) = layout else {
-        return Ok(imported);
-    };
-    let mut imported = Imported {
-        padding: layout.padding,
-        batch_norm_epsilon: layout.batch_norm_epsilon,
-        ..imported
-    };
-    beside::read(path, &mut imported)?;
-    // Neither tool has the network with another one unless its file says so.
-    imported.activation = imported.activation.or(Some(Activation::Relu6));
-    Ok(imported)
-}
-
-/// Whether labels are ImageNet's, which come with their WordNet ids.
-fn are_imagenets(labels: &[String]) -> bool {
-    let known = Labels::for_classes(labels.len());
-    let same = |(label, class): (&String, &Class)| *label == class.label;
-    labels.iter().zip(known.classes()).take(3).all(same)
-}
-
-fn contradiction(path: &Path, stated: Activation) -> Error {
-    Error::checkpoint(path, format!("it states that its activation is {stated}"))
 }

@@ -1,14 +1,13 @@
-//! A checkpoint's file: mapped or read, and written whole.
+//! The bytes of a checkpoint's file: mapped or read.
 
 use std::fs::File;
-use std::io::{self, Read, Seek, SeekFrom, Write};
+use std::io::{self, Read, Seek, SeekFrom};
 use std::ops::Deref;
 use std::path::Path;
 
 use memmap2::{Mmap, MmapOptions};
-use tempfile::NamedTempFile;
 
-use super::{hdf5, keras, safetensors, tflite};
+use super::format::{Format, SIGNATURE_BYTES};
 use crate::error::{Error, Result};
 
 /// The largest checkpoint file read: alpha 16 has 1.1 GB.
@@ -40,14 +39,9 @@ impl Contents {
     pub fn open(path: &Path) -> Result<Self> {
         let mut file = File::open(path).map_err(Error::io(path))?;
         let mut bytes = Vec::new();
-        let mut head = Read::by_ref(&mut file).take(16);
+        let mut head = Read::by_ref(&mut file).take(SIGNATURE_BYTES);
         head.read_to_end(&mut bytes).map_err(Error::io(path))?;
-        let is_safetensors = safetensors::matches_signature(&bytes);
-        let known = is_safetensors
-            || bytes.starts_with(hdf5::SIGNATURE)
-            || bytes.starts_with(keras::ZIP_SIGNATURE)
-            || tflite::matches_signature(&bytes);
-        if !known {
+        let Some(format) = Format::of(&bytes) else {
             return Err(Error::checkpoint(
                 path,
                 match bytes.is_empty() {
@@ -57,14 +51,16 @@ impl Contents {
                     }
                 },
             ));
-        }
+        };
         let too_large = || Error::checkpoint(path, "larger than any MobileNet V1");
         let metadata = file.metadata().ok().filter(|metadata| metadata.is_file());
         let length = metadata.map_or(0, |metadata| metadata.len());
         if length >= MAX_FILE_BYTES {
             return Err(too_large());
         }
-        if is_safetensors && let Some(map) = map(&file, None) {
+        if format == Format::Safetensors
+            && let Some(map) = map(&file, None)
+        {
             return Ok(Self::Mapped(map));
         }
         // At once what the file will need, where it tells; growing means copying.
@@ -76,9 +72,7 @@ impl Contents {
         }
         Ok(Self::Read(bytes))
     }
-}
 
-impl Contents {
     /// A part of a file, mapped where that can be.
     pub fn part(file: &File, start: u64, length: u64) -> io::Result<Self> {
         if length >= MAX_FILE_BYTES {
@@ -114,56 +108,4 @@ fn map(file: &File, part: Option<(u64, u64)>) -> Option<Mmap> {
     // bit pattern is a float, and what the header states is checked and kept when it is read, so
     // bytes that change lead to no access outside of the map.
     unsafe { options.map(file) }.ok()
-}
-
-/// Of any file, before the umask.
-const FILE_MODE: u32 = 0o666;
-
-/// Writes a file, which appears whole or not at all. What a symbolic link points to is replaced,
-/// not the link; a device or a pipe is written to as it is.
-pub(crate) fn write_whole(path: &Path, bytes: &[u8]) -> io::Result<()> {
-    write_with(path, bytes, FILE_MODE)
-}
-
-/// The same for a program, which may be executed.
-pub(super) fn write_program(path: &Path, bytes: &[u8]) -> io::Result<()> {
-    write_with(path, bytes, 0o777)
-}
-
-fn write_with(path: &Path, bytes: &[u8], mode: u32) -> io::Result<()> {
-    if path.exists() && !path.is_file() {
-        return std::fs::write(path, bytes);
-    }
-    let target = std::fs::canonicalize(path).unwrap_or_else(|_| path.to_owned());
-    let staged = stage_with(&target, bytes, mode)?;
-    staged.persist(&target).map_err(|e| e.error)?;
-    Ok(())
-}
-
-/// Writes the bytes to the disk, beside the file that they are to become.
-pub(super) fn stage(target: &Path, bytes: &[u8]) -> io::Result<NamedTempFile> {
-    stage_with(target, bytes, FILE_MODE)
-}
-
-#[cfg_attr(
-    not(unix),
-    expect(unused_variables, reason = "there are no such modes")
-)]
-fn stage_with(target: &Path, bytes: &[u8], mode: u32) -> io::Result<NamedTempFile> {
-    let folder = match target.parent() {
-        Some(folder) if !folder.as_os_str().is_empty() => folder,
-        _ => Path::new("."),
-    };
-    let mut builder = tempfile::Builder::new();
-    // A temporary file would be its owner's alone; this one is what the umask makes of any file.
-    #[cfg(unix)]
-    {
-        use std::os::unix::fs::PermissionsExt;
-        builder.permissions(std::fs::Permissions::from_mode(mode));
-    }
-    // Without the temporary name that the crate puts into its errors.
-    let mut file = builder.tempfile_in(folder).map_err(|e| e.kind())?;
-    file.write_all(bytes).map_err(|e| e.kind())?;
-    file.as_file().sync_all().map_err(|e| e.kind())?;
-    Ok(file)
 }

@@ -7,9 +7,6 @@
 use half::f16;
 use hdf5_reader::{Datatype, Hdf5File, OpenOptions, StringSize, group::Group};
 
-/// The first bytes of every HDF5 file that h5py writes.
-pub(super) const SIGNATURE: &[u8] = b"\x89HDF\r\n\x1a\n";
-
 /// More data than any MobileNet in HDF5 has: the published ones have 17 MB, alpha 4 has 270 MB.
 const MAX_BYTES: usize = 512 << 20;
 /// A MobileNet checkpoint has a few hundred groups and datasets.

@@ -1,10 +1,10 @@
 //! Where weights come from and how they become a network's tensors.
 //!
 //! A file of any supported format is read into named tensors (`hdf5`, `safetensors`), its
-//! layout is translated into ours (`keras`, `tflite`), and what comes out is a [`Checkpoint`]: the
-//! network's settings, its tensors, the recipe for its pixels. The [`catalogue`] knows the
-//! published variants and a [`Store`] brings one here: from a cache, the Hugging Face Hub, or
-//! Keras's release.
+//! layout is translated into ours (`keras`, `tflite`), and what comes out (`open`) is a
+//! [`Checkpoint`]: the network's settings, its tensors, the recipe for its pixels. The
+//! [`catalogue`] knows the published variants and a [`Store`] brings one here: from a cache, the
+//! Hugging Face Hub, or Keras's release.
 
 mod beside;
 mod bundle;
@@ -12,12 +12,15 @@ mod catalogue;
 mod checkpoint;
 mod contents;
 mod download;
+mod format;
 mod hdf5;
 mod hub;
 mod imported;
 mod keras;
 mod layout;
 mod lock;
+mod open;
+mod origin;
 mod recognise;
 mod release;
 mod safetensors;
@@ -25,13 +28,15 @@ mod save;
 mod seal;
 mod store;
 mod tflite;
+mod whole;
 
 pub use bundle::{open_bundle, write_bundle};
 pub use catalogue::{Catalogue, OtherTraining, Variant, catalogue};
-pub use checkpoint::{Checkpoint, LoadOptions};
-pub(crate) use contents::write_whole;
+pub use checkpoint::Checkpoint;
 pub use download::{NoProgress, Patience, Progress, without_credentials};
 pub use hub::{DEFAULT_ENDPOINT, Hub, Repo, RepoFile};
-pub use imported::Source;
+pub use open::LoadOptions;
+pub use origin::Source;
 pub use save::SaveOptions;
 pub use store::Store;
+pub(crate) use whole::write_whole;

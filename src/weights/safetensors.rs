@@ -11,8 +11,8 @@ use candle_core::{DType, Device, Tensor};
 use serde::{Deserialize, Serialize};
 
 use super::contents::Contents;
-use super::imported::Source;
 use super::layout::Layout;
+use super::origin::Source;
 use super::recognise::Stated;
 use crate::error::{Error, Result, without_backtrace};
 use crate::familiarity::FamiliarityRange;
@@ -51,11 +51,6 @@ pub(super) struct Header {
     /// The file that this one was converted from.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub source: Option<Source>,
-}
-
-/// Whether the bytes look like safetensors: a header's length, then its JSON.
-pub(super) fn matches_signature(bytes: &[u8]) -> bool {
-    bytes.get(8) == Some(&b'{') && bytes[3..8] == [0; 5]
 }
 
 /// A file whose header was read and checked against its length.

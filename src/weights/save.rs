@@ -6,9 +6,9 @@ use std::path::Path;
 use candle_core::{DType, Device, Tensor};
 
 use super::checkpoint::Checkpoint;
-use super::contents::write_whole;
 use super::imported::Tensors;
 use super::safetensors::{self, EXAMPLES, Header};
+use super::whole::write_whole;
 use crate::error::{Error, Result};
 use crate::familiarity::Familiarity;
 use crate::model::{Config, Folded};

@@ -9,8 +9,8 @@ use std::io;
 use std::path::Path;
 use std::time::UNIX_EPOCH;
 
-use super::contents::{stage, write_whole};
 use super::download::sha256_of;
+use super::whole::{stage, write_whole};
 
 /// What a sum is compared with that no file has.
 const NONE: &str = "0000000000000000000000000000000000000000000000000000000000000000";
@@ -136,7 +136,7 @@ pub(super) fn write_sealed(file: &Path, seal: &Path, bytes: &[u8], sha256: &str)
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::weights::imported::sha256;
+    use crate::weights::origin::sha256;
 
     #[test]
     fn every_change_of_a_file_is_seen() {

@@ -4,11 +4,12 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use super::catalogue::{Catalogue, Variant, catalogue};
-use super::checkpoint::{Checkpoint, LoadOptions};
+use super::checkpoint::Checkpoint;
 use super::download::{Patience, Progress, describe_write, without_credentials};
 use super::hub::{Cached, Hub, Repo, RepoFile};
-use super::imported::sha256;
 use super::lock::Lock;
+use super::open::LoadOptions;
+use super::origin::sha256;
 use super::release;
 use super::save::SaveOptions;
 use super::seal::{self, Verdict};

@@ -206,7 +206,12 @@ fn convert_keeps_the_answers() {
             "-o",
             "no/such/folder/out.safetensors",
         ])
-        .refused(&["no/such/folder/out.safetensors"]);
+        .refused(&["no/such/folder/out.safetensors", "there is no folder"]);
+    let cat = repository("samples/cat.jpg");
+    let classify = ["classify", "--weights", arg(&source), arg(&cat)];
+    program
+        .run(&[&classify[..], &["-o", "no/such/labels.csv"]].concat())
+        .refused(&["no/such/labels.csv", "there is no folder"]);
 }
 
 #[test]
@@ -220,7 +225,49 @@ fn completions_and_man_pages_are_printed() {
     assert!(program.run(&["man"]).text().starts_with(".ie"));
     let page = program.run(&["man", "classify"]);
     assert!(page.text().contains("top\\-k"));
+    assert!(page.text().contains("EXIT STATUS"));
     program.run(&["man", "nothing"]).refused(&["nothing"]);
+}
+
+/// Whoever has only the program finds in it what its environment means.
+#[test]
+fn the_man_page_knows_every_variable_that_doctor_shows() {
+    let program = Program::new();
+    let mut doctor = program.command(&["doctor", "--json"]);
+    let names = [
+        "MOBILENET_CACHE",
+        "MOBILENET_RETRIES",
+        "HF_HUB_OFFLINE",
+        "HF_TOKEN",
+    ];
+    for name in names {
+        doctor.env(name, "1");
+    }
+    let report = crate::support::Ran::of(doctor.output().expect("the program")).json();
+    let page = program.run(&["man"]);
+    let mut shown = 0;
+    for variable in report["environment"].as_array().expect("a list") {
+        let name = variable[0].as_str().expect("a name");
+        assert!(page.text().contains(&format!("\\fB{name}\\fR")), "{name}");
+        shown += usize::from(names.contains(&name));
+    }
+    assert_eq!(shown, names.len());
+}
+
+/// As with any other output that can't be written.
+#[cfg(target_os = "linux")]
+#[test]
+fn help_that_can_not_be_written_is_an_error() {
+    use std::process::{Command, Stdio};
+    for argument in ["--help", "--version"] {
+        let full = std::fs::File::create("/dev/full").expect("/dev/full");
+        let status = Command::new(env!("CARGO_BIN_EXE_mobilenet"))
+            .arg(argument)
+            .stdout(Stdio::from(full))
+            .stderr(Stdio::null())
+            .status();
+        assert_eq!(status.expect("the program").code(), Some(2), "{argument}");
+    }
 }
 
 #[test]
@@ -228,6 +275,9 @@ fn wrong_arguments_are_refused_with_code_two() {
     let program = Program::new();
     program.run(&["classify"]).refused(&["PATH"]);
     program.run(&["nonsense"]).refused(&["nonsense"]);
+    let cat = repository("samples/cat.jpg");
+    let advice = format!("mobilenet classify {}", arg(&cat));
+    program.run(&[arg(&cat)]).refused(&[&advice]);
     program
         .run(&["classify", "--nonsense", "x.jpg"])
         .refused(&["--nonsense"]);
@@ -264,6 +314,10 @@ fn options_that_would_be_ignored_are_refused() {
     let weights = data("keras/tiny.keras");
     let ran = program.run(&["summary", "--shallow", "--weights", arg(&weights)]);
     ran.refused(&["--shallow", "--weights"]);
+    let ran = program.run(&["bench", "--shallow", "--weights", arg(&weights)]);
+    ran.refused(&["--shallow", "--weights"]);
+    let ran = program.run(&["models", "--prune", "--json"]);
+    ran.refused(&["--prune", "--json"]);
     let ran = program.run(&["bench", "--random-weights", "--weights", arg(&weights)]);
     ran.refused(&["--random-weights", "--weights"]);
 }
@@ -310,4 +364,27 @@ fn a_stderr_that_can_not_be_written_to_is_no_panic() {
         let status = command.stdout(Stdio::null()).stderr(full()).status();
         assert_eq!(status.expect("the program").code(), Some(code));
     }
+}
+
+/// A checkpoint that does not state its size may be run at another one than it was trained at.
+#[test]
+fn verbose_says_what_a_checkpoint_does_not_state() {
+    let program = Program::new();
+    let cat = repository("samples/cat.jpg");
+    let weights = data("keras/tiny_tf.h5");
+    let classify = ["classify", "--weights", arg(&weights), arg(&cat)];
+    let ran = program.run(&[&classify[..], &["--verbose"]].concat());
+    assert!(
+        ran.stderr
+            .contains("does not state its size and activation"),
+        "{}",
+        ran.stderr
+    );
+    let ran = program.run(&[&classify[..], &["--verbose", "--size", "65"]].concat());
+    assert!(
+        ran.stderr.contains("does not state its activation"),
+        "{}",
+        ran.stderr
+    );
+    assert_eq!(program.run(&classify).stderr, "");
 }

@@ -144,6 +144,9 @@ fn a_bundle_is_all_that_is_needed() {
         ran.stderr
     );
     run("elsewhere/it", &["classify", "--alpha", "0.5", arg(&cat)]).refused(&["alpha"]);
+    let doctor = run("elsewhere/it", &["doctor", "--json"]).json();
+    let bundled = doctor["bundled"].as_str().expect("what is in it");
+    assert!(bundled.contains("7 classes"), "{bundled}");
 
     assert_eq!(make(&["--labels", arg(&labels)]).code, Some(0));
     let ran = run("made", &["classify", "--jsonl", "-k1", arg(&cat)]);

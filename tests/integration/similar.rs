@@ -306,6 +306,7 @@ fn what_is_no_file_of_embeddings_is_refused() {
         ("text.safetensors", &["mobilenet embed"]),
         ("empty.safetensors", &["mobilenet embed"]),
         ("absent.safetensors", &["absent.safetensors"]),
+        ("values.npy", &["no room for paths"]),
     ] {
         run(&program, &["a.png", name]).refused(&[&[name][..], parts].concat());
     }

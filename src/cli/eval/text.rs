@@ -51,7 +51,10 @@ fn number(value: Option<f64>) -> String {
 fn summary(out: &mut impl Write, report: &Report) -> io::Result<()> {
     let with_pictures = report.per_class.iter().filter(|c| c.metrics.support > 0);
     let (found, all) = (with_pictures.count(), report.classes);
-    let mut line = format!("{} pictures of {found} classes", report.pictures);
+    let count = |n: u64, one: &str, more: &str| format!("{n} {}", if n == 1 { one } else { more });
+    let pictures = count(report.pictures, "picture", "pictures");
+    let classes = count(found as u64, "class", "classes");
+    let mut line = format!("{pictures} of {classes}");
     if found < all {
         line.push_str(&format!(" (of {all})"));
     }

@@ -123,7 +123,11 @@ pub fn run(arguments: &Arguments, global: Global) -> Result<Outcome> {
     let fitting = begin.elapsed();
     checkpoint(&network, &learned, &classes)?.save(output)?;
     if !global.quiet {
-        tell_doubts(&network, &learned, &classes, &options);
+        // With --verbose it was said when the checkpoint was loaded.
+        if !global.verbose {
+            tell_assumed(&network.checkpoint);
+        }
+        tell_doubts(&learned, &classes, &options);
     }
     if global.verbose {
         note(&format!("{}: written", output.display()));
@@ -202,8 +206,7 @@ fn checkpoint(network: &Network, learned: &Learned, classes: &[String]) -> Resul
 }
 
 /// Says what could not be done, or is not known.
-fn tell_doubts(network: &Network, learned: &Learned, classes: &[String], options: &LearnOptions) {
-    tell_assumed(&network.checkpoint);
+fn tell_doubts(learned: &Learned, classes: &[String], options: &LearnOptions) {
     let Some(held_out) = &learned.report.held_out else {
         return note(
             "no class has two different pictures, so none can be held out: how well they are told \

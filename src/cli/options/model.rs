@@ -97,7 +97,10 @@ impl ModelOptions {
                 |store| Ok(store.fetch_repo(repo, &Download::new(global))?),
                 |path| self.open(path),
             )?,
-            (None, None) => match self.open_bundled()? {
+            (None, None) => match Self::bundled(&LoadOptions {
+                size: self.size,
+                ..LoadOptions::default()
+            })? {
                 Some(checkpoint) => checkpoint,
                 None => self.open_published(global)?,
             },
@@ -105,20 +108,17 @@ impl ModelOptions {
         self.check(&checkpoint)?;
         if global.verbose {
             note(&format!("weights {}", checkpoint.path().display()));
+            tell_assumed(&checkpoint);
         }
         Ok(checkpoint)
     }
 
     /// Reads the weights inside of this program, if it is a bundle.
-    fn open_bundled(&self) -> Result<Option<Checkpoint>> {
+    pub fn bundled(options: &LoadOptions) -> Result<Option<Checkpoint>> {
         let Ok(program) = std::env::current_exe() else {
             return Ok(None);
         };
-        let options = LoadOptions {
-            size: self.size,
-            ..LoadOptions::default()
-        };
-        Ok(open_bundle(&program, &options)?)
+        Ok(open_bundle(&program, options)?)
     }
 
     /// Reads a checkpoint that may leave it to the options to state its size and activation.
@@ -199,7 +199,8 @@ impl ModelOptions {
     }
 }
 
-/// Says what a checkpoint leaves open, before another one is made of it that states it.
+/// Says what a checkpoint leaves open: to who asks, and before another one is made of it that states
+/// it.
 pub fn tell_assumed(checkpoint: &Checkpoint) {
     let assumed = checkpoint.assumed();
     if !assumed.is_empty() {

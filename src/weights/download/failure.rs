@@ -5,7 +5,7 @@ use std::time::Duration;
 use ureq::Body;
 use ureq::http::{Response, StatusCode};
 
-use super::http::header;
+use super::header::header;
 
 /// A web page in place of a file.
 pub(super) const WEB_PAGE: &str = "a web page (HTML) arrived in place of the file: a proxy, or the login page of this network, \

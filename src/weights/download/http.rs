@@ -7,6 +7,7 @@ use ureq::{Agent, Body, Timeout};
 
 use super::Patience;
 use super::failure::{Failure, Kind, check_status};
+use super::header::header;
 
 /// Redirects that are followed for one request.
 const MAX_REDIRECTS: usize = 10;
@@ -141,8 +142,10 @@ impl Client {
             ureq::Error::Timeout(_) => {
                 Failure::passing(format!("nothing arrived for {seconds} seconds"))
             }
-            ureq::Error::HostNotFound => {
-                Failure::new(Kind::Unreachable, "the host's name can't be resolved")
+            ureq::Error::HostNotFound => unknown_host(),
+            // The standard library has no kind for it.
+            ureq::Error::Io(e) if e.to_string().starts_with("failed to lookup address") => {
+                unknown_host()
             }
             ureq::Error::Io(e) => match e.kind() {
                 io::ErrorKind::ConnectionRefused
@@ -169,8 +172,8 @@ impl Client {
     }
 }
 
-pub(super) fn header<'a>(response: &'a Response<Body>, name: &str) -> Option<&'a str> {
-    response.headers().get(name)?.to_str().ok()
+fn unknown_host() -> Failure {
+    Failure::new(Kind::Unreachable, "the host's name can't be resolved")
 }
 
 fn redirect(response: &Response<Body>) -> Option<&str> {

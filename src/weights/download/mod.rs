@@ -2,6 +2,7 @@
 //! trying again (`retry`).
 
 mod failure;
+mod header;
 mod http;
 mod part;
 mod retry;

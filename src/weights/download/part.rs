@@ -124,6 +124,9 @@ pub(in crate::weights) fn describe_write(folder: &Path, error: &io::Error) -> St
         io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => {
             format!("no space is left in {folder}")
         }
+        io::ErrorKind::NotFound => {
+            format!("the cache can't be written to ({folder}: no such folder can be made)")
+        }
         kind => format!("the cache can't be written to ({folder}: {kind})"),
     }
 }

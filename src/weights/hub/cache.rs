@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use hf_hub::{Cache, CacheRepo};
 
 use super::repo::{Repo, is_plain};
-use crate::weights::contents::write_whole;
+use crate::weights::whole::write_whole;
 
 /// A repository's part of the cache.
 pub(super) struct Folder {

@@ -15,8 +15,8 @@
 //! `layout` says how Keras names and orders what its layers have, as data. `stored` gathers a
 //! file's variables by layer. Which layer of ours each is, the model's description tells
 //! (`describe` lists its layers, `walk` goes through them, `network` and `unit` hold them
-//! against the architecture, `settings` says what a layer's settings mean), or else names, numbers or order (`names`). `translate` makes tensors
-//! of them.
+//! against the architecture, `settings` says what a layer's settings mean), or else names, numbers
+//! or order (`names`). `translate` makes tensors of them.
 
 mod describe;
 mod layout;
@@ -37,9 +37,6 @@ use super::imported::{Imported, Tensors};
 use network::Network;
 use stored::Stored;
 use translate::Found;
-
-/// The first bytes of a zip, which `.keras` is.
-pub(super) const ZIP_SIGNATURE: &[u8] = b"PK\x03\x04";
 
 /// More than any MobileNet's weights, so that a zip bomb ends early.
 const MAX_WEIGHTS_BYTES: u64 = 512 << 20;

@@ -20,11 +20,6 @@ use walk::{Layer, Network};
 use super::imported::{Imported, Tensors};
 use crate::model::{Config, MIN_SIZE, Padding, validate_size};
 
-/// Whether the bytes look like TFLite: an offset, then the identifier of its schema.
-pub(super) fn matches_signature(bytes: &[u8]) -> bool {
-    bytes.get(4..8) == Some(b"TFL3")
-}
-
 /// Reads a TFLite file.
 pub(super) fn read(bytes: &[u8]) -> Result<Imported> {
     let graph = Graph::parse(bytes)?;

@@ -52,6 +52,25 @@ def orientation(value, byte_order="<"):
     return exif
 
 
+def palette_tiff(colours, bits):
+    """A big-endian TIFF of the first 2 ** bits colours of a picture's palette, rows from a byte of their own."""
+    indices = np.asarray(colours) % 2**bits
+    height, width = indices.shape
+    as_bits = np.unpackbits(indices[..., None].astype(np.uint8), axis=2)[..., -bits:].reshape(height, -1)
+    pixels = np.packbits(as_bits, axis=1).tobytes()
+    shades = np.array(colours.getpalette()[: 3 * 2**bits], dtype=">u2").reshape(-1, 3).T * 257
+    data = pixels + b"\0" * (len(pixels) % 2)
+    at = 8 + len(data)
+    entries = [(256, 3, 1, width), (257, 3, 1, height), (258, 3, 1, bits), (259, 3, 1, 1), (262, 3, 1, 3), (273, 4, 1, 8),
+               (277, 3, 1, 1), (278, 3, 1, height), (279, 4, 1, len(pixels)), (320, 3, shades.size, at)]
+    directory = struct.pack(">H", len(entries))
+    for tag, kind, count, value in entries:
+        short = kind == 3 and count == 1
+        directory += struct.pack(">HHI", tag, kind, count) + struct.pack(">HH" if short else ">I", value, *([0] * short))
+    colour_map = shades.astype(">u2").tobytes()
+    return b"MM\0\x2a" + struct.pack(">I", at + len(colour_map)) + data + colour_map + directory + b"\0" * 4
+
+
 def stored_as(value, array):
     """The array a camera stores so that EXIF orientation `value` shows `array` upright."""
     turns = {1: lambda a: a, 2: np.fliplr, 3: lambda a: np.rot90(a, 2), 4: np.flipud, 5: lambda a: a.swapaxes(0, 1),
@@ -166,6 +185,12 @@ def make_decode():
     put("grey.tif", one, grey(one))
     put("bilevel.tif", Image.fromarray(one).convert("1"))
     put("palette.tif", colours, np.asarray(colours.convert("RGB")))
+    put("palette_lzw.tif", colours, np.asarray(colours.convert("RGB")), compression="tiff_lzw")
+    put("big.tif", rgb, rgb, big_tiff=True)
+    put("palette_big.tif", colours, np.asarray(colours.convert("RGB")), big_tiff=True)
+    # Of fewer bits, which Pillow reads but does not write.
+    for bits in (1, 2, 4):
+        (DECODE / f"palette_{bits}bit.tif").write_bytes(palette_tiff(colours, bits))
     put("cmyk.tif", Image.fromarray(inks, "CMYK"), cmyk_to_rgb(inks))
     put("orientation_3.tif", stored_as(3, rgb), rgb, exif=orientation(3))
     put("orientation_6.tif", stored_as(6, rgb), rgb, exif=orientation(6))

@@ -71,6 +71,17 @@ fn an_unreachable_server_is_an_error_at_once() {
     assert!(names(&program.path("cache")).is_empty());
 }
 
+#[test]
+fn a_name_that_no_host_has_is_an_error_at_once() {
+    let program = Program::new();
+    // Longer than a part of a name may be, so that no server is asked for it.
+    let address = format!("http://{}.invalid", "a".repeat(70));
+    let slow = [("MOBILENET_RETRY_DELAY", "60")];
+    let ran = with_mirror(&program, &address, &slow);
+    ran.refused(&[&address, "name can't be resolved", "MOBILENET_RELEASE_URL"]);
+    assert!(!ran.stderr.contains("tried"), "{}", ran.stderr);
+}
+
 /// A name and a password in an address are nobody's business.
 #[test]
 fn credentials_in_an_address_are_not_shown() {
@@ -294,6 +305,8 @@ fn a_cache_that_can_not_be_written_to_is_said_before_the_download() {
         let server = mirror([]);
         let ran = with_mirror(&program, &server.address, &[("MOBILENET_CACHE", cache)]);
         ran.refused(&["cache can't be written to", cache, "MOBILENET_CACHE"]);
+        // Another server would not help.
+        assert!(!ran.stderr.contains("MOBILENET_RELEASE_URL"));
         let moved = [("HF_HUB_CACHE", cache)];
         let ran = super::with_hub_and(&program, &server, REPO, &moved);
         ran.refused(&["cache can't be written to", cache, "HF_HUB_CACHE"]);

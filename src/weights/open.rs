@@ -1,0 +1,229 @@
+//! A file of any supported format to a checkpoint.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use super::checkpoint::Checkpoint;
+use super::contents::Contents;
+use super::format::Format;
+use super::imported::{Imported, Tensors};
+use super::origin::Origin;
+use super::recognise::{Stated, recognise};
+use super::safetensors::{EXAMPLES, Header, SafetensorsFile};
+use super::{beside, keras, tflite};
+use crate::error::{Error, Result};
+use crate::familiarity::Familiarity;
+use crate::labels::{Class, Labels};
+use crate::model::{Config, TensorSource};
+use crate::ops::Activation;
+use crate::pixels::Preprocessing;
+
+/// The checkpoint in a folder.
+const FILE_IN_FOLDER: &str = "model.safetensors";
+
+/// Input side where neither the checkpoint nor the caller states one.
+const DEFAULT_SIZE: usize = 224;
+
+/// What a caller says of a checkpoint that the checkpoint itself may not.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct LoadOptions {
+    /// Side of the input; goes before what the checkpoint states, since the same weights run
+    /// at any size. 224 where neither states it.
+    pub size: Option<usize>,
+    /// The activation; an error where the checkpoint states another. ReLU6 where neither
+    /// states it.
+    pub activation: Option<Activation>,
+}
+
+impl Checkpoint {
+    /// Reads a checkpoint of any supported format, recognised from its content: our
+    /// safetensors, those of transformers and timm with the `config.json` beside them, Keras's
+    /// HDF5 (keras-applications `*_tf.h5`, Keras 3's legacy `.h5`, a whole model's `.h5`,
+    /// `.weights.h5`) and `.keras`, TensorFlow Lite's `.tflite` (quantised weights become the
+    /// floats they stand for). A folder stands for the `model.safetensors` in it.
+    ///
+    /// # Errors
+    /// [`Error::Io`] where the file can't be read, [`Error::Checkpoint`] where it is of no such
+    /// format, damaged, or of another network; then everything that is missing, superfluous or
+    /// of the wrong shape is named.
+    pub fn open(path: impl AsRef<Path>, options: &LoadOptions) -> Result<Self> {
+        let path = path.as_ref();
+        let inside = path.join(FILE_IN_FOLDER);
+        let path = match path.is_dir() {
+            true if !inside.exists() => {
+                let reason = format!("the folder has no {FILE_IN_FOLDER}");
+                return Err(Error::checkpoint(path, reason));
+            }
+            true => &inside,
+            false => path,
+        };
+        Self::from_contents(Contents::open(path)?, path, options)
+    }
+
+    /// The same from a file's bytes; `path` is for messages.
+    ///
+    /// # Errors
+    /// As [`open`](Self::open).
+    pub fn from_bytes(bytes: Vec<u8>, path: &Path, options: &LoadOptions) -> Result<Self> {
+        Self::from_contents(Contents::Read(bytes), path, options)
+    }
+
+    pub(super) fn from_contents(
+        contents: Contents,
+        path: &Path,
+        options: &LoadOptions,
+    ) -> Result<Self> {
+        let error = |reason: String| Error::checkpoint(path, reason);
+        let contents = Arc::new(contents);
+        let imported = match Format::of(&contents) {
+            Some(Format::Hdf5) => keras::read_hdf5(&contents).map_err(error)?,
+            Some(Format::Zip) => keras::read_zip(&contents).map_err(error)?,
+            Some(Format::Tflite) => tflite::read(&contents).map_err(error)?,
+            // Of what is no such file, its reader says why.
+            Some(Format::Safetensors) | None => {
+                let file = SafetensorsFile::new(Arc::clone(&contents)).map_err(error)?;
+                if let Some(header) = file.header().map_err(error)? {
+                    return Self::ours(file, header, path, options);
+                }
+                foreign(file, path).map_err(error)?
+            }
+        };
+        Self::from_imported(imported, contents, path, options)
+    }
+
+    /// A file that describes itself.
+    fn ours(
+        file: SafetensorsFile,
+        header: Header,
+        path: &Path,
+        options: &LoadOptions,
+    ) -> Result<Self> {
+        let stated = header.config.activation;
+        if options.activation.is_some_and(|asked| asked != stated) {
+            return Err(contradiction(path, stated));
+        }
+        let contents = Arc::clone(file.contents());
+        let mut stated = file.stated();
+        let familiarity = familiarity(&file, &header, &mut stated);
+        let familiarity = familiarity.map_err(|e| Error::checkpoint(path, e.to_string()))?;
+        let preprocessing = header.preprocessing.at(options.size);
+        let tensors = Tensors::File(file);
+        Self {
+            path: path.into(),
+            config: header.config,
+            preprocessing,
+            labels: header.labels,
+            rejection: header.rejection,
+            familiarity: familiarity.map(Arc::new),
+            origin: Origin::Stated(header.source),
+            assumed: Vec::new(),
+            tensors,
+            contents: Some(contents),
+        }
+        .checked(&stated)
+    }
+
+    fn from_imported(
+        imported: Imported,
+        contents: Arc<Contents>,
+        path: &Path,
+        options: &LoadOptions,
+    ) -> Result<Self> {
+        if let (Some(stated), Some(asked)) = (imported.activation, options.activation)
+            && stated != asked
+        {
+            return Err(contradiction(path, stated));
+        }
+        let activation = imported.activation.or(options.activation);
+        let recipe = imported.recipe;
+        let size = recipe.as_ref().map(|recipe| recipe.size).or(imported.size);
+        let size = options.size.or(size);
+        let usual = || Preprocessing::center(DEFAULT_SIZE);
+        let assumed = [
+            ("size", size.is_none()),
+            ("activation", activation.is_none()),
+        ]
+        .into_iter()
+        .filter_map(|(name, assumed)| assumed.then_some(name))
+        .collect();
+        let stated = imported.tensors.stated();
+        let recognised = recognise(&stated).map_err(|e| Error::checkpoint(path, e))?;
+        let file_name = path.file_name().unwrap_or(path.as_os_str());
+        Self {
+            path: path.into(),
+            config: Config {
+                activation: activation.unwrap_or(Activation::Relu6),
+                padding: imported.padding,
+                batch_norm_epsilon: imported.batch_norm_epsilon,
+                ..recognised
+            },
+            preprocessing: recipe.unwrap_or_else(usual).at(size),
+            labels: imported.labels.filter(|labels| !are_imagenets(labels)),
+            rejection: None,
+            familiarity: None,
+            assumed,
+            origin: Origin::file(
+                file_name.to_string_lossy().into_owned(),
+                Arc::clone(&contents),
+            ),
+            tensors: imported.tensors,
+            contents: Some(contents),
+        }
+        .checked(&stated)
+    }
+}
+
+/// The examples of familiar pictures in a file that says what they mean; they are no part of the
+/// network's tensors then.
+fn familiarity(
+    file: &SafetensorsFile,
+    header: &Header,
+    stated: &mut Vec<Stated>,
+) -> Result<Option<Familiarity>> {
+    let Some(range) = header.familiarity else {
+        return Ok(None);
+    };
+    let error = |reason: &str| Error::Config(format!("{EXAMPLES} {reason}"));
+    let found = stated.iter().position(|tensor| tensor.name == EXAMPLES);
+    let tensor = found.map(|at| stated.swap_remove(at));
+    let tensor = tensor.ok_or_else(|| error("is missing"))?;
+    let len = header.config.embedding_len();
+    if !tensor.is_float || tensor.shape.len() != 2 || tensor.shape[1] != len {
+        return Err(error(&format!(
+            "is {:?}, not [N, {len}] of floats",
+            tensor.shape
+        )));
+    }
+    let values = file.values(EXAMPLES, &tensor.shape)?.into_owned();
+    Familiarity::new(values, len, range).map(Some)
+}
+
+/// Safetensors that do not describe themselves: in somebody else's naming, with what the files
+/// beside them say, or in ours without a word.
+fn foreign(file: SafetensorsFile, path: &Path) -> Result<Imported, String> {
+    let (file, layout) = file.translated();
+    let imported = Imported::new(Tensors::File(file));
+    let Some(layout) = layout else {
+        return Ok(imported);
+    };
+    let mut imported = Imported {
+        padding: layout.padding,
+        batch_norm_epsilon: layout.batch_norm_epsilon,
+        ..imported
+    };
+    beside::read(path, &mut imported)?;
+    // Neither tool has the network with another one unless its file says so.
+    imported.activation = imported.activation.or(Some(Activation::Relu6));
+    Ok(imported)
+}
+
+/// Whether labels are ImageNet's, which come with their WordNet ids.
+fn are_imagenets(labels: &[String]) -> bool {
+    let known = Labels::for_classes(labels.len());
+    let same = |(label, class): (&String, &Class)| *label == class.label;
+    labels.iter().zip(known.classes()).take(3).all(same)
+}
+
+fn contradiction(path: &Path, stated: Activation) -> Error {
+    Error::checkpoint(path, format!("it states that its activation is {stated}"))
+}
