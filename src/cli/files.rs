@@ -202,8 +202,8 @@ impl Write for Staged {
     }
 }
 
-/// A device or a pipe.
-fn is_special(path: &Path) -> bool {
+/// Whether there is a device or a pipe, which keeps nothing and has nothing beside it.
+pub fn is_special(path: &Path) -> bool {
     path.exists() && !path.is_file()
 }
 

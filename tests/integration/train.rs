@@ -804,6 +804,49 @@ fn digits_that_were_held_out_are_read() {
     assert!(right >= 353, "{right} of 360");
 }
 
+/// Whose names would be beside it in `/dev`, or of no use.
+#[cfg(unix)]
+#[test]
+fn nothing_is_left_beside_a_device_or_a_pipe() {
+    let program = Program::new();
+    let folder = squares(&program, "squares", 4);
+    let left = || -> Vec<_> {
+        let entries = std::fs::read_dir(program.path("")).expect("a folder");
+        let names = entries.map(|entry| entry.expect("an entry").file_name());
+        let mut names: Vec<_> = names.map(|n| n.into_string().expect("UTF-8")).collect();
+        names.sort();
+        names
+    };
+    std::os::unix::fs::symlink("/dev/null", program.path("device.safetensors")).expect("a link");
+    let before = left();
+    let more = ["--epochs", "1", "--verbose"];
+    let ran = train(&program, &folder, "device.safetensors", &more);
+    assert_eq!(ran.code, Some(0), "{}", ran.stderr);
+    assert_eq!(ran.text().lines().count(), 1, "{}", ran.text());
+    assert!(ran.stderr.contains("no state and no log"), "{}", ran.stderr);
+    assert_eq!(left(), before);
+    train(&program, &folder, "device.safetensors", &["--resume"]).refused(&[
+        "device.safetensors",
+        "no regular file",
+        "--resume",
+    ]);
+    // A pipe has all of the checkpoint; curves were asked for by their name.
+    let pipe = program.path("pipe");
+    let made = std::process::Command::new("mkfifo").arg(&pipe).status();
+    assert!(made.expect("mkfifo").success());
+    let reader = std::thread::spawn(move || std::fs::read(pipe).expect("read"));
+    let more = ["--epochs", "1", "--curves", "curves.png"];
+    let ran = train(&program, &folder, "pipe", &more);
+    assert_eq!(ran.code, Some(0), "{}", ran.stderr);
+    let piped = reader.join().expect("a reader");
+    let mut all = before;
+    all.extend(["curves.png".into(), "pipe".into()]);
+    all.sort();
+    assert_eq!(left(), all);
+    train(&program, &folder, "file.safetensors", &["--epochs", "1"]);
+    assert!(piped == bytes(&program, "file.safetensors"));
+}
+
 #[test]
 fn a_closed_pipe_does_not_end_a_run() {
     let program = Program::new();
