@@ -51,6 +51,8 @@ const FAILURE: u8 = 2;
     version,
     propagate_version = true,
     max_term_width = 100,
+    after_help = "A file that is written replaces one of the same name, but never one that the \
+                  command reads, nor a picture that this program did not draw.",
     args_override_self = true
 )]
 struct Cli {

@@ -603,7 +603,7 @@ fn outputs_never_replace_what_is_read() {
     confusion(&["picture.csv", "album"]).refused(&["is a picture"]);
     confusion(&["m.csv", "--predictions", "-", "album"]).refused(&["stdout", "name a file"]);
     confusion(&["list.csv", "--list", "list.csv"]).refused(&["replace list.csv"]);
-    confusion(&["album/dog/003.png", "--list", "list.csv"]).refused(&["one of the pictures"]);
+    confusion(&["album/dog/003.png", "--list", "list.csv"]).refused(&["003.png: is there"]);
     confusion(&["m.csv", "--predictions", "m.csv", "album"]).refused(&["twice"]);
     // Beside the classes' folders nothing is a picture of any.
     let ran = confusion(&["album/m.png", "album"]);
@@ -612,6 +612,8 @@ fn outputs_never_replace_what_is_read() {
         run(&program, &weights, &["album"]).text().lines().next(),
         ran.text().lines().next()
     );
+    program.file("drawn.csv", "album/m.png,dog\n");
+    confusion(&["album/m.png", "--list", "drawn.csv"]).refused(&["one of the pictures"]);
 }
 
 /// Half of a folder in the order of its classes says nothing of the network.

@@ -12,15 +12,17 @@ mod text;
 mod vectors;
 
 use std::ffi::OsStr;
-use std::io::{self, BufWriter, Cursor, Write};
+use std::io::{self, BufWriter, Write};
 use std::path::Path;
 
 use clap::ValueEnum;
 use mobilenet::Prediction;
 use mobilenet::error::ImageError;
 use mobilenet::pixels::RgbImage;
+use png::{ColorType, Compression, Encoder, EncodingError};
 use serde::Serialize;
 
+use super::files::DRAWN;
 use super::options::Provenance;
 use super::terminal::Terminal;
 pub use alike::{AlikeOptions, write_groups, write_nearest};
@@ -89,11 +91,18 @@ pub fn write_report(out: &mut impl Write, report: &impl Serialize) -> io::Result
     writeln!(out)
 }
 
-/// A picture as the bytes of a PNG.
-pub fn png(picture: &RgbImage) -> Result<Vec<u8>, image::ImageError> {
-    let mut bytes = Cursor::new(Vec::new());
-    picture.write_to(&mut bytes, image::ImageFormat::Png)?;
-    Ok(bytes.into_inner())
+/// A picture as the bytes of a PNG that says what drew it.
+pub fn png(picture: &RgbImage) -> Result<Vec<u8>, EncodingError> {
+    let mut bytes = Vec::new();
+    let mut encoder = Encoder::new(&mut bytes, picture.width(), picture.height());
+    encoder.set_color(ColorType::Rgb);
+    encoder.set_compression(Compression::Fast);
+    let (keyword, text) = DRAWN;
+    encoder.add_text_chunk(keyword.into(), text.into())?;
+    let mut writer = encoder.write_header()?;
+    writer.write_image_data(picture)?;
+    writer.finish()?;
+    Ok(bytes)
 }
 
 /// The writer of a format.

@@ -41,7 +41,8 @@ pub struct Arguments {
     #[arg(long)]
     resume: bool,
 
-    /// Draw loss and accuracy over the epochs, as PNG
+    /// Draw loss and accuracy over the epochs, as PNG; one that is there is replaced only where
+    /// this program drew it
     #[arg(long, value_name = "FILE")]
     curves: Option<PathBuf>,
 

@@ -95,6 +95,7 @@ impl Outputs {
             for pictures in [Some(&arguments.pictures), arguments.validation_dir.as_ref()] {
                 pictures.map_or(Ok(()), |pictures| files::refuse_among(pictures, curves))?;
             }
+            files::refuse_undrawn(curves)?;
         }
         if let Some(Beside { log, .. }) = &outputs.beside {
             let mut start = Vec::new();
