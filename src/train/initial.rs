@@ -4,9 +4,9 @@ use std::collections::HashMap;
 
 use candle_core::{Device, Tensor};
 
-use super::random::{Purpose, Random};
 use crate::error::Result;
 use crate::model::Config;
+use crate::random::{Purpose, Random};
 
 /// Every tensor of a network that has learnt nothing yet, the same for a seed.
 ///

@@ -5,8 +5,8 @@ use std::sync::{Arc, OnceLock};
 
 use image::RgbImage;
 
-use super::random::{Purpose, Random};
 use crate::error::ImageError;
+use crate::random::{Purpose, Random};
 
 type Read = Box<dyn Fn(usize) -> Result<RgbImage, ImageError> + Send + Sync>;
 

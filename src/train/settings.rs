@@ -22,7 +22,7 @@ pub struct Settings {
     pub augmentation: Augmentation,
     /// Blocks from the first on that are left as they are, and the stem with them.
     pub frozen: usize,
-    /// What all random numbers come from.
+    /// What all random numbers come from, the same ones in every version of this crate.
     pub seed: u64,
 }
 

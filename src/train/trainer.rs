@@ -15,10 +15,10 @@ use super::loss::{correct, cross_entropy};
 use super::network::TrainableNetwork;
 use super::optimiser::{AdamW, learning_rate};
 use super::pictures::Pictures;
-use super::random::{Purpose, Random};
 use super::settings::{Epoch, Settings, Shown};
 use crate::error::{Error, ImageError, Result};
 use crate::pixels::{RgbImage, to_tensor};
+use crate::random::{Purpose, Random};
 use crate::weights::Checkpoint;
 
 /// Keras's momentum of the running statistics, in the long run.

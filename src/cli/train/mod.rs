@@ -92,7 +92,7 @@ pub struct Arguments {
     )]
     label_smoothing: f64,
 
-    /// What all random numbers come from
+    /// What all random numbers come from, the same ones in every version
     #[arg(long, value_name = "N", default_value_t = 0, help_heading = "Training")]
     seed: u64,
 
