@@ -6,6 +6,7 @@ mod alike;
 mod json;
 mod options;
 mod resume;
+mod retry;
 mod row;
 mod table;
 mod text;
@@ -27,6 +28,7 @@ use super::options::Provenance;
 use super::terminal::Terminal;
 pub use alike::{AlikeOptions, write_groups, write_nearest};
 pub use options::{FormatOptions, OutputOptions};
+pub use resume::{Seen, ThisRun};
 pub use row::name_bytes;
 pub use row::{ErrorKeys, PathKeys, Records, error_field};
 pub use vectors::{End, Made, VectorFormat, VectorOptions};
@@ -106,7 +108,7 @@ pub fn png(picture: &RgbImage) -> Result<Vec<u8>, EncodingError> {
 }
 
 /// The writer of a format.
-fn writer(format: Format, out: impl Write + 'static, terminal: Terminal) -> Box<dyn RowWriter> {
+fn writer<'a>(format: Format, out: impl Write + 'a, terminal: Terminal) -> Box<dyn RowWriter + 'a> {
     match format {
         Format::Text => Box::new(text::Text::new(out, terminal)),
         Format::Json => Box::new(json::Json::array(out)),
