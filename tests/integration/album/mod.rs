@@ -361,6 +361,7 @@ fn an_output_file_has_the_format_of_its_name() {
     run(&program, &["-o", "absent/labels.csv", "album"]).refused(&["absent/labels.csv"]);
 }
 
+/// `mobilenet classify -o *.jpg` has a picture where the output should be.
 #[test]
 fn what_is_read_is_never_written_over() {
     let program = Program::new();

@@ -127,8 +127,6 @@ fn a_table_with_other_line_ends_is_resumed() {
     assert_eq!(paths, expected.concat());
 }
 
-/// `mobilenet classify -o *.jpg` has a picture where the output should be.
-
 /// A file that was on its way when it was first looked at: its row stays where it is.
 #[test]
 fn what_failed_is_answered_again_in_its_place() {
