@@ -1,4 +1,4 @@
-//! The pictures that are learnt from.
+//! The pictures that are learned from.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock};

@@ -105,7 +105,7 @@ impl Trainer {
         let (mut loss, mut hits, mut shown, mut rate) = (0.0, 0, 0, 0.0);
         let broken_off = thread::scope(|scope| {
             let batches = &batches;
-            // The next batch is made while this one is learnt from.
+            // The next batch is made while this one is learned from.
             scope.spawn(move || {
                 for batch in batches {
                     let images: Result<Vec<_>, _> = batch.par_iter().map(show).collect();

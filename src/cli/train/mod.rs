@@ -59,7 +59,7 @@ pub struct Arguments {
     )]
     epochs: usize,
 
-    /// Pictures that are learnt from at once
+    /// Pictures that are learned from at once
     #[arg(
         short,
         long,
@@ -96,7 +96,7 @@ pub struct Arguments {
     #[arg(long, value_name = "N", default_value_t = 0, help_heading = "Training")]
     seed: u64,
 
-    /// The share of each class that is not learnt from but tested with after each epoch
+    /// The share of each class that is not learned from but tested with after each epoch
     #[arg(
         long,
         value_name = "P",
@@ -167,7 +167,7 @@ impl Arguments {
         let from_checkpoint = self.network.weights.is_some() || self.network.pretrained;
         ensure!(
             from_checkpoint || self.network.freeze == 0,
-            "--freeze keeps what a checkpoint has learnt: it needs --weights or --pretrained"
+            "--freeze keeps what a checkpoint has learned: it needs --weights or --pretrained"
         );
         ensure!(
             (0.0..1.0).contains(&self.validation),

@@ -119,7 +119,7 @@ fn a_run_that_is_interrupted_stops_and_goes_on() {
     assert!(begin.elapsed() < Duration::from_secs(10));
     assert_eq!(status.signal(), Some(2));
     assert!(program.path("model.safetensors.state").exists());
-    // A new run would lose what was learnt.
+    // A new run would lose what was learned.
     let refused = program.run(&arguments);
     refused.refused(&["model.safetensors.state", "--resume"]);
     // And another run is not gone on with: of other settings,
