@@ -95,8 +95,10 @@ impl OutputOptions {
             ensure!(resumable, "only --format jsonl, csv and tsv can be resumed");
             if path.exists() {
                 let failed = || format!("{}: can't resume", path.display());
+                let retries = self.retry_failed.then(|| Retries::new(path, format));
+                let retries = retries.transpose()?;
                 let mut output = reopen(path, format, run).with_context(failed)?;
-                output.retries = self.retry_failed.then(|| Retries::new(path, format));
+                output.retries = retries;
                 return Ok(output);
             }
         }

@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, Result};
 
 use super::{Format, Row, writer};
-use crate::cli::files::{Staged, unwritable};
+use crate::cli::files::{self, Staged, unwritable};
 use crate::cli::terminal::Terminal;
 
 /// New rows for a file that has others, kept until the run is over: then the file is replaced
@@ -20,12 +20,17 @@ pub struct Retries {
 }
 
 impl Retries {
-    pub(super) fn new(path: &Path, format: Format) -> Self {
-        Self {
+    /// Rows for this file.
+    ///
+    /// # Errors
+    /// It can't be replaced, which is not found out when the work is done.
+    pub(super) fn new(path: &Path, format: Format) -> Result<Self> {
+        files::check(path)?;
+        Ok(Self {
             path: path.to_owned(),
             format,
             rows: Vec::new(),
-        }
+        })
     }
 
     /// Takes a row for these bytes of the file.
