@@ -70,11 +70,6 @@ pub fn run(arguments: &Arguments, global: Global) -> Result<Outcome> {
     };
     let checkpoint = Checkpoint::open(&arguments.input, &loading)?;
     let (output, options) = (&arguments.output, arguments.options());
-    let file = match output.is_dir() {
-        true => &output.join(REPOSITORY[0]),
-        false => output,
-    };
-    files::protect(&[file], [checkpoint.path()])?;
     let names_a_folder = output.as_os_str().as_encoded_bytes().ends_with(b"/");
     if output.is_dir() || names_a_folder {
         write_repository(&checkpoint, output, &options)?;

@@ -51,8 +51,9 @@ const FAILURE: u8 = 2;
     version,
     propagate_version = true,
     max_term_width = 100,
-    after_help = "A file that is written replaces one of the same name, but never one that the \
-                  command reads, nor a picture that this program did not draw.",
+    after_help = "A file that is written replaces one of the same name, but no picture that \
+                  this program did not draw, and nothing that it reads (but for \
+                  `convert FILE -o FILE`).",
     args_override_self = true
 )]
 struct Cli {
