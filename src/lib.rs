@@ -45,6 +45,7 @@ pub mod metrics;
 pub mod model;
 pub mod ops;
 pub mod pixels;
+mod random;
 mod rejection;
 pub mod similarity;
 pub mod train;

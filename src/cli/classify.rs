@@ -8,12 +8,13 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use anyhow::{Result, bail};
 use clap::Args;
+use crossbeam_channel::unbounded;
 use mobilenet::Prediction;
 use mobilenet::labels::wordnet::Rollup;
 
 use super::options::{LabelOptions, PictureOptions, parse_probability};
-use super::output::{Format, OutputOptions, Row};
-use super::session::Session;
+use super::output::{Format, OutputOptions, Row, Seen, ThisRun};
+use super::session::{Left, Session};
 use super::{Global, Outcome, files};
 
 /// Tell what pictures show: the most probable labels of each
@@ -83,12 +84,28 @@ pub fn run(arguments: &Arguments, global: Global) -> Result<Outcome> {
     if rollup.as_ref().is_some_and(Rollup::is_empty) {
         bail!("--rollup needs ImageNet's classes, and the network has others");
     }
-    let mut output = arguments.output.open(arguments.lines_of_a_picture())?;
-    let mut failed_earlier = 0;
+    let mut output = arguments.output.open(&ThisRun {
+        lines: arguments.lines_of_a_picture(),
+        classes: rollup.is_none().then(|| classifier.labels().classes()),
+        model: provenance.as_ref(),
+    })?;
+    let left = Left::default();
+    // Where each picture's row goes that is answered, in their order.
+    let mut places = None;
     let mut unsure = None;
     if let Some(mut earlier) = output.earlier.take() {
-        failed_earlier = earlier.failed;
-        session = session.after(earlier.len(), earlier.failed);
+        let retries = output.retries.is_some();
+        left.failed.set(earlier.failed);
+        session = session.after(Left {
+            answered: earlier.len() - earlier.failed,
+            advice: match retries {
+                true => "",
+                false => " (--retry-failed answers them again)",
+            },
+            ..left.clone()
+        });
+        let place;
+        (place, places) = retries.then(unbounded).unzip();
         unsure = earlier
             .unsure
             .take()
@@ -101,7 +118,12 @@ pub fn run(arguments: &Arguments, global: Global) -> Result<Outcome> {
             if let Some((_, seen)) = redone.as_ref().filter(|(redone, _)| redone == name) {
                 seen.store(true, Ordering::Relaxed);
             }
-            !earlier.take(name)
+            match (earlier.take(name), &place) {
+                (Seen::Answered, _) | (Seen::Failed(_), None) => false,
+                (Seen::Failed(at), Some(place)) => place.send(Some(at)).is_ok(),
+                (Seen::Never, Some(place)) => place.send(None).is_ok(),
+                (Seen::Never, None) => true,
+            }
         });
     }
     let tally = session.run(|answer| {
@@ -110,11 +132,19 @@ pub fn run(arguments: &Arguments, global: Global) -> Result<Outcome> {
             _ => classifier.top(scores, arguments.top_k, arguments.threshold),
         };
         let predictions: Result<Vec<Prediction>, _> = answer.values.as_ref().map(predict);
-        output.rows.row(&Row {
+        let row = Row {
             name: &answer.name,
             answer: predictions.as_deref().map_err(|error| *error),
             provenance: provenance.as_ref(),
-        })?;
+        };
+        let place = places.as_ref().and_then(|places| places.recv().ok());
+        match (place.flatten(), &mut output.retries) {
+            (Some(place), Some(retries)) => {
+                left.failed.set(left.failed.get() - 1);
+                retries.row(place, &row)?;
+            }
+            _ => output.rows.row(&row)?,
+        }
         Ok(ControlFlow::Continue(()))
     });
     // An array is closed even where the network gave up in the middle of it.
@@ -128,9 +158,12 @@ pub fn run(arguments: &Arguments, global: Global) -> Result<Outcome> {
             .open(path)?
             .write_all(&unsure.lines)?;
     }
+    if let Some(retries) = output.retries {
+        retries.finish()?;
+    }
     Ok(match tally? {
         tally if tally.interrupted => Outcome::Interrupted,
-        tally if tally.failed + failed_earlier > 0 => Outcome::Incomplete,
+        tally if tally.failed + left.failed.get() > 0 => Outcome::Incomplete,
         _ => Outcome::Complete,
     })
 }

@@ -1,10 +1,11 @@
 //! `mobilenet convert`
 
 use std::collections::BTreeMap;
+use std::fs;
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, bail};
 use candle_core::DType;
 use clap::{Args, ValueEnum};
 use mobilenet::weights::{Checkpoint, LoadOptions, SaveOptions};
@@ -94,19 +95,40 @@ pub fn run(arguments: &Arguments, global: Global) -> Result<Outcome> {
     Ok(Outcome::Complete)
 }
 
+/// What a repository consists of.
+const REPOSITORY: [&str; 4] = [
+    "model.safetensors",
+    "config.json",
+    "labels.json",
+    "README.md",
+];
+
+/// How the model card begins, by which a repository of ours is known.
+const CARD_START: &str = "---\nlibrary_name: mobilenet\n";
+
 /// Writes a folder as it may be uploaded to the Hub, and as `--weights` reads it.
 fn write_repository(checkpoint: &Checkpoint, folder: &Path, options: &SaveOptions) -> Result<()> {
-    std::fs::create_dir_all(folder).with_context(|| folder.display().to_string())?;
-    checkpoint.save_as(folder.join("model.safetensors"), options)?;
-    let write = |name: &str, text: String| files::write(&folder.join(name), text.as_bytes());
-    let description = checkpoint.description(options)?;
-    write("config.json", description.clone() + "\n")?;
+    fs::create_dir_all(folder).with_context(|| folder.display().to_string())?;
+    let [model, config, names, card] = REPOSITORY.map(|name| folder.join(name));
+    let is_ours = fs::read(&card).is_ok_and(|text| text.starts_with(CARD_START.as_bytes()));
+    let mut files = [&model, &config, &names, &card].into_iter();
+    if let (false, Some(other)) = (is_ours, files.find(|path| path.exists())) {
+        bail!(
+            "{}: is there already, and not of an earlier conversion: name another folder, or remove it",
+            other.display()
+        );
+    }
+    // First, so that a conversion that breaks off can be done again.
+    files::write(&card, read_me(checkpoint, options).as_bytes())?;
+    checkpoint.save_as(&model, options)?;
+    let write = |path: &Path, text: String| files::write(path, (text + "\n").as_bytes());
+    write(&config, checkpoint.description(options)?)?;
     if let Some(labels) = checkpoint.labels() {
         let labels = labels.classes().iter().map(|class| &class.label);
         let labels: BTreeMap<usize, &String> = labels.enumerate().collect();
-        write("labels.json", serde_json::to_string_pretty(&labels)? + "\n")?;
+        write(&names, serde_json::to_string_pretty(&labels)?)?;
     }
-    write("README.md", read_me(checkpoint, options))
+    Ok(())
 }
 
 /// The model card: what it is, where it is from, how it is used.
@@ -129,7 +151,7 @@ fn read_me(checkpoint: &Checkpoint, options: &SaveOptions) -> String {
     let dtype = options.dtype.as_str();
     let version = env!("CARGO_PKG_VERSION");
     format!(
-        "---\nlibrary_name: mobilenet\npipeline_tag: image-classification\ntags:\n- mobilenet_v1\n---\n\n\
+        "{CARD_START}pipeline_tag: image-classification\ntags:\n- mobilenet_v1\n---\n\n\
          # MobileNet V1, {shallow}alpha {alpha:?}, {size}x{size}, {classes}\n\n\
          - Converted from: {source}\n\
          - Converted by: mobilenet {version}\n\

@@ -1,13 +1,17 @@
 //! The files that commands write: looked at before the work, and whole or not at all.
 
 use std::fs::File;
-use std::io::{self, BufWriter, Write};
+use std::io::{self, BufWriter, Read, Write};
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail, ensure};
+use memchr::memmem;
 use tempfile::{Builder, NamedTempFile};
 
 use super::inputs::{FileId, has_known_signature};
+
+/// Where the text chunk of a PNG is, which stands before its pixels.
+const START_BYTES: u64 = 256;
 
 /// Refuses an output that would replace a file that is read.
 ///
@@ -74,6 +78,34 @@ pub fn refuse_picture(path: &Path) -> Result<()> {
     let is_picture = path.is_file() && has_known_signature(path);
     let named = path.display();
     ensure!(!is_picture, "{named}: is a picture, and would be replaced");
+    Ok(())
+}
+
+/// The text chunk of a PNG by which those that this program drew are known.
+pub const DRAWN: (&str, &str) = ("Software", "mobilenet");
+
+/// Refuses to draw in the place of another file: a picture is drawn for its own sake, so what has
+/// its name is hardly an earlier one, unless it says so.
+///
+/// # Errors
+/// There is a file, which is neither empty nor a PNG that this program drew.
+pub fn refuse_undrawn(path: &Path) -> Result<()> {
+    // Opening a pipe waits for its other end.
+    if !path.is_file() {
+        return Ok(());
+    }
+    let named = path.display();
+    let mut start = Vec::new();
+    let file = File::open(path).with_context(|| named.to_string())?;
+    file.take(START_BYTES).read_to_end(&mut start)?;
+    let chunk = format!("tEXt{}\0{}", DRAWN.0, DRAWN.1);
+    let is_drawn =
+        start.starts_with(b"\x89PNG") && memmem::find(&start, chunk.as_bytes()).is_some();
+    ensure!(
+        is_drawn || start.is_empty(),
+        "{named}: is there already, and not a picture that this program drew: name another file, or \
+         remove it"
+    );
     Ok(())
 }
 
@@ -208,8 +240,8 @@ impl Write for Staged {
     }
 }
 
-/// A device or a pipe.
-fn is_special(path: &Path) -> bool {
+/// Whether there is a device or a pipe, which keeps nothing and has nothing beside it.
+pub fn is_special(path: &Path) -> bool {
     path.exists() && !path.is_file()
 }
 

@@ -1,7 +1,9 @@
 //! A run over pictures: answers in order, failures told, progress shown.
 
+use std::cell::Cell;
 use std::io::IsTerminal;
 use std::ops::ControlFlow;
+use std::rc::Rc;
 use std::time::Instant;
 
 use anyhow::Result;
@@ -28,9 +30,19 @@ pub struct Session {
     tell_failures: bool,
     /// The answers share the terminal with the progress.
     on_terminal: bool,
-    /// Answers and failures that an earlier run left, if this one goes on with it.
-    earlier: Option<(u64, u64)>,
+    /// What an earlier run left, if this one goes on with it.
+    earlier: Option<Left>,
     global: Global,
+}
+
+/// The rows that an earlier run left.
+#[derive(Debug, Clone, Default)]
+pub struct Left {
+    pub answered: u64,
+    /// Fewer, as they are tried again.
+    pub failed: Rc<Cell<u64>>,
+    /// What to do about those.
+    pub advice: &'static str,
 }
 
 /// How a run went.
@@ -69,9 +81,9 @@ impl Session {
         self
     }
 
-    /// It goes on with an earlier run, which left so many rows and failures among them.
-    pub fn after(mut self, rows: u64, failed: u64) -> Self {
-        self.earlier = Some((rows - failed.min(rows), failed));
+    /// It goes on with an earlier run.
+    pub fn after(mut self, earlier: Left) -> Self {
+        self.earlier = Some(earlier);
         // So that it is summed up, whatever is left to do.
         self.single = false;
         self
@@ -127,7 +139,7 @@ impl Session {
         drop(progress);
         tally.interrupted = interrupt.happened();
         if !self.global.quiet {
-            tally.tell(begin, self.earlier, self.global);
+            tally.tell(begin, self.earlier.as_ref(), self.global);
         }
         Ok(tally)
     }
@@ -142,7 +154,7 @@ impl Tally {
     }
 
     /// Sums up on a terminal, and wherever it did not go well.
-    fn tell(self, begin: Instant, earlier: Option<(u64, u64)>, global: Global) {
+    fn tell(self, begin: Instant, earlier: Option<&Left>, global: Global) {
         let Self {
             answered,
             failed,
@@ -151,7 +163,7 @@ impl Tally {
         if answered + failed == 0 && !interrupted && earlier.is_none() {
             return note("no pictures found");
         }
-        let failed_earlier = earlier.map_or(0, |(_, failed)| failed);
+        let failed_earlier = earlier.map_or(0, |earlier| earlier.failed.get());
         if failed + failed_earlier > 0
             || interrupted
             || global.verbose
@@ -166,8 +178,14 @@ impl Tally {
                 }
             };
             let stopped = if interrupted { "stopped: " } else { "" };
-            let before = earlier.map_or_else(String::new, |(answered, failed)| {
-                format!("; earlier: {answered} answered, {failed} failed")
+            let before = earlier.map_or_else(String::new, |earlier| {
+                let advice = if failed_earlier > 0 {
+                    earlier.advice
+                } else {
+                    ""
+                };
+                let answered = earlier.answered;
+                format!("; earlier: {answered} answered, {failed_earlier} failed{advice}")
             });
             note(&format!(
                 "{stopped}{answered} answered, {failed} failed{speed}{before}"

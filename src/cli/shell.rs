@@ -19,7 +19,10 @@ Examples:
 
 Exit codes: 0, everything was answered (grep: something matched); 1, grep: nothing matched; 2, \
 anything went wrong, a single unreadable picture included. `mobilenet man` tells of environment \
-variables.";
+variables.
+
+A file that is written replaces one of the same name, but no picture that this program did not \
+draw, and nothing that it reads (but for `convert FILE -o FILE`).";
 
 const EXIT_CODES: [(&str, &str); 3] = [
     ("0", "Everything was answered; grep: something matched."),

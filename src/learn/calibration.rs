@@ -83,9 +83,8 @@ pub(super) fn threshold(scores: &[f64], share: f64) -> Option<f64> {
 
 #[cfg(test)]
 mod tests {
-    use rand::{Rng, SeedableRng, rngs::StdRng};
-
     use super::threshold;
+    use crate::random::{Purpose, Random};
 
     #[test]
     fn the_rank_is_the_conformal_one() {
@@ -101,14 +100,14 @@ mod tests {
     /// The promise, over many calibrations: the share is met on average and not exceeded.
     #[test]
     fn new_members_are_rejected_at_the_promised_rate() {
-        let mut rng = StdRng::seed_from_u64(1);
+        let mut random = Random::new(1, Purpose::Folds, 0, 0);
         for (n, share) in [(25, 0.1), (60, 0.05), (200, 0.05)] {
             let trials = 20_000;
             let mut rejected = 0;
             for _ in 0..trials {
-                let scores: Vec<f64> = (0..n).map(|_| rng.random::<f64>().powi(3)).collect();
+                let scores: Vec<f64> = (0..n).map(|_| random.unit().powi(3)).collect();
                 let threshold = threshold(&scores, share).expect("enough scores");
-                rejected += usize::from(rng.random::<f64>().powi(3) < threshold);
+                rejected += usize::from(random.unit().powi(3) < threshold);
             }
             let rate = rejected as f64 / f64::from(trials);
             let expected = (share * f64::from(n + 1)).floor() / f64::from(n + 1);

@@ -2,10 +2,8 @@
 
 use std::collections::HashMap;
 
-use rand::seq::SliceRandom;
-use rand::{SeedableRng, rngs::StdRng};
-
 use super::Example;
+use crate::random::{Purpose, Random};
 
 /// Parts for cross-validation.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -43,11 +41,11 @@ pub(super) fn assign(
     if count < 2 {
         return None;
     }
-    let mut rng = StdRng::seed_from_u64(seed);
     let mut of = vec![None; examples.len()];
     let mut next = 0;
-    for mut groups in groups.into_iter().filter(|groups| groups.len() > 1) {
-        groups.shuffle(&mut rng);
+    let spread = groups.into_iter().enumerate();
+    for (class, mut groups) in spread.filter(|(_, groups)| groups.len() > 1) {
+        Random::new(seed, Purpose::Folds, 0, class).shuffle(&mut groups);
         for group in groups {
             for example in group {
                 of[example] = Some(next % count);
@@ -92,6 +90,16 @@ mod tests {
         }
         assert_eq!(assign(&examples, 4, 5, 7), Some(folds.clone()));
         assert_ne!(assign(&examples, 4, 5, 8), Some(folds));
+    }
+
+    /// In the order that ChaCha8's definition gives, computed in Python.
+    #[test]
+    fn a_seed_means_the_same_in_every_version() {
+        let folds = assign(&examples(&[1, 1, 12]), 3, 5, 0).expect("folds");
+        let order = [9, 10, 6, 1, 0, 7, 5, 2, 4, 11, 8, 3];
+        for (place, example) in order.into_iter().enumerate() {
+            assert_eq!(folds.of[2 + example], Some(place % 5));
+        }
     }
 
     #[test]

@@ -62,7 +62,8 @@ pub struct Example {
 pub struct LearnOptions {
     /// Parts for cross-validation, at least 2; there are fewer where no class has as many pictures.
     pub folds: usize,
-    /// What decides which picture is in which part.
+    /// What decides which picture is in which part: with the same pictures in the same order, the same
+    /// seed means the same parts in every version of this crate.
     pub seed: u64,
     /// What the squared weights cost, see [`learn`]; `None` to choose it by cross-validation.
     pub regularisation: Option<f64>,

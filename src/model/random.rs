@@ -8,7 +8,8 @@ use rand::{Rng, SeedableRng, rngs::StdRng};
 use super::config::Config;
 use crate::error::Result;
 
-/// Every tensor of a network of these settings, with random values, the same for a seed.
+/// Every tensor of a network of these settings, with random values, the same for a seed until
+/// `rand` changes: nothing is kept that is made of them.
 ///
 /// Kernels are uniform with He et al.'s variance (2 / fan-in), so that activations neither
 /// vanish nor saturate; batch norm is near the identity.

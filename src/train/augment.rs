@@ -3,9 +3,9 @@
 use image::RgbImage;
 use image::imageops::{crop_imm, flip_horizontal_in_place};
 
-use super::random::Random;
 use crate::error::{Error, Result};
 use crate::pixels::{Preprocessing, Window, resize};
+use crate::random::Random;
 
 /// Shapes of a random part, width to height.
 const RATIOS: (f64, f64) = (3.0 / 4.0, 4.0 / 3.0);
@@ -149,7 +149,7 @@ fn mean_grey(image: &RgbImage) -> f32 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::train::random::Purpose;
+    use crate::random::Purpose;
 
     fn picture(width: u32, height: u32) -> RgbImage {
         let pixel = |x, y| image::Rgb([(x * 255 / width) as u8, (y * 255 / height) as u8, 60]);

@@ -12,7 +12,7 @@ use candle_core::{
 use rayon::prelude::*;
 
 use super::planes::sum_of;
-use super::values::{operand, with_values};
+use super::values::{Operand, operand, with_values};
 use crate::ops::Activation;
 
 /// A channel's mean and biased variance in a batch.
@@ -61,7 +61,8 @@ impl BatchNorm {
         }
     }
 
-    fn forward<T: WithDType>(&self, x: &[T], gamma: &[T], beta: &[T]) -> Vec<T> {
+    fn forward<T: WithDType>(&self, [x, gamma, beta]: [Operand; 3]) -> Result<CpuStorage> {
+        let (x, gamma, beta): (&[T], &[T], &[T]) = (operand(x)?, operand(gamma)?, operand(beta)?);
         let len = x.len() / gamma.len();
         let moments: Vec<Moments> = x.par_chunks(len).map(moments).collect();
         let mut output = x.to_vec();
@@ -82,7 +83,7 @@ impl BatchNorm {
             }
         });
         let _ = self.moments.set(moments);
-        output
+        Ok(T::to_cpu_storage_owned(output))
     }
 
     fn inverse_deviation(&self, moments: &Moments) -> f64 {
@@ -200,17 +201,10 @@ impl CustomOp3 for BatchNorm {
         beta: &CpuStorage,
         beta_layout: &Layout,
     ) -> Result<(CpuStorage, Shape)> {
+        let operands = [(x, x_layout), (gamma, gamma_layout), (beta, beta_layout)];
         let output = match x {
-            CpuStorage::F32(_) => CpuStorage::F32(self.forward(
-                operand(x, x_layout)?,
-                operand(gamma, gamma_layout)?,
-                operand(beta, beta_layout)?,
-            )),
-            CpuStorage::F64(_) => CpuStorage::F64(self.forward(
-                operand(x, x_layout)?,
-                operand(gamma, gamma_layout)?,
-                operand(beta, beta_layout)?,
-            )),
+            CpuStorage::F32(_) => self.forward::<f32>(operands)?,
+            CpuStorage::F64(_) => self.forward::<f64>(operands)?,
             _ => bail!("{}: neither f32 nor f64", self.name()),
         };
         Ok((output, x_layout.shape().clone()))

@@ -12,7 +12,7 @@ use candle_core::{CpuStorage, CustomOp2, Layout, Result, Shape, Tensor, WithDTyp
 use rayon::prelude::*;
 
 use super::planes::{Geometry, TAPS};
-use super::values::{operand, with_values};
+use super::values::{Operand, operand, with_values};
 use crate::ops::Padding;
 
 /// A depthwise convolution of `[C, N, H, W]` with `[C, 1, 3, 3]`.
@@ -22,7 +22,13 @@ pub(super) struct Depthwise {
 }
 
 impl Depthwise {
-    fn forward<T: WithDType>(&self, x: &[T], weight: &[T], g: Geometry, n: usize) -> Vec<T> {
+    fn forward<T: WithDType>(
+        &self,
+        [x, weight]: [Operand; 2],
+        g: Geometry,
+        n: usize,
+    ) -> Result<CpuStorage> {
+        let (x, weight): (&[T], &[T]) = (operand(x)?, operand(weight)?);
         let mut output = vec![T::zero(); weight.len() / TAPS * n * g.output_len()];
         let channels = output.par_chunks_mut(n * g.output_len());
         let channels = channels.zip(x.par_chunks(n * g.input_len()));
@@ -37,7 +43,7 @@ impl Depthwise {
                 g.convolve(&padded, filter, output);
             }
         });
-        output
+        Ok(T::to_cpu_storage_owned(output))
     }
 
     /// The gradients of the input and of the weight.
@@ -111,19 +117,10 @@ impl CustomOp2 for Depthwise {
         let (channels, n, h, w) = x_layout.shape().dims4()?;
         let geometry = Geometry::new(h, w, self.stride, self.padding);
         let (height, width) = geometry.output();
+        let operands = [(x, x_layout), (weight, weight_layout)];
         let output = match x {
-            CpuStorage::F32(_) => CpuStorage::F32(self.forward(
-                operand(x, x_layout)?,
-                operand(weight, weight_layout)?,
-                geometry,
-                n,
-            )),
-            CpuStorage::F64(_) => CpuStorage::F64(self.forward(
-                operand(x, x_layout)?,
-                operand(weight, weight_layout)?,
-                geometry,
-                n,
-            )),
+            CpuStorage::F32(_) => self.forward::<f32>(operands, geometry, n)?,
+            CpuStorage::F64(_) => self.forward::<f64>(operands, geometry, n)?,
             _ => bail!("{}: neither f32 nor f64", self.name()),
         };
         Ok((output, Shape::from((channels, n, height, width))))
@@ -161,11 +158,11 @@ impl Standard {
 
     fn forward<T: WithDType>(
         &self,
-        x: &[T],
-        weight: &[T],
+        [x, weight]: [Operand; 2],
         g: Geometry,
         (channels, n): (usize, usize),
-    ) -> Vec<T> {
+    ) -> Result<CpuStorage> {
+        let (x, weight): (&[T], &[T]) = (operand(x)?, operand(weight)?);
         let padded = Self::padded(x, g);
         let filters = weight.par_chunks(channels * TAPS);
         let mut output = vec![T::zero(); filters.len() * n * g.output_len()];
@@ -179,7 +176,7 @@ impl Standard {
                 }
             }
         });
-        output
+        Ok(T::to_cpu_storage_owned(output))
     }
 
     /// The gradient of the weight.
@@ -243,19 +240,10 @@ impl CustomOp2 for Standard {
         let geometry = Geometry::new(h, w, self.stride, self.padding);
         let (height, width) = geometry.output();
         let sizes = (channels, n);
+        let operands = [(x, x_layout), (weight, weight_layout)];
         let output = match x {
-            CpuStorage::F32(_) => CpuStorage::F32(self.forward(
-                operand(x, x_layout)?,
-                operand(weight, weight_layout)?,
-                geometry,
-                sizes,
-            )),
-            CpuStorage::F64(_) => CpuStorage::F64(self.forward(
-                operand(x, x_layout)?,
-                operand(weight, weight_layout)?,
-                geometry,
-                sizes,
-            )),
+            CpuStorage::F32(_) => self.forward::<f32>(operands, geometry, sizes)?,
+            CpuStorage::F64(_) => self.forward::<f64>(operands, geometry, sizes)?,
             _ => bail!("{}: neither f32 nor f64", self.name()),
         };
         Ok((output, Shape::from((out, n, height, width))))

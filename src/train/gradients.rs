@@ -6,10 +6,10 @@ use super::batch_norm::BatchNorm;
 use super::convolution::{Depthwise, Standard};
 use super::layer::Phase;
 use super::network::TrainableNetwork;
-use super::random::{Purpose, Random};
 use super::{cross_entropy, initial_tensors};
 use crate::model::{Config, Padding as NetworkPadding};
 use crate::ops::{Activation, Padding, conv2d_sums, depthwise_sums};
+use crate::random::{Purpose, Random};
 
 const PADDINGS: [Padding; 3] = [Padding::Same, Padding::After, Padding::Symmetric];
 const STEP: f64 = 1e-5;

@@ -4,11 +4,11 @@ use std::collections::HashMap;
 
 use candle_core::{Device, Tensor};
 
-use super::random::{Purpose, Random};
 use crate::error::Result;
 use crate::model::Config;
+use crate::random::{Purpose, Random};
 
-/// Every tensor of a network that has learnt nothing yet, the same for a seed.
+/// Every tensor of a network that has learned nothing yet, the same for a seed.
 ///
 /// Weights are uniform as Glorot and Bengio (2010) have them, with the variance 2 / (fan-in +
 /// fan-out), which is Keras's choice; biases are 0, batch norm is the identity.

@@ -57,7 +57,6 @@ mod network;
 mod optimiser;
 mod pictures;
 mod planes;
-mod random;
 mod settings;
 mod state;
 mod trainer;

@@ -153,7 +153,7 @@ impl TrainableNetwork {
     /// momentum) * batch`.
     ///
     /// As in Keras 3 the variance is the biased one that the batch was normalised with. (PyTorch
-    /// takes the unbiased one, and so do Keras 2's fused kernels.) Then what is learnt with a batch's
+    /// takes the unbiased one, and so do Keras 2's fused kernels.) Then what is learned with a batch's
     /// statistics meets the same kind of numbers in evaluation.
     ///
     /// # Errors

@@ -1,12 +1,12 @@
-//! The pictures that are learnt from.
+//! The pictures that are learned from.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock};
 
 use image::RgbImage;
 
-use super::random::{Purpose, Random};
 use crate::error::ImageError;
+use crate::random::{Purpose, Random};
 
 type Read = Box<dyn Fn(usize) -> Result<RgbImage, ImageError> + Send + Sync>;
 

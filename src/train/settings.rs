@@ -10,7 +10,7 @@ use crate::error::{Error, Result};
 pub struct Settings {
     /// How often each picture is shown.
     pub epochs: usize,
-    /// Pictures that are learnt from at once, or a few less.
+    /// Pictures that are learned from at once, or a few less.
     pub batch_size: usize,
     /// The highest learning rate, see [`learning_rate`](super::learning_rate).
     pub learning_rate: f64,
@@ -22,7 +22,7 @@ pub struct Settings {
     pub augmentation: Augmentation,
     /// Blocks from the first on that are left as they are, and the stem with them.
     pub frozen: usize,
-    /// What all random numbers come from.
+    /// What all random numbers come from, the same ones in every version of this crate.
     pub seed: u64,
 }
 
@@ -65,7 +65,7 @@ pub struct Epoch {
     pub epoch: usize,
     /// The learning rate at its end.
     pub learning_rate: f64,
-    /// Mean over the pictures as they were shown, while the network learnt; with label smoothing.
+    /// Mean over the pictures as they were shown, while the network learned; with label smoothing.
     pub train_loss: f64,
     /// Share of them whose class had the highest logit.
     pub train_accuracy: f64,

@@ -15,10 +15,10 @@ use super::loss::{correct, cross_entropy};
 use super::network::TrainableNetwork;
 use super::optimiser::{AdamW, learning_rate};
 use super::pictures::Pictures;
-use super::random::{Purpose, Random};
 use super::settings::{Epoch, Settings, Shown};
 use crate::error::{Error, ImageError, Result};
 use crate::pixels::{RgbImage, to_tensor};
+use crate::random::{Purpose, Random};
 use crate::weights::Checkpoint;
 
 /// Keras's momentum of the running statistics, in the long run.
@@ -105,7 +105,7 @@ impl Trainer {
         let (mut loss, mut hits, mut shown, mut rate) = (0.0, 0, 0, 0.0);
         let broken_off = thread::scope(|scope| {
             let batches = &batches;
-            // The next batch is made while this one is learnt from.
+            // The next batch is made while this one is learned from.
             scope.spawn(move || {
                 for batch in batches {
                     let images: Result<Vec<_>, _> = batch.par_iter().map(show).collect();

@@ -60,18 +60,18 @@ fn training(epochs: u32) -> Vec<Panel> {
         };
         (1..=epochs).map(point).collect()
     };
-    let learnt = |epoch: f64| 1.0 - (-epoch / 12.0).exp();
+    let learned = |epoch: f64| 1.0 - (-epoch / 12.0).exp();
     vec![
         panel(
             "Loss",
             vec![
                 curve(
                     "training",
-                    along(&|e, n| 2.3 - 2.1 * learnt(e) + n * 0.05, 1),
+                    along(&|e, n| 2.3 - 2.1 * learned(e) + n * 0.05, 1),
                 ),
                 curve(
                     "validation",
-                    along(&|e, n| 2.3 - 1.7 * learnt(e) + n * 0.2, 7),
+                    along(&|e, n| 2.3 - 1.7 * learned(e) + n * 0.2, 7),
                 ),
             ],
         ),
@@ -80,11 +80,11 @@ fn training(epochs: u32) -> Vec<Panel> {
             vec![
                 curve(
                     "training",
-                    along(&|e, n| 0.1 + 0.88 * learnt(e) + n * 0.01, 3),
+                    along(&|e, n| 0.1 + 0.88 * learned(e) + n * 0.01, 3),
                 ),
                 curve(
                     "validation",
-                    along(&|e, n| 0.1 + 0.8 * learnt(e) + n * 0.04, 5),
+                    along(&|e, n| 0.1 + 0.8 * learned(e) + n * 0.04, 5),
                 ),
             ],
         ),

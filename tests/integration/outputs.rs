@@ -44,12 +44,11 @@ fn no_command_replaces_the_weights_that_it_reads() {
     let labels = program.file("labels.txt", "a\n".repeat(10));
     let to = "weights/model.safetensors";
     let picture = "album/0/0.png";
-    let runs: [&[&str]; 9] = [
+    let runs: [&[&str]; 8] = [
         &["classify", picture, "-o", to],
         &["classify", picture, "-o", to, "--format", "csv"],
         &["embed", picture, "-o", to],
         &["embed", picture, "-o", "x.npy", "--paths", to],
-        &["explain", picture, "-o", to],
         &["eval", "album", "--predictions", to],
         &["learn", "album", "-o", to],
         &["train", "album", "-o", to, "--epochs", "1"],
@@ -61,6 +60,9 @@ fn no_command_replaces_the_weights_that_it_reads() {
         assert_eq!(bytes(&weights), before, "{run:?}");
     }
     assert!(!program.path("x.npy").exists());
+    let ran = program.run(&["explain", picture, "-o", to, "--weights", "weights"]);
+    ran.refused(&[to, "is there already"]);
+    assert_eq!(bytes(&weights), before);
     let labels = ["--labels", arg(&labels), "-o", arg(&labels)];
     for command in ["classify", "explain"] {
         let run = [command, picture, "--weights", "weights"];
@@ -99,6 +101,83 @@ fn no_command_replaces_a_picture_by_something_else() {
         .run(&["convert", "weights", "-o", picture])
         .refused(&[picture, "is a picture"]);
     assert_eq!(bytes(&program.path(picture)), before);
+}
+
+/// A picture is drawn in the place of an earlier one, and of nothing else.
+#[test]
+fn only_what_was_drawn_is_replaced_by_a_drawing() {
+    let program = program();
+    let picture = "album/0/0.png";
+    let photograph = bytes(&program.path(picture));
+    let drawn = program.run(&["explain", picture, "--weights", "weights", "-o", "-"]);
+    assert_eq!(drawn.code, Some(0), "{}", drawn.stderr);
+    let start = &drawn.stdout[..64];
+    let says = |text: &[u8]| start.windows(text.len()).any(|part| part == text);
+    assert!(says(b"tEXtSoftware\0mobilenet"), "{start:?}");
+    let small: [&str; 8] = [
+        "--epochs",
+        "1",
+        "--alpha",
+        "0.1",
+        "--shallow",
+        "--size",
+        "32",
+        "--quiet",
+    ];
+    let trained = ["train", "album", "-o", "x.safetensors", "--curves", "x.png"];
+    let runs: [&[&str]; 3] = [
+        &["explain", picture, "-o", "x.png", "--weights", "weights"],
+        &[
+            "eval",
+            "album",
+            "--confusion",
+            "x.png",
+            "--weights",
+            "weights",
+        ],
+        &[&trained[..], &small].concat(),
+    ];
+    for run in runs {
+        for other in [&photograph[..], b"notes", b"\x89PNG\r\n\x1a\n"] {
+            program.file("x.png", other);
+            program.run(run).refused(&["x.png: is there already"]);
+            assert_eq!(bytes(&program.path("x.png")), other, "{run:?}");
+        }
+        for replaced in [&drawn.stdout[..], b""] {
+            program.file("x.png", replaced);
+            let ran = program.run(run);
+            assert_eq!(ran.code, Some(0), "{run:?}: {}", ran.stderr);
+            let png = bytes(&program.path("x.png"));
+            assert!(image::load_from_memory(&png).is_ok(), "{run:?}");
+        }
+    }
+}
+
+#[test]
+fn a_conversion_to_a_folder_replaces_only_an_earlier_one() {
+    let program = program();
+    for name in [
+        "README.md",
+        "config.json",
+        "labels.json",
+        "model.safetensors",
+    ] {
+        std::fs::create_dir_all(program.path("mine")).expect("a folder");
+        let mine = program.file(&format!("mine/{name}"), "mine\n");
+        let ran = program.run(&["convert", "weights", "-o", "mine"]);
+        ran.refused(&[&format!("mine/{name}: is there already")]);
+        assert_eq!(bytes(&mine), b"mine\n");
+        let left = std::fs::read_dir(program.path("mine")).expect("a folder");
+        assert_eq!(left.count(), 1, "{name}");
+        std::fs::remove_dir_all(program.path("mine")).expect("removed");
+    }
+    // What else is there is no matter.
+    std::fs::create_dir(program.path("mine")).expect("a folder");
+    program.file("mine/notes.txt", "mine");
+    for _ in 0..2 {
+        let ran = program.run(&["convert", "weights", "-o", "mine"]);
+        assert_eq!(ran.code, Some(0), "{}", ran.stderr);
+    }
 }
 
 /// Found out before the work: nothing else is written, and no temporary file stays.

@@ -73,7 +73,8 @@ pub struct Arguments {
     all: bool,
 
     /// Which classes were taken for which, as a table (.csv) or a picture (.png), with a class
-    /// `unknown` for what was rejected; may be repeated
+    /// `unknown` for what was rejected; may be repeated. A .png that is there is replaced only where
+    /// this program drew it
     #[arg(long, value_name = "FILE", help_heading = "Output")]
     confusion: Vec<PathBuf>,
 

@@ -60,7 +60,7 @@ impl Confusion {
     /// A table or a picture, as the extension says.
     ///
     /// # Errors
-    /// Another extension, or a place that can't be written to.
+    /// Another extension, a picture that is there, or a place that can't be written to.
     pub fn new(path: &Path) -> Result<Self> {
         let extension = path
             .extension()
@@ -73,8 +73,9 @@ impl Confusion {
             Some("png") => Form::Picture,
             _ => bail!("{}: a name in .csv or .png is wanted", path.display()),
         };
-        if form == Form::Table {
-            files::refuse_picture(path)?;
+        match form {
+            Form::Table => files::refuse_picture(path)?,
+            Form::Picture => files::refuse_undrawn(path)?,
         }
         let out = Staged::new(path)?;
         Ok(Self { out, form })

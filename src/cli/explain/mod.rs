@@ -48,7 +48,8 @@ pub struct Arguments {
     )]
     classes: Vec<String>,
 
-    /// Draw the maps over the picture, into a PNG file; `-` is stdout
+    /// Draw the maps over the picture, into a PNG file; `-` is stdout. A file that is there is
+    /// replaced only where it is a PNG that this program drew
     #[arg(short, long, value_name = "FILE", help_heading = "Output")]
     output: Option<PathBuf>,
 
@@ -182,7 +183,8 @@ impl Arguments {
         );
         files::check(path)?;
         let image = Path::new(&self.image);
-        files::protect(&[path], self.labels.file().into_iter().chain([image]))
+        files::protect(&[path], self.labels.file().into_iter().chain([image]))?;
+        files::refuse_undrawn(path)
     }
 
     /// The file that is written; stdout is none.

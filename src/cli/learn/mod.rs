@@ -48,7 +48,7 @@ pub struct Arguments {
           value_parser = clap::value_parser!(u16).range(2..=1000))]
     folds: u16,
 
-    /// Decides which pictures are in which part
+    /// Decides which pictures are in which part, the same in every version
     #[arg(long, default_value = "0", value_name = "N", help_heading = "Learning")]
     seed: u64,
 

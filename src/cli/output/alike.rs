@@ -63,22 +63,16 @@ pub fn write_nearest(options: &AlikeOptions, found: &[(f32, OsString)]) -> io::R
         }
         out.flush()
     };
-    match options.format() {
-        Format::Json => array(objects),
-        Format::Jsonl => lines(objects),
-        Format::Csv => table(b','),
-        Format::Tsv => table(b'\t'),
-        Format::Text => {
-            let mut paths = Paths::new(options);
-            for (similarity, name) in found {
-                if !options.null {
-                    write!(paths.out, "{similarity:.4}  ")?;
-                }
-                paths.path(name)?;
+    let text = |paths: &mut Paths| {
+        for (similarity, name) in found {
+            if !options.null {
+                write!(paths.out, "{similarity:.4}  ")?;
             }
-            paths.out.flush()
+            paths.path(name)?;
         }
-    }
+        Ok(())
+    };
+    write_as(options, objects, table, text)
 }
 
 /// Prints groups of pictures, whose names have the numbers that the groups mean.
@@ -116,6 +110,28 @@ pub fn write_groups(
         }
         out.flush()
     };
+    let text = |paths: &mut Paths| {
+        for (number, group) in groups.iter().enumerate() {
+            if number > 0 {
+                paths.end()?;
+            }
+            for &i in &group.members {
+                paths.path(&names[i])?;
+            }
+        }
+        Ok(())
+    };
+    write_as(options, objects, table, text)
+}
+
+/// Prints an answer in the form that was asked for: as objects, as a table with this between its
+/// fields, or as paths.
+fn write_as(
+    options: &AlikeOptions,
+    objects: impl Iterator<Item = impl Serialize>,
+    table: impl FnOnce(u8) -> io::Result<()>,
+    text: impl FnOnce(&mut Paths) -> io::Result<()>,
+) -> io::Result<()> {
     match options.format() {
         Format::Json => array(objects),
         Format::Jsonl => lines(objects),
@@ -123,14 +139,7 @@ pub fn write_groups(
         Format::Tsv => table(b'\t'),
         Format::Text => {
             let mut paths = Paths::new(options);
-            for (number, group) in groups.iter().enumerate() {
-                if number > 0 {
-                    paths.end()?;
-                }
-                for &i in &group.members {
-                    paths.path(&names[i])?;
-                }
-            }
+            text(&mut paths)?;
             paths.out.flush()
         }
     }

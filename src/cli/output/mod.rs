@@ -6,25 +6,29 @@ mod alike;
 mod json;
 mod options;
 mod resume;
+mod retry;
 mod row;
 mod table;
 mod text;
 mod vectors;
 
 use std::ffi::OsStr;
-use std::io::{self, BufWriter, Cursor, Write};
+use std::io::{self, BufWriter, Write};
 use std::path::Path;
 
 use clap::ValueEnum;
 use mobilenet::Prediction;
 use mobilenet::error::ImageError;
 use mobilenet::pixels::RgbImage;
+use png::{ColorType, Compression, Encoder, EncodingError};
 use serde::Serialize;
 
+use super::files::DRAWN;
 use super::options::Provenance;
 use super::terminal::Terminal;
 pub use alike::{AlikeOptions, write_groups, write_nearest};
 pub use options::{FormatOptions, OutputOptions};
+pub use resume::{Seen, ThisRun};
 pub use row::name_bytes;
 pub use row::{ErrorKeys, PathKeys, Records, error_field};
 pub use vectors::{End, Made, VectorFormat, VectorOptions};
@@ -89,15 +93,22 @@ pub fn write_report(out: &mut impl Write, report: &impl Serialize) -> io::Result
     writeln!(out)
 }
 
-/// A picture as the bytes of a PNG.
-pub fn png(picture: &RgbImage) -> Result<Vec<u8>, image::ImageError> {
-    let mut bytes = Cursor::new(Vec::new());
-    picture.write_to(&mut bytes, image::ImageFormat::Png)?;
-    Ok(bytes.into_inner())
+/// A picture as the bytes of a PNG that says what drew it.
+pub fn png(picture: &RgbImage) -> Result<Vec<u8>, EncodingError> {
+    let mut bytes = Vec::new();
+    let mut encoder = Encoder::new(&mut bytes, picture.width(), picture.height());
+    encoder.set_color(ColorType::Rgb);
+    encoder.set_compression(Compression::Fast);
+    let (keyword, text) = DRAWN;
+    encoder.add_text_chunk(keyword.into(), text.into())?;
+    let mut writer = encoder.write_header()?;
+    writer.write_image_data(picture)?;
+    writer.finish()?;
+    Ok(bytes)
 }
 
 /// The writer of a format.
-fn writer(format: Format, out: impl Write + 'static, terminal: Terminal) -> Box<dyn RowWriter> {
+fn writer<'a>(format: Format, out: impl Write + 'a, terminal: Terminal) -> Box<dyn RowWriter + 'a> {
     match format {
         Format::Text => Box::new(text::Text::new(out, terminal)),
         Format::Json => Box::new(json::Json::array(out)),

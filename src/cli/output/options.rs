@@ -7,7 +7,8 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, Result, ensure};
 use clap::Args;
 
-use super::resume::Earlier;
+use super::resume::{Earlier, ThisRun};
+use super::retry::Retries;
 use super::{Format, RowWriter, buffered, writer};
 use crate::cli::files;
 use crate::cli::terminal::Terminal;
@@ -55,6 +56,10 @@ pub struct OutputOptions {
     /// already, answered or failed, are left out (jsonl, csv and tsv)
     #[arg(long, requires = "output")]
     resume: bool,
+
+    /// With --resume, answer again what failed: in the end the answers are where the failures were
+    #[arg(long, requires = "resume")]
+    retry_failed: bool,
 }
 
 /// Where the answers go.
@@ -63,6 +68,8 @@ pub struct Output {
     pub rows: Box<dyn RowWriter>,
     /// What was there before.
     pub earlier: Option<Earlier>,
+    /// New rows for failures among it, where they are asked for.
+    pub retries: Option<Retries>,
 }
 
 impl OutputOptions {
@@ -76,8 +83,8 @@ impl OutputOptions {
     /// Opens the output, and reads what an earlier run left of it.
     ///
     /// # Errors
-    /// A file that can't be written to, or is not the output of an earlier run.
-    pub fn open(&self, top_k: usize) -> Result<Output> {
+    /// A file that can't be written to, or is not the output of an earlier run like this one.
+    pub fn open(&self, run: &ThisRun) -> Result<Output> {
         let format = self.format();
         let Some(path) = self.file() else {
             let rows = writer(format, buffered(io::stdout()), Terminal::of_stdout());
@@ -88,7 +95,11 @@ impl OutputOptions {
             ensure!(resumable, "only --format jsonl, csv and tsv can be resumed");
             if path.exists() {
                 let failed = || format!("{}: can't resume", path.display());
-                return reopen(path, format, top_k).with_context(failed);
+                let retries = self.retry_failed.then(|| Retries::new(path, format));
+                let retries = retries.transpose()?;
+                let mut output = reopen(path, format, run).with_context(failed)?;
+                output.retries = retries;
+                return Ok(output);
             }
         }
         let out = buffered(files::create(path)?);
@@ -102,13 +113,14 @@ impl OutputOptions {
     }
 }
 
-fn reopen(path: &Path, format: Format, top_k: usize) -> Result<Output> {
+fn reopen(path: &Path, format: Format, run: &ThisRun) -> Result<Output> {
     ensure!(path.is_file(), "it is not a regular file");
     let earlier = match format {
-        Format::Csv => Earlier::of_table(path, b',', top_k)?,
-        Format::Tsv => Earlier::of_table(path, b'\t', top_k)?,
+        Format::Csv => Earlier::of_table(path, b',', run.lines)?,
+        Format::Tsv => Earlier::of_table(path, b'\t', run.lines)?,
         _ => Earlier::of_json_lines(path)?,
     };
+    earlier.compare(run, format == Format::Jsonl)?;
     let mut out = File::options().read(true).write(true).open(path)?;
     // What the earlier run was in the middle of is done again.
     out.set_len(earlier.kept_bytes)?;
@@ -119,6 +131,7 @@ fn reopen(path: &Path, format: Format, top_k: usize) -> Result<Output> {
         _ => Output {
             rows,
             earlier: None,
+            retries: None,
         },
     };
     output.earlier = Some(earlier);
@@ -130,5 +143,6 @@ fn begun(mut rows: Box<dyn RowWriter>) -> io::Result<Output> {
     Ok(Output {
         rows,
         earlier: None,
+        retries: None,
     })
 }

@@ -63,7 +63,7 @@ pub struct Beginning {
 }
 
 impl Beginning {
-    /// A network that has learnt nothing yet, or the checkpoint that was asked for, with a new
+    /// A network that has learned nothing yet, or the checkpoint that was asked for, with a new
     /// classifier where its classes are others.
     ///
     /// # Errors

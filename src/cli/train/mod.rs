@@ -16,7 +16,7 @@ use mobilenet::train::{Augmentation, Settings, Trainer};
 
 use self::album::{Album, Found};
 use self::begin::{BeginOptions, Beginning};
-use self::outputs::Outputs;
+use self::outputs::{Beside, Outputs};
 use self::report::Report;
 use super::interrupt::Interrupt;
 use super::options::{DTypeName, RunOptions, ViewOptions};
@@ -26,7 +26,7 @@ use super::{Global, Outcome, note};
 ///
 /// DIR has a folder for each class, with its pictures in it. A run that was stopped goes on with
 /// --resume, and ends with the same bytes as one that was not: a state is kept beside FILE until
-/// then, with a log of the epochs as CSV, which stays.
+/// then, with a log of the epochs as CSV, which stays. A device or a pipe has neither beside it.
 #[derive(Debug, Args)]
 pub struct Arguments {
     /// A folder with a folder for each class
@@ -41,7 +41,8 @@ pub struct Arguments {
     #[arg(long)]
     resume: bool,
 
-    /// Draw loss and accuracy over the epochs, as PNG
+    /// Draw loss and accuracy over the epochs, as PNG; one that is there is replaced only where
+    /// this program drew it
     #[arg(long, value_name = "FILE")]
     curves: Option<PathBuf>,
 
@@ -58,7 +59,7 @@ pub struct Arguments {
     )]
     epochs: usize,
 
-    /// Pictures that are learnt from at once
+    /// Pictures that are learned from at once
     #[arg(
         short,
         long,
@@ -91,11 +92,11 @@ pub struct Arguments {
     )]
     label_smoothing: f64,
 
-    /// What all random numbers come from
+    /// What all random numbers come from, the same ones in every version
     #[arg(long, value_name = "N", default_value_t = 0, help_heading = "Training")]
     seed: u64,
 
-    /// The share of each class that is not learnt from but tested with after each epoch
+    /// The share of each class that is not learned from but tested with after each epoch
     #[arg(
         long,
         value_name = "P",
@@ -166,7 +167,7 @@ impl Arguments {
         let from_checkpoint = self.network.weights.is_some() || self.network.pretrained;
         ensure!(
             from_checkpoint || self.network.freeze == 0,
-            "--freeze keeps what a checkpoint has learnt: it needs --weights or --pretrained"
+            "--freeze keeps what a checkpoint has learned: it needs --weights or --pretrained"
         );
         ensure!(
             (0.0..1.0).contains(&self.validation),
@@ -196,6 +197,12 @@ pub fn run(arguments: &Arguments, global: Global) -> Result<Outcome> {
     // First, because it is quick to fail.
     let settings = arguments.settings()?;
     let outputs = Outputs::new(arguments)?;
+    if outputs.beside.is_none() && global.verbose {
+        let output = arguments.output.display();
+        note(&format!(
+            "{output}: no regular file, so no state and no log are kept beside it"
+        ));
+    }
     let earlier = outputs.earlier(arguments.resume)?;
     if arguments.resume && earlier.is_none() && !global.quiet {
         note("no run to go on with was found: this is a new one");
@@ -224,9 +231,9 @@ pub fn run(arguments: &Arguments, global: Global) -> Result<Outcome> {
     }
     let description = run::describe(&settings, &checkpoint, sha256, arguments, &album);
     let mut trainer = Trainer::new(checkpoint, settings, &device)?;
-    if let Some(state) = earlier {
-        run::compare(&outputs.state, &state.run, &description)?;
-        let named = || outputs.state.display().to_string();
+    if let (Some(state), Some(Beside { state: path, .. })) = (earlier, &outputs.beside) {
+        run::compare(path, &state.run, &description)?;
+        let named = || path.display().to_string();
         trainer.restore(state).with_context(named)?;
     }
     let report = Report::new(arguments, &outputs, &trainer, global);
@@ -243,13 +250,17 @@ pub fn run(arguments: &Arguments, global: Global) -> Result<Outcome> {
             report.end();
             let done = trainer.epochs().len();
             if !global.quiet {
-                note(&format!(
-                    "stopped after {done} epochs; --resume goes on from there"
-                ));
+                let next = match outputs.beside {
+                    Some(_) => "--resume goes on from there",
+                    None => "nothing is kept of them",
+                };
+                note(&format!("stopped after {done} epochs; {next}"));
             }
             return Ok(Outcome::Interrupted);
         };
-        trainer.save(&outputs.state, &description)?;
+        if let Some(Beside { state, .. }) = &outputs.beside {
+            trainer.save(state, &description)?;
+        }
         report.epoch(&epoch, trainer.epochs())?;
     }
     report.end();

@@ -16,11 +16,37 @@ const LOG_START: &[u8] = b"epoch,learning_rate,";
 
 /// Where a run writes what.
 pub struct Outputs {
+    /// `None` where the output is a device or a pipe: nobody looks for files beside those.
+    pub beside: Option<Beside>,
+    pub curves: Option<PathBuf>,
+}
+
+/// The files beside the output.
+pub struct Beside {
     /// The epochs as CSV: the output's name with another end.
     pub log: PathBuf,
     /// What is needed to go on, until the run is over.
     pub state: PathBuf,
-    pub curves: Option<PathBuf>,
+}
+
+impl Beside {
+    fn new(output: &Path) -> Self {
+        let with = |end: &str| {
+            let mut name = output.to_owned().into_os_string();
+            name.push(end);
+            PathBuf::from(name)
+        };
+        let log = match output.extension().is_some_and(|end| end == "csv") {
+            true => with(".csv"),
+            false => output.with_extension("csv"),
+        };
+        let state = with(".state");
+        Self { log, state }
+    }
+
+    fn files(&self) -> [&Path; 2] {
+        [&self.log, &self.state]
+    }
 }
 
 impl Outputs {
@@ -34,26 +60,22 @@ impl Outputs {
             file.as_os_str() != "-",
             "training keeps a state and a log beside its output: -o has to be a file"
         );
-        let beside = |end: &str| {
-            let mut name = file.clone().into_os_string();
-            name.push(end);
-            PathBuf::from(name)
-        };
-        let log = match file.extension().is_some_and(|end| end == "csv") {
-            true => beside(".csv"),
-            false => file.with_extension("csv"),
-        };
+        let beside = (!files::is_special(file)).then(|| Beside::new(file));
+        ensure!(
+            beside.is_some() || !arguments.resume,
+            "{}: it is no regular file, and no state is kept beside it for --resume",
+            file.display()
+        );
         let outputs = Self {
-            log,
-            state: beside(".state"),
+            beside,
             curves: arguments.curves.clone(),
         };
-        let all = [file, &outputs.log, &outputs.state];
-        for path in all.into_iter().chain(&outputs.curves) {
+        let files: Vec<&Path> = outputs.files(file).collect();
+        for path in files.iter().copied().chain(outputs.curves.as_deref()) {
             files::check(path)?;
-            files::protect(&[path.as_path()], arguments.network.weights.as_deref())?;
+            files::protect(&[path], arguments.network.weights.as_deref())?;
         }
-        for path in all {
+        for path in &files {
             files::refuse_picture(path)?;
         }
         if let Some(curves) = &outputs.curves {
@@ -61,8 +83,8 @@ impl Outputs {
                 curves.as_os_str() != "-",
                 "--curves has to be a file: stdout has the epochs"
             );
-            let same = |path: &&PathBuf| *path == curves || is_same_file(path, curves);
-            ensure!(!all.iter().any(same), "--curves needs a file of its own");
+            let same = |path: &&Path| *path == curves || is_same_file(path, curves);
+            ensure!(!files.iter().any(same), "--curves needs a file of its own");
             ensure!(
                 curves
                     .extension()
@@ -73,17 +95,26 @@ impl Outputs {
             for pictures in [Some(&arguments.pictures), arguments.validation_dir.as_ref()] {
                 pictures.map_or(Ok(()), |pictures| files::refuse_among(pictures, curves))?;
             }
+            files::refuse_undrawn(curves)?;
         }
-        let mut start = Vec::new();
-        if let Ok(log) = fs::File::open(&outputs.log) {
-            log.take(LOG_START.len() as u64).read_to_end(&mut start)?;
+        if let Some(Beside { log, .. }) = &outputs.beside {
+            let mut start = Vec::new();
+            if let Ok(log) = fs::File::open(log) {
+                log.take(LOG_START.len() as u64).read_to_end(&mut start)?;
+            }
+            ensure!(
+                LOG_START.starts_with(&start),
+                "{}: the log of the epochs would replace it, and it is no such log",
+                log.display()
+            );
         }
-        ensure!(
-            LOG_START.starts_with(&start),
-            "{}: the log of the epochs would replace it, and it is no such log",
-            outputs.log.display()
-        );
         Ok(outputs)
+    }
+
+    /// The output and what is beside it.
+    fn files<'a>(&'a self, output: &'a Path) -> impl Iterator<Item = &'a Path> {
+        let beside = self.beside.as_ref().map(Beside::files);
+        std::iter::once(output).chain(beside.into_iter().flatten())
     }
 
     /// Refuses to replace what is read.
@@ -95,8 +126,8 @@ impl Outputs {
         arguments: &Arguments,
         read: impl IntoIterator<Item = &'a Path>,
     ) -> Result<()> {
-        let outputs = [&arguments.output, &self.log, &self.state].into_iter();
-        let outputs: Vec<&Path> = outputs.chain(&self.curves).map(PathBuf::as_path).collect();
+        let outputs = self.files(&arguments.output);
+        let outputs: Vec<&Path> = outputs.chain(self.curves.as_deref()).collect();
         files::protect(&outputs, read)
     }
 
@@ -105,15 +136,18 @@ impl Outputs {
     /// # Errors
     /// There is one, and it is not to be gone on with.
     pub fn earlier(&self, resume: bool) -> Result<Option<State>> {
-        match (self.state.exists(), resume) {
-            (true, true) => match State::open(&self.state) {
+        let Some(Beside { state, .. }) = &self.beside else {
+            return Ok(None);
+        };
+        match (state.exists(), resume) {
+            (true, true) => match State::open(state) {
                 Ok(state) => Ok(Some(state)),
                 Err(error) => bail!("{error}; without the file --resume begins a new run"),
             },
             (true, false) => bail!(
                 "{}: it is the state of a run that was stopped; --resume goes on with it, without \
                  the file a new one begins",
-                self.state.display()
+                state.display()
             ),
             (false, _) => Ok(None),
         }
@@ -124,9 +158,12 @@ impl Outputs {
     /// # Errors
     /// The state can't be removed.
     pub fn remove_state(&self) -> Result<()> {
-        match fs::remove_file(&self.state) {
+        let Some(Beside { state, .. }) = &self.beside else {
+            return Ok(());
+        };
+        match fs::remove_file(state) {
             Err(error) if error.kind() != ErrorKind::NotFound => {
-                Err(error).with_context(|| self.state.display().to_string())
+                Err(error).with_context(|| state.display().to_string())
             }
             _ => Ok(()),
         }

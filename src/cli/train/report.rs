@@ -19,7 +19,7 @@ pub struct Report {
     bar: Training,
     json: bool,
     epochs: usize,
-    log: PathBuf,
+    log: Option<PathBuf>,
     curves: Option<PathBuf>,
 }
 
@@ -34,7 +34,7 @@ impl Report {
             bar: Training::new(arguments.epochs, trainer.epochs().len(), global),
             json: arguments.jsonl,
             epochs: arguments.epochs,
-            log: outputs.log.clone(),
+            log: outputs.beside.as_ref().map(|beside| beside.log.clone()),
             curves: outputs.curves.clone(),
         }
     }
@@ -55,7 +55,7 @@ impl Report {
             false => text(epoch, self.epochs),
         };
         match self.bar.above(|| writeln!(io::stdout(), "{line}")) {
-            // Whoever reads has seen enough. The network is still wanted, and the log has it all.
+            // Whoever reads has seen enough. The network is still wanted.
             Err(error) if error.kind() == io::ErrorKind::BrokenPipe => {}
             told => told?,
         }
@@ -64,11 +64,13 @@ impl Report {
 
     /// Writes the log and the curves.
     pub fn files(&self, all: &[Epoch]) -> Result<()> {
-        let mut log = csv::Writer::from_writer(Vec::new());
-        for epoch in all {
-            log.serialize(epoch)?;
+        if let Some(path) = &self.log {
+            let mut log = csv::Writer::from_writer(Vec::new());
+            for epoch in all {
+                log.serialize(epoch)?;
+            }
+            files::write(path, &log.into_inner()?)?;
         }
-        files::write(&self.log, &log.into_inner()?)?;
         if let Some(path) = &self.curves {
             files::write(path, &png(&super::curves::draw(all))?)?;
         }

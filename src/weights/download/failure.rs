@@ -1,7 +1,8 @@
 //! Why a request brought nothing, in words, and what may help.
 
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
+use httpdate::parse_http_date;
 use ureq::Body;
 use ureq::http::{Response, StatusCode};
 
@@ -87,16 +88,29 @@ pub(super) fn check_status(response: &Response<Body>) -> Result<(), Failure> {
 }
 
 fn retry_later(response: &Response<Body>, status: StatusCode) -> Failure {
-    let wait = header(response, "retry-after").and_then(|text| text.trim().parse().ok());
+    // Between the server's own times: clocks differ.
+    let date = header(response, "date").and_then(|date| parse_http_date(date).ok());
+    let now = date.unwrap_or_else(SystemTime::now);
+    let wait = header(response, "retry-after").and_then(|text| asked_wait(text.trim(), now));
     let asks = match wait {
-        Some(seconds) => format!(" and asks to wait {seconds} seconds"),
+        Some(wait) => format!(" and asks to wait {} seconds", wait.as_secs()),
         None => String::new(),
     };
     let reason = match status.as_u16() {
         429 => format!("the server answered 429 (too many requests){asks}"),
         status => format!("the server answered {status}{asks}"),
     };
-    Failure::new(Kind::Passing(wait.map(Duration::from_secs)), reason)
+    Failure::new(Kind::Passing(wait), reason)
+}
+
+/// How long a `Retry-After` asks to wait: seconds, or a date (RFC 9110, 10.2.3), of which nothing is
+/// left where it is past.
+fn asked_wait(text: &str, now: SystemTime) -> Option<Duration> {
+    let seconds = text.parse().ok().map(Duration::from_secs);
+    seconds.or_else(|| {
+        let until = parse_http_date(text).ok()?;
+        Some(until.duration_since(now).unwrap_or_default())
+    })
 }
 
 /// Whether these are the first bytes of HTML or XML, which no file here begins with.
@@ -121,6 +135,28 @@ pub(super) fn is_markup(bytes: &[u8]) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_server_says_how_long_or_until_when() {
+        let now = parse_http_date("Sun, 06 Nov 1994 08:49:37 GMT").expect("RFC 9110's example");
+        let wait = |text| asked_wait(text, now).map(|wait| wait.as_secs());
+        assert_eq!(wait("120"), Some(120));
+        assert_eq!(wait("Sun, 06 Nov 1994 08:50:07 GMT"), Some(30));
+        // The two forms that are no longer sent.
+        assert_eq!(wait("Sunday, 06-Nov-94 08:50:07 GMT"), Some(30));
+        assert_eq!(wait("Sun Nov  6 08:50:07 1994"), Some(30));
+        assert_eq!(wait("Sun, 06 Nov 1994 08:00:00 GMT"), Some(0));
+        for other in [
+            "",
+            "-1",
+            "1.5",
+            "soon",
+            "Sun, 06 Nov 1994",
+            "99999999999999999999",
+        ] {
+            assert_eq!(wait(other), None, "{other}");
+        }
+    }
 
     #[test]
     fn a_web_page_is_told_from_a_checkpoint() {

@@ -45,7 +45,7 @@ impl Client {
             let patience = &self.patience;
             if fruitless >= patience.tries
                 || tries >= MAX_TRIES
-                || since.elapsed() + wait > patience.standstill
+                || since.elapsed().saturating_add(wait) > patience.standstill
             {
                 return Err(tell(failure, tries));
             }

@@ -216,13 +216,39 @@ fn a_server_is_given_the_time_it_asks_for() {
     assert!(begin.elapsed() >= Duration::from_secs(1));
     assert_eq!(server.requests().len(), 2);
 
-    // Not an hour of it.
+    // As a date, by the server's clock.
+    let until = |seconds| {
+        Reply::new(429, "")
+            .header("date", "Sun, 06 Nov 1994 08:49:37 GMT")
+            .header(
+                "retry-after",
+                &format!("Sun, 06 Nov 1994 08:49:{seconds} GMT"),
+            )
+            .answer()
+    };
     let program = Program::new();
-    let busy = Reply::new(503, "").header("retry-after", "3600").answer();
-    let server = Server::new(move |_| busy.clone());
-    let ran = with_mirror(&program, &server.address, &[]);
-    ran.refused(&["answered 503 and asks to wait 3600 seconds"]);
-    assert_eq!(server.requests().len(), 1);
+    let begin = Instant::now();
+    // The second is past.
+    let server = mirror([until(38), until(10)]);
+    answered(&with_mirror(&program, &server.address, &[]));
+    let took = begin.elapsed();
+    assert!(took >= Duration::from_secs(1) && took < Duration::from_secs(20));
+    assert_eq!(server.requests().len(), 3);
+
+    // Not an hour of it, nor for ever.
+    for (text, seconds) in [
+        ("3600", "3600"),
+        ("18446744073709551615", "18446744073709551615"),
+        ("Fri, 31 Dec 9999 23:59:59 GMT", "2"),
+    ] {
+        let program = Program::new();
+        let busy = Reply::new(503, "").header("retry-after", text).answer();
+        let server = Server::new(move |_| busy.clone());
+        let ran = with_mirror(&program, &server.address, &[]);
+        let asked = format!("answered 503 and asks to wait {seconds}");
+        ran.refused(&[&asked]);
+        assert_eq!(server.requests().len(), 1, "{text}");
+    }
 }
 
 #[test]
