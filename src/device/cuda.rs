@@ -1,6 +1,8 @@
 //! Opening an NVIDIA GPU.
 
-use candle_core::Device;
+use candle_core::cuda_backend::cudarc::driver::result::{device, mem_pool};
+use candle_core::cuda_backend::cudarc::driver::sys::CUmemPool_attribute;
+use candle_core::{CudaDevice, Device};
 
 use super::reason::cuda_reason;
 use crate::error::without_backtrace;
@@ -23,9 +25,25 @@ pub fn open(number: usize) -> Result<Device, String> {
         if let Device::Cuda(cuda) = &device {
             // SAFETY: events order the streams that share a tensor, and there is but one.
             unsafe { cuda.disable_event_tracking() };
+            keep_memory(cuda);
         }
         super::try_out(&device)?;
         Ok(device)
     });
     device.map_err(|error| cuda_reason(number, &without_backtrace(error)))
+}
+
+/// Has the driver keep memory that was freed for whoever asks next. By default it gives it back
+/// whenever somebody waits for the GPU, which is after every batch, and each batch begins by
+/// fetching it anew. Where it doesn't listen, that is how it is.
+fn keep_memory(cuda: &CudaDevice) {
+    const THRESHOLD: CUmemPool_attribute = CUmemPool_attribute::CU_MEMPOOL_ATTR_RELEASE_THRESHOLD;
+    let number = cuda.cuda_stream().context().cu_device();
+    let mut all = u64::MAX;
+    // SAFETY: the device is open, its pool lasts as long as it does, and the attribute is a number of
+    // 64 bits.
+    let _ = unsafe {
+        device::get_default_mem_pool(number)
+            .and_then(|pool| mem_pool::set_attribute(pool, THRESHOLD, (&raw mut all).cast()))
+    };
 }

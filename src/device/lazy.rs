@@ -307,28 +307,29 @@ global_asm!(
 
 lazy! {
     cuCtxCreate_v2 cuCtxDestroy_v2 cuCtxGetCurrent cuCtxSetCurrent cuCtxSynchronize cuDeviceGet
-    cuDeviceGetAttribute cuDeviceGetCount cuDeviceGetName cuDevicePrimaryCtxRelease_v2
-    cuDevicePrimaryCtxRetain cuDeviceTotalMem_v2 cuDriverGetVersion cuEventCreate
-    cuEventDestroy_v2 cuEventElapsedTime_v2 cuEventQuery cuEventRecord cuEventSynchronize
-    cuFuncSetAttribute cuGetErrorName cuGetErrorString cuGraphDestroy cuGraphExecDestroy
-    cuGraphInstantiateWithFlags cuGraphLaunch cuInit cuLaunchKernel cuMemAllocAsync
-    cuMemAlloc_v2 cuMemFreeAsync cuMemFree_v2 cuMemGetInfo_v2 cuMemcpyDtoDAsync_v2
-    cuMemcpyDtoHAsync_v2 cuMemcpyHtoDAsync_v2 cuMemcpyPeerAsync cuMemsetD8Async
-    cuMemsetD8_v2 cuModuleGetFunction cuModuleLoad cuModuleLoadData cuModuleUnload
-    cuStreamBeginCapture_v2 cuStreamCreate cuStreamCreateWithPriority cuStreamDestroy_v2
-    cuStreamEndCapture cuStreamIsCapturing cuStreamSynchronize cuStreamWaitEvent cublasCreate_v2 cublasDestroy_v2
+    cuDeviceGetAttribute cuDeviceGetCount cuDeviceGetDefaultMemPool cuDeviceGetName
+    cuDevicePrimaryCtxRelease_v2 cuDevicePrimaryCtxRetain cuDeviceTotalMem_v2 cuDriverGetVersion
+    cuEventCreate cuEventDestroy_v2 cuEventElapsedTime_v2 cuEventQuery cuEventRecord
+    cuEventSynchronize cuFuncSetAttribute cuGetErrorName cuGetErrorString cuGraphDestroy
+    cuGraphExecDestroy cuGraphInstantiateWithFlags cuGraphLaunch cuInit cuLaunchKernel
+    cuMemAllocAsync cuMemAlloc_v2 cuMemFreeAsync cuMemFree_v2 cuMemGetInfo_v2
+    cuMemPoolSetAttribute cuMemcpyDtoDAsync_v2 cuMemcpyDtoHAsync_v2 cuMemcpyHtoDAsync_v2
+    cuMemcpyPeerAsync cuMemsetD8Async cuMemsetD8_v2 cuModuleGetFunction cuModuleLoad
+    cuModuleLoadData cuModuleUnload cuStreamBeginCapture_v2 cuStreamCreate
+    cuStreamCreateWithPriority cuStreamDestroy_v2 cuStreamEndCapture cuStreamIsCapturing
+    cuStreamSynchronize cuStreamWaitEvent cublasCreate_v2 cublasDestroy_v2
     cublasDgemmStridedBatched cublasGemmEx cublasGemmStridedBatchedEx cublasSetMathMode
-    cublasSetStream_v2 cublasSetWorkspace_v2 cublasSgemmStridedBatched curandCreateGenerator curandDestroyGenerator
-    curandGenerateNormal curandGenerateNormalDouble curandGenerateUniform
+    cublasSetStream_v2 cublasSetWorkspace_v2 cublasSgemmStridedBatched curandCreateGenerator
+    curandDestroyGenerator curandGenerateNormal curandGenerateNormalDouble curandGenerateUniform
     curandGenerateUniformDouble curandSetGeneratorOffset curandSetPseudoRandomGeneratorSeed
     curandSetStream
     __cudaGetKernel __cudaInitModule __cudaLaunchKernel __cudaLaunchKernel_ptsz
     __cudaPopCallConfiguration __cudaPushCallConfiguration __cudaRegisterFatBinary
     __cudaRegisterFatBinaryEnd __cudaRegisterFunction __cudaRegisterVar
     __cudaUnregisterFatBinary cudaDeviceGetAttribute cudaFree cudaFreeAsync cudaFreeAsync_ptsz
-    cudaFuncGetAttributes cudaFuncSetAttribute cudaGetDevice cudaGetDeviceCount
-    cudaGetErrorName cudaGetErrorString cudaGetLastError cudaLaunchKernel
-    cudaLaunchKernel_ptsz cudaMalloc cudaMallocAsync cudaMallocAsync_ptsz cudaMemsetAsync
-    cudaMemsetAsync_ptsz cudaOccupancyMaxActiveBlocksPerMultiprocessorWithFlags
-    cudaPeekAtLastError cudaSetDevice cudaStreamSynchronize cudaStreamSynchronize_ptsz
+    cudaFuncGetAttributes cudaFuncSetAttribute cudaGetDevice cudaGetDeviceCount cudaGetErrorName
+    cudaGetErrorString cudaGetLastError cudaLaunchKernel cudaLaunchKernel_ptsz cudaMalloc
+    cudaMallocAsync cudaMallocAsync_ptsz cudaMemsetAsync cudaMemsetAsync_ptsz
+    cudaOccupancyMaxActiveBlocksPerMultiprocessorWithFlags cudaPeekAtLastError cudaSetDevice
+    cudaStreamSynchronize cudaStreamSynchronize_ptsz
 }

@@ -76,6 +76,12 @@ impl Replay {
         let (Device::Cuda(device), DType::U8) = (network.device(), pixels.dtype()) else {
             return Ok(None);
         };
+        // Pixels on another GPU take the way that brings them here. Where events keep streams in order,
+        // a recording would have to hold them.
+        let elsewhere = pixels.device().is_cuda() && !pixels.device().same_device(network.device());
+        if elsewhere || device.is_event_tracking() {
+            return Ok(None);
+        }
         let (images, height, width, _) = pixels.dims4()?;
         let batch = (images, height, width);
         let mut state = self.0.lock().unwrap_or_else(PoisonError::into_inner);
@@ -200,6 +206,9 @@ impl Recording {
         };
         // What the device's stream still has to do, the memory's handing out among it.
         device.cuda_stream().synchronize().w()?;
+        // Once for real: while it records, cuBLAS may not load what it needs for the first time.
+        recorder.pass(network, &plan, &places, biases.as_ref())?;
+        stream.synchronize().w()?;
         // Of this thread: what others do meanwhile is their own affair.
         let mode = CUstreamCaptureMode::CU_STREAM_CAPTURE_MODE_THREAD_LOCAL;
         stream.begin_capture(mode).w()?;

@@ -398,6 +398,14 @@ int cuStreamWaitEvent(void *handle, void *event, unsigned) {
   return SUCCESS;
 }
 
+int cuDeviceGetDefaultMemPool(void **pool, int) { return *pool = reinterpret_cast<void *>(32), SUCCESS; }
+int cuMemPoolSetAttribute(void *pool, int attribute, void *value) {
+  // What it keeps of freed memory.
+  if (pool != reinterpret_cast<void *>(32) || attribute != 4) return INVALID_VALUE;
+  LOCKED;
+  device().log["keeps"] = *static_cast<uint64_t *>(value);
+  return SUCCESS;
+}
 int cuMemGetInfo_v2(size_t *available, size_t *total) {
   LOCKED;
   *total = device().size;
