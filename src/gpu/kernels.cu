@@ -11,9 +11,28 @@ typedef unsigned int uint;
 #define PRIVATE
 #define INTEGER_CONSTANT int
 #define UNROLL _Pragma("unroll")
-#define LARGER fmaxf
-#define SMALLER fminf
+#define LARGER larger
+#define SMALLER smaller
 #define FUSED fmaf
+
+// fmaxf and fminf take the other where one is not a number. From Ampere on there are instructions that
+// don't.
+INLINE float larger(float a, float b) {
+#if __CUDA_ARCH__ >= 800
+  asm("max.NaN.f32 %0, %1, %2;" : "=f"(a) : "f"(a), "f"(b));
+  return a;
+#else
+  return a < b ? b : a;
+#endif
+}
+INLINE float smaller(float a, float b) {
+#if __CUDA_ARCH__ >= 800
+  asm("min.NaN.f32 %0, %1, %2;" : "=f"(a) : "f"(a), "f"(b));
+  return a;
+#else
+  return a > b ? b : a;
+#endif
+}
 
 // The compiler splits the assignment of a pack into one of each lane, so that a warp would write its
 // lines in pieces. As words, and said so, it is one.

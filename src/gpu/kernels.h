@@ -10,7 +10,8 @@
 // CUDA and Metal compile the same text, and so does a C++ compiler: tests/data/gpu/emulate.cpp runs
 // it a thread at a time on the CPU, so that its arithmetic is tested where there is no GPU. Whoever
 // includes it says what these words are: INLINE, MEMORY (where arrays lie), PRIVATE (where a thread's
-// own lie), UNROLL, LARGER, SMALLER, FUSED (a * b + c), WRITE_PACK (which stores a pack at once).
+// own lie), UNROLL, LARGER and SMALLER (whose first, if it is not a number, is both), FUSED (a * b + c),
+// WRITE_PACK (which stores a pack at once).
 
 // The elements that a thread reads and writes at once.
 template <typename T, int LANES> struct alignas(sizeof(T) * LANES) Pack {
@@ -38,6 +39,7 @@ struct Sizes {
   float highest;
 };
 
+// What is not a number stays so, and is found in the answer.
 INLINE float activate(float x, float highest) { return SMALLER(LARGER(x, 0.0f), highest); }
 
 // Output columns that a thread computes in turn: it reads a window's columns once for all that

@@ -9,8 +9,8 @@ using namespace metal;
 #define PRIVATE thread
 #define INTEGER_CONSTANT constant int
 #define UNROLL _Pragma("unroll")
-#define LARGER fmax
-#define SMALLER fmin
+#define LARGER(a, b) (a < b ? b : a)
+#define SMALLER(a, b) (a > b ? b : a)
 #define FUSED fma
 
 template <typename P, typename T> INLINE void write_pack(device T *to, P pack) {

@@ -36,7 +36,8 @@ pub(super) fn storage(values: Vec<f32>, dtype: DType) -> Result<CpuStorage> {
 pub(super) fn run(layer: &Layer, sizes: &Sizes, input: &[f32], parameters: &[f32]) -> Vec<f32> {
     let channels = sizes.channels;
     let parameter = |row: usize, channel: usize| parameters[row * channels + channel];
-    let activate = |x: f32| x.max(0.0).min(layer.highest());
+    // What is not a number stays so.
+    let activate = |x: f32| x.clamp(0.0, layer.highest());
     match layer.kernel {
         Kernel::Stem => windows(sizes, layer.kernel.stride(), |taps, channel| {
             let mut sum = parameter(TAPS * TAPS * COLOURS, channel);

@@ -218,32 +218,33 @@ fn nvccs_kernels_compute_what_plain_loops_do_at_odd_sizes() {
     }
 }
 
+const KERNELS: [Kernel; 6] = [
+    Kernel::Stem,
+    Kernel::Average,
+    Kernel::Depthwise {
+        stride: 1,
+        input_bias: false,
+    },
+    Kernel::Depthwise {
+        stride: 1,
+        input_bias: true,
+    },
+    Kernel::Depthwise {
+        stride: 2,
+        input_bias: false,
+    },
+    Kernel::Depthwise {
+        stride: 2,
+        input_bias: true,
+    },
+];
+
 /// Every kernel at odd sizes.
 fn compare_all(emulator: &Emulator) {
-    let kernels = [
-        Kernel::Stem,
-        Kernel::Average,
-        Kernel::Depthwise {
-            stride: 1,
-            input_bias: false,
-        },
-        Kernel::Depthwise {
-            stride: 1,
-            input_bias: true,
-        },
-        Kernel::Depthwise {
-            stride: 2,
-            input_bias: false,
-        },
-        Kernel::Depthwise {
-            stride: 2,
-            input_bias: true,
-        },
-    ];
     // One lane, four and eight of them; rows that strips do not divide; images of one pixel.
     let shapes = [(1, 1, 1), (2, 7, 5), (1, 4, 9), (3, 2, 13)];
     let paddings = [Padding::Same, Padding::After, Padding::Symmetric];
-    for (i, kernel) in kernels.into_iter().enumerate() {
+    for (i, kernel) in KERNELS.into_iter().enumerate() {
         for (j, channels) in [1, 3, 4, 8, 24].into_iter().enumerate() {
             for (k, shape) in shapes.into_iter().enumerate() {
                 // `After` is for stride 2.
@@ -265,6 +266,51 @@ fn compare_all(emulator: &Emulator) {
                     },
                     shape,
                 );
+            }
+        }
+    }
+}
+
+/// Otherwise damaged weights would be answered with zeros.
+#[test]
+fn what_is_not_a_number_stays_so() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let Some(program) = emulator(folder.path()) else {
+        return;
+    };
+    for ptx in [None, ptx()] {
+        let emulator = Emulator {
+            program: program.clone(),
+            ptx,
+        };
+        for kernel in KERNELS {
+            let layer = Layer {
+                kernel,
+                channels: 8,
+                padding: Padding::Same,
+                activation: Activation::Relu6,
+                dtype: DType::F32,
+            };
+            let channels = if kernel == Kernel::Stem { COLOURS } else { 8 };
+            let input = vec![f32::NAN; 5 * 5 * channels];
+            let rows = match kernel {
+                Kernel::Stem => 28,
+                Kernel::Average => 1,
+                Kernel::Depthwise { input_bias, .. } => 10 + usize::from(input_bias),
+            };
+            let parameters = values(rows * 8, 1);
+            let sizes = layer
+                .sizes(&layout((1, 5, 5, channels)), &layout(parameters.len()))
+                .expect("sizes that fit");
+            let plain = plain::run(&layer, &sizes, &input, &parameters);
+            assert!(plain.iter().all(|x| x.is_nan()), "{kernel:?}");
+            let launch = layer.launch(&sizes, DType::F32, 0).expect("a launch");
+            let bytes: Vec<u8> = input.iter().flat_map(|x| x.to_le_bytes()).collect();
+            let count = layer.output(&sizes).elem_count();
+            let got = emulate(&emulator, &launch, &bytes, &parameters, 4 * count);
+            for value in got.chunks_exact(4) {
+                let value = f32::from_le_bytes([value[0], value[1], value[2], value[3]]);
+                assert!(value.is_nan(), "{kernel:?}: {value}");
             }
         }
     }

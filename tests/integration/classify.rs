@@ -349,7 +349,7 @@ fn what_the_checkpoint_contradicts_is_refused() {
     refused(&["--classes", "1000"], &["tiny.keras", "7 classes"]);
     refused(&["--activation", "relu"], &["tiny.keras", "relu6"]);
     refused(&["--size", "31"], &["31", "32"]);
-    refused(&["--dtype", "f16"], &["cpu", "f16"]);
+    refused(&["--device", "cpu", "--dtype", "f16"], &["cpu", "f16"]);
     refused(&["--dtype", "int8"], &["int8"]);
     refused(&["--repo", "a/b"], &["--repo"]);
     let ran = program.run(&["classify", &cat, "--alpha", "0.35"]);

@@ -171,6 +171,8 @@ fn provenance_says_what_answered() {
     let fixed = [
         "classify",
         "--provenance",
+        "--device",
+        "cpu",
         "--weights",
         arg(&weights),
         arg(&cat),

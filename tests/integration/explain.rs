@@ -586,6 +586,8 @@ fn real_weights_and_photographs() {
                 "--json",
                 "-k",
                 "3",
+                "--device",
+                "cpu",
             ];
             program.run(&more).json()
         };

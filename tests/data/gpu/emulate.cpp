@@ -22,8 +22,8 @@ typedef unsigned int uint;
 #define PRIVATE
 #define INTEGER_CONSTANT int
 #define UNROLL
-#define LARGER fmaxf
-#define SMALLER fminf
+#define LARGER(a, b) (a < b ? b : a)
+#define SMALLER(a, b) (a > b ? b : a)
 #define FUSED fmaf
 
 template <typename P> INLINE void write_pack(void *to, const P &pack) { *static_cast<P *>(to) = pack; }
@@ -98,11 +98,8 @@ static void interpret(const char *path, const std::string &name, uint64_t blocks
                        within(address, size, output.data(), output.size());
     return known ? reinterpret_cast<char *>(address) : nullptr;
   };
-  ptx::Thread thread(function, reinterpret_cast<const char *>(&arguments), memory);
-  ptx::Place place = {0, 0, 0, uint32_t(BLOCK), 1, 1, 0, 0, 0, uint32_t(blocks), 1, 1};
-  uint64_t instructions = 0;
-  for (place[6] = 0; place[6] < blocks; place[6]++)
-    for (place[0] = 0; place[0] < BLOCK; place[0]++) thread.run(place, instructions);
+  ptx::run(function, reinterpret_cast<const char *>(&arguments), memory, {uint32_t(blocks), 1, 1},
+           {uint32_t(BLOCK), 1, 1});
 }
 
 int main(int arguments, char **argument) {

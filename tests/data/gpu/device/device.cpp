@@ -506,15 +506,8 @@ int cuLaunchKernel(void *handle, unsigned gx, unsigned gy, unsigned gz, unsigned
     memcpy(parameters->data() + function.parameters[i].offset, arguments[i], function.parameters[i].size);
   device().give(stream, function.name.c_str(), [=, &function] {
     ptx::Memory memory = [](uint64_t address, int size) { return device().at(address, size); };
-    ptx::Thread thread(function, parameters->data(), memory);
-    ptx::Place place = {0, 0, 0, bx, by, bz, 0, 0, 0, gx, gy, gz};
     try {
-      for (place[8] = 0; place[8] < gz; place[8]++)
-        for (place[7] = 0; place[7] < gy; place[7]++)
-          for (place[6] = 0; place[6] < gx; place[6]++)
-            for (place[2] = 0; place[2] < bz; place[2]++)
-              for (place[1] = 0; place[1] < by; place[1]++)
-                for (place[0] = 0; place[0] < bx; place[0]++) thread.run(place, device().instructions);
+      device().instructions += ptx::run(function, parameters->data(), memory, {gx, gy, gz}, {bx, by, bz});
     } catch (const std::exception &error) {
       die(error.what());
     }

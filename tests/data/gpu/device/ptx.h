@@ -1,8 +1,10 @@
 // An interpreter of PTX, the text that nvcc makes of a kernel: parsed into instructions once, then
-// run a thread at a time. As much of it as the network and candle's simple kernels use: no shared
-// memory, no barriers, no calls. What it doesn't know is an error when a kernel with it is launched.
+// run a thread at a time, and where threads wait for one another a block at a time. As much of it as the
+// network, its training and candle's kernels for them use: no calls, no atomics, no shared memory of a
+// size that is given at the launch. What it doesn't know is an error when a kernel with it is launched.
 #pragma once
 
+#include <algorithm>
 #include <cmath>
 #include <cstdint>
 #include <cstring>
@@ -126,7 +128,7 @@ inline uint64_t from_double(double x, Type type) {
 enum class Op : uint8_t {
   Add, Sub, Mul, MulWide, MulHigh, Mad, MadWide, Fma, Div, Rem, Min, Max, Neg, Abs, Not, And, Or, Xor, Shl,
   Shr, Setp, Selp, Mov, Pack, Unpack, Cvt, Load, LoadParam, Store, Branch, Return, Sqrt, Rcp, Ex2, Lg2,
-  Rsqrt, Unknown
+  Rsqrt, LoadShared, StoreShared, Barrier, Shuffle, Unknown
 };
 
 enum class Compare : uint8_t { Eq, Ne, Lt, Le, Gt, Ge, Nan, Num };
@@ -147,6 +149,10 @@ struct Instruction {
   // Of a conversion to an integer: how it rounds, 'n', 'z', 'm', 'p'; 's' for saturation beside it.
   char rounding = 'n';
   bool saturate = false;
+  // Of a minimum or maximum: not a number is more than any.
+  bool nan = false;
+  // Of a shuffle: 'u'p, 'd'own, 'b'utterfly, 'i'ndex.
+  char mode = 0;
   int lanes = 1;
   int guard = -1;
   bool guard_not = false;
@@ -166,6 +172,9 @@ struct Function {
   int parameter_bytes = 0;
   std::vector<Instruction> code;
   int registers = 0;
+  int shared_bytes = 0;
+  // Its threads wait for one another.
+  bool together = false;
   // Why it can't be run.
   std::string refused;
 };
@@ -201,6 +210,7 @@ private:
   std::map<std::string, int> registers_;
   std::map<std::string, int> parameters_;
   std::map<std::string, int> labels_;
+  std::map<std::string, int> shared_;
 
   explicit Parser(const std::string &text) {
     for (size_t i = 0; i < text.size(); i++) {
@@ -249,7 +259,7 @@ private:
 
   Function entry() {
     Function function;
-    registers_.clear(), parameters_.clear(), labels_.clear();
+    registers_.clear(), parameters_.clear(), labels_.clear(), shared_.clear();
     const size_t open = text_.find('(', at_), close = text_.find(')', open);
     function.name = trimmed(text_.substr(at_, open - at_));
     for (const std::string &line : split(text_.substr(open + 1, close - open - 1), ','))
@@ -275,6 +285,7 @@ private:
         function.code.push_back(instruction(statement, later, int(function.code.size())));
         const Instruction &last = function.code.back();
         if (last.op == Op::Unknown && function.refused.empty()) function.refused = last.text;
+        function.together |= last.op == Op::Barrier || last.op == Op::Shuffle;
       }
     }
     for (const auto &[name, index] : later) {
@@ -321,6 +332,17 @@ private:
   }
 
   void declaration(Function &function, const std::string &statement) {
+    if (statement.compare(0, 7, ".shared") == 0) {
+      // .shared .align 4 .b8 NAME[SIZE]
+      const size_t bracket = statement.find('['), name = statement.find_last_of(" \t", bracket) + 1;
+      const size_t align = statement.find(".align") + 7;
+      const int alignment = std::stoi(statement.substr(align)), size = std::stoi(statement.substr(bracket + 1));
+      int &bytes = function.shared_bytes;
+      bytes = (bytes + alignment - 1) / alignment * alignment;
+      shared_[statement.substr(name, bracket - name)] = bytes;
+      bytes += size;
+      return;
+    }
     if (statement.compare(0, 4, ".reg") != 0) {
       if (statement.compare(0, 7, ".pragma") != 0 && statement.compare(0, 4, ".loc") != 0 &&
           function.refused.empty())
@@ -356,6 +378,10 @@ private:
       return operand;
     }
     operand.kind = Operand::Immediate;
+    if (shared_.count(word)) {
+      operand.bits = uint64_t(shared_[word]);
+      return operand;
+    }
     const char first = word[0];
     if (first == '0' && word.size() == 10 && (word[1] == 'f' || word[1] == 'F')) {
       operand.bits = std::stoul(word.substr(2), nullptr, 16);
@@ -409,7 +435,7 @@ private:
     for (const std::string &word : words)
       if (is_type(word)) types.push_back(type_of(word));
     if (!types.empty()) i.type = i.from = types[0];
-    if (has("f16x2") || has("bf16x2") || has("cc") || has("volatile") || has("shared") || has("local") || has("const"))
+    if (has("f16x2") || has("bf16x2") || has("cc") || has("volatile") || has("local") || has("const"))
       throw Error(rest);
 
     if (name == "bra") {
@@ -421,9 +447,23 @@ private:
       i.op = Op::Return;
       return;
     }
+    if (name == "bar" || name == "barrier") {
+      i.op = Op::Barrier;
+      return;
+    }
+    if (name == "shfl") {
+      const std::vector<std::string> to = split(operands[0], '|');
+      i.op = Op::Shuffle;
+      i.mode = words[2][0];
+      for (size_t l = 0; l < to.size(); l++) i.to[l] = operand(to[l], Type::B32);
+      i.lanes = int(to.size());
+      for (int l = 0; l < 3; l++) i.from_[l] = operand(operands[l + 1], Type::B32);
+      return;
+    }
     if (name == "ld" || name == "st") return memory(i, name, words, operands);
     if (name == "cvt") return conversion(i, words, operands, types);
     if (name == "cvta") {
+      if (has("shared")) throw Error(rest);
       i.op = Op::Mov;
       return registers(i, operands, 1);
     }
@@ -458,6 +498,7 @@ private:
     if (found == known.end()) throw Error(rest);
     i.op = found->second.op;
     i.saturate = has("sat");
+    i.nan = has("NaN");
     registers(i, operands, found->second.inputs);
   }
 
@@ -470,12 +511,13 @@ private:
   void memory(Instruction &i, const std::string &name, const std::vector<std::string> &words,
               const std::vector<std::string> &operands) {
     const bool load = name == "ld";
-    bool parameter = false;
+    bool parameter = false, shared = false;
     for (const std::string &word : words) {
       if (word == "v2") i.lanes = 2;
       if (word == "v4") i.lanes = 4;
       if (word == "v8") i.lanes = 8;
       if (word == "param") parameter = true;
+      if (word == "shared") shared = true;
     }
     if (parameter && !load) throw Error(i.text);
     const std::vector<std::string> values = vector_of(operands[load ? 1 - 1 : 1]);
@@ -493,7 +535,7 @@ private:
       i.offset += parameters_.at(address);
       return;
     }
-    i.op = load ? Op::Load : Op::Store;
+    i.op = shared ? (load ? Op::LoadShared : Op::StoreShared) : load ? Op::Load : Op::Store;
     (load ? i.from_ : i.to)[0] = operand(address, Type::U64);
   }
 
@@ -536,32 +578,65 @@ private:
 // Gives the memory behind an address of the device, so many bytes of it.
 typedef std::function<char *(uint64_t, int)> Memory;
 
+// Why a thread stopped.
+enum class Stop { Done, Barrier, Shuffle };
+
 class Thread {
 public:
-  Thread(const Function &function, const char *parameters, Memory &memory)
-      : function_(function), parameters_(parameters), memory_(memory), registers_(function.registers) {}
+  Thread(const Function &function, const char *parameters, Memory &memory, std::vector<char> &shared)
+      : function_(function), parameters_(parameters), memory_(memory), shared_(shared), registers_(function.registers) {}
 
-  // From the first instruction to the last; how many it ran is added to `count`.
-  void run(const Place &place, uint64_t &count) {
+  // Puts it before the first instruction.
+  void begin(const Place &place) {
+    memcpy(place_, place, sizeof place_);
+    at_ = 0;
+  }
+
+  // From where it is to the end, or to where it has to wait for others; how many instructions it ran is
+  // added to `count`.
+  Stop run(uint64_t &count) {
     const int size = int(function_.code.size());
-    for (int at = 0; at < size;) {
-      const Instruction &i = function_.code[at++];
+    while (at_ < size) {
+      const Instruction &i = function_.code[at_++];
       count++;
       if (i.guard >= 0 && bool(registers_[i.guard]) == i.guard_not) continue;
-      if (i.op == Op::Return) return;
-      if (i.op == Op::Branch) {
-        at = i.target;
-        continue;
+      switch (i.op) {
+      case Op::Return: at_ = size; break;
+      case Op::Branch: at_ = i.target; break;
+      case Op::Barrier: return Stop::Barrier;
+      case Op::Shuffle: return Stop::Shuffle;
+      default: execute(i, place_);
       }
-      execute(i, place);
     }
+    return Stop::Done;
+  }
+
+  // What a shuffle that it stopped at gives to the others, and takes from one of them.
+  uint64_t given() const { return get(waiting().from_[0], place_); }
+  // Which thread of the warp it takes from, itself where that is not one of them.
+  int source(int lane, bool &inside) const {
+    const Instruction &i = waiting();
+    const int b = int(get(i.from_[1], place_)) & 31, c = int(get(i.from_[2], place_));
+    const int segment = c >> 8 & 31, most = (lane & segment) | (c & 31 & ~segment);
+    int from = i.mode == 'u' ? lane - b : i.mode == 'd' ? lane + b : i.mode == 'b' ? lane ^ b : (lane & segment) | (b & ~segment);
+    inside = i.mode == 'u' ? from >= most : from <= most;
+    return inside ? from : lane;
+  }
+  void take(uint64_t bits, bool inside) {
+    set(waiting().to[0], bits);
+    if (waiting().lanes > 1) set(waiting().to[1], inside);
   }
 
 private:
   const Function &function_;
   const char *parameters_;
   Memory &memory_;
+  std::vector<char> &shared_;
   std::vector<uint64_t> registers_;
+  Place place_;
+  int at_ = 0;
+
+  const Instruction &waiting() const { return function_.code[at_ - 1]; }
 
   uint64_t get(const Operand &operand, const Place &place) const {
     switch (operand.kind) {
@@ -576,9 +651,11 @@ private:
   void execute(const Instruction &i, const Place &place) {
     const uint64_t a = get(i.from_[0], place), b = get(i.from_[1], place), c = get(i.from_[2], place);
     switch (i.op) {
-    case Op::Load: case Op::LoadParam: {
+    case Op::Load: case Op::LoadParam: case Op::LoadShared: {
       const int size = size_of(i.type);
-      const char *from = i.op == Op::Load ? at(a + i.offset, size * i.lanes) : parameters_ + i.offset;
+      const char *from = i.op == Op::Load         ? at(a + i.offset, size * i.lanes)
+                         : i.op == Op::LoadShared ? within(a + i.offset, size * i.lanes)
+                                                  : parameters_ + i.offset;
       for (int l = 0; l < i.lanes; l++) {
         uint64_t bits = 0;
         memcpy(&bits, from + l * size, size);
@@ -587,9 +664,10 @@ private:
       }
       return;
     }
-    case Op::Store: {
+    case Op::Store: case Op::StoreShared: {
       const int size = size_of(i.type);
-      char *to = at(get(i.to[0], place) + i.offset, size * i.lanes);
+      const uint64_t address = get(i.to[0], place) + i.offset;
+      char *to = i.op == Op::Store ? at(address, size * i.lanes) : within(address, size * i.lanes);
       for (int l = 0; l < i.lanes; l++) {
         const uint64_t bits = get(i.from_[l], place);
         memcpy(to + l * size, &bits, size);
@@ -622,6 +700,13 @@ private:
     char *memory = memory_(address, size);
     if (!memory) throw Error("access out of bounds in " + function_.name);
     return memory;
+  }
+
+  // Shared memory.
+  char *within(uint64_t address, int size) {
+    if (address % size || address + size > shared_.size())
+      throw Error("shared memory out of bounds in " + function_.name);
+    return shared_.data() + address;
   }
 
   static bool compared(const Instruction &i, uint64_t a, uint64_t b, uint64_t c) {
@@ -698,8 +783,8 @@ private:
         return bits_as<uint32_t>(fmaf(float(x), float(y), float(to_double(c, i.type))));
       z = fma(x, y, to_double(c, i.type));
       break;
-    case Op::Min: z = fmin(x, y); break;
-    case Op::Max: z = fmax(x, y); break;
+    case Op::Min: z = i.nan && (std::isnan(x) || std::isnan(y)) ? x + y : fmin(x, y); break;
+    case Op::Max: z = i.nan && (std::isnan(x) || std::isnan(y)) ? x + y : fmax(x, y); break;
     case Op::Neg: z = -x; break;
     case Op::Abs: z = fabs(x); break;
     case Op::Sqrt: z = sqrt(x); break;
@@ -752,5 +837,55 @@ private:
     }
   }
 };
+
+// Runs a grid; returns how many instructions that took.
+inline uint64_t run(const Function &function, const char *parameters, Memory &memory, const uint32_t (&grid)[3],
+                    const uint32_t (&block)[3]) {
+  uint64_t count = 0;
+  std::vector<char> shared(function.shared_bytes);
+  const uint32_t size = block[0] * block[1] * block[2];
+  std::vector<Thread> threads(function.together ? size : 1, Thread(function, parameters, memory, shared));
+  std::vector<Stop> stopped(threads.size());
+  Place place = {0, 0, 0, block[0], block[1], block[2], 0, 0, 0, grid[0], grid[1], grid[2]};
+  auto begin = [&](uint32_t number, Thread &thread) {
+    place[0] = number % block[0], place[1] = number / block[0] % block[1], place[2] = number / block[0] / block[1];
+    thread.begin(place);
+  };
+  // Those of a warp that wait for one another hand on what they have.
+  auto shuffle = [&](uint32_t first) {
+    const uint32_t last = std::min(first + 32, size);
+    std::vector<uint64_t> given;
+    for (uint32_t t = first; t < last; t++) given.push_back(stopped[t] == Stop::Shuffle ? threads[t].given() : 0);
+    for (uint32_t t = first; t < last; t++) {
+      if (stopped[t] != Stop::Shuffle) continue;
+      bool inside;
+      const uint32_t from = threads[t].source(int(t - first), inside);
+      threads[t].take(from < given.size() ? given[from] : 0, inside);
+      stopped[t] = threads[t].run(count);
+    }
+  };
+  for (place[8] = 0; place[8] < grid[2]; place[8]++)
+    for (place[7] = 0; place[7] < grid[1]; place[7]++)
+      for (place[6] = 0; place[6] < grid[0]; place[6]++) {
+        if (!function.together) {
+          for (uint32_t t = 0; t < size; t++) begin(t, threads[0]), threads[0].run(count);
+          continue;
+        }
+        std::fill(shared.begin(), shared.end(), char(0xff));
+        for (uint32_t t = 0; t < size; t++) begin(t, threads[t]), stopped[t] = threads[t].run(count);
+        for (bool running = true; running;) {
+          bool at_barrier = true;
+          running = false;
+          for (uint32_t t = 0; t < size; t++) {
+            running |= stopped[t] != Stop::Done;
+            at_barrier &= stopped[t] != Stop::Shuffle;
+          }
+          for (uint32_t t = 0; t < size && !at_barrier; t += 32) shuffle(t);
+          for (uint32_t t = 0; t < size && at_barrier; t++)
+            if (stopped[t] == Stop::Barrier) stopped[t] = threads[t].run(count);
+        }
+      }
+  return count;
+}
 
 } // namespace ptx
