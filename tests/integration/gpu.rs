@@ -196,6 +196,14 @@ fn this_machines_gpu_answers_as_its_cpu_does() {
             let scaled = to_tensor(&images, &device).expect("pixels");
             let on_cpu = to_tensor(&images, &Device::Cpu).expect("pixels");
             let want = answers(&network(DType::F32, &Device::Cpu), &on_cpu);
+            // What it falls back to where the kernels don't work.
+            let weights = VarBuilder::from_tensors(tensors.clone(), DType::F32, &device);
+            let composed = MobileNet::composed(&config, &weights).expect("a network");
+            for (got, want) in answers(&composed, &scaled).iter().zip(&want) {
+                let got = got.to_device(&Device::Cpu).expect("a copy");
+                let off = largest_difference(&floats(&got), &floats(want));
+                assert!(off < 1e-3, "{choice}, composed: {off}");
+            }
             for (dtype, allowed) in [(DType::F32, 1e-3), (DType::F16, 0.02), (DType::BF16, 0.1)] {
                 let network = network(dtype, &device);
                 for pixels in [&bytes, &scaled] {
