@@ -166,11 +166,11 @@ impl Recording {
         // SAFETY: the recorded pass writes all of these before it reads them; pixels are written
         // before it is launched.
         let (pixels, outer, inner, embedding, logits, workspace) = unsafe {
-            let halves = network.dtype().size_in_bytes();
+            let element = network.dtype().size_in_bytes();
             (
                 device.alloc::<u8>(images * batch.1 * batch.2 * COLOURS)?,
-                device.alloc::<u8>(plan.outer * halves)?,
-                device.alloc::<u8>(plan.inner * halves)?,
+                device.alloc::<u8>(plan.outer * element)?,
+                device.alloc::<u8>(plan.inner * element)?,
                 device.alloc::<f32>(images * plan.average.channels)?,
                 match &network.classifier {
                     Some((_, bias)) => Some(device.alloc::<f32>(images * bias.elem_count())?),
