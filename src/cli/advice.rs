@@ -29,7 +29,7 @@ pub fn after(error: &anyhow::Error) -> Vec<&'static str> {
             "a smaller --batch-size, or --dtype f16",
             "--device cpu, which needs little memory for any batch",
         ],
-        Some(Error::Candle(reason)) if reason.contains("CUDA_ERROR") => {
+        Some(Error::Candle(reason)) if is_of_a_gpu(reason) => {
             vec!["--device cpu (with -o FILE --resume, where that was used, for the rest)"]
         }
         Some(Error::Device(_)) => vec!["--device cpu --dtype f32, or `mobilenet doctor`"],
@@ -50,4 +50,11 @@ pub fn after_arguments(error: &clap::Error) -> Option<String> {
 fn cache_is_closed(fetch: &FetchError) -> bool {
     let last = fetch.attempts.last();
     last.is_some_and(|attempt| attempt.outcome.starts_with("the cache can't be written to"))
+}
+
+/// Errors of CUDA's have its names in them, whatever else they say.
+fn is_of_a_gpu(reason: &str) -> bool {
+    ["CUDA_ERROR", "CUBLAS"]
+        .iter()
+        .any(|name| reason.contains(name))
 }

@@ -1,5 +1,6 @@
 //! Opening an NVIDIA GPU.
 
+use candle_core::cuda_backend::cudarc::cublas::sys::{cublasMath_t, cublasSetMathMode};
 use candle_core::cuda_backend::cudarc::driver::result::{device, mem_pool};
 use candle_core::cuda_backend::cudarc::driver::sys::CUmemPool_attribute;
 use candle_core::{CudaDevice, Device};
@@ -23,9 +24,11 @@ pub fn open(number: usize) -> Result<Device, String> {
     super::lazy::check().map_err(super::reason::missing_library)?;
     let device = Device::new_cuda_with_stream(number).and_then(|device| {
         if let Device::Cuda(cuda) = &device {
-            // SAFETY: events order the streams that share a tensor, and there is but one.
+            // SAFETY: events order the streams that share a tensor. All of candle's work goes to one; the
+            // other, which passes are recorded on, waits before and after (`gpu/replay.rs`).
             unsafe { cuda.disable_event_tracking() };
             keep_memory(cuda);
+            keep_digits(cuda);
         }
         super::try_out(&device)?;
         Ok(device)
@@ -46,4 +49,11 @@ fn keep_memory(cuda: &CudaDevice) {
         device::get_default_mem_pool(number)
             .and_then(|pool| mem_pool::set_attribute(pool, THRESHOLD, (&raw mut all).cast()))
     };
+}
+
+/// Has cuBLAS take the sums of halves in f32 to the end, where it adds them in parts too.
+fn keep_digits(cuda: &CudaDevice) {
+    const MODE: cublasMath_t = cublasMath_t::CUBLAS_MATH_DISALLOW_REDUCED_PRECISION_REDUCTION;
+    // SAFETY: the handle is the device's. An error leaves the mode as it was.
+    let _ = unsafe { cublasSetMathMode(*cuda.cublas_handle().handle(), MODE) };
 }

@@ -77,6 +77,8 @@ pub struct OpenedDevice {
 /// Opens a device. One that was asked for by name is that one or an error; `auto` falls back
 /// to the CPU.
 ///
+/// On an NVIDIA GPU the process keeps the memory that it has had until it ends, for what comes next.
+///
 /// # Errors
 /// [`Error::Device`] says why the device can't be had.
 pub fn open(choice: DeviceChoice) -> Result<OpenedDevice> {

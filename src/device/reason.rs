@@ -1,7 +1,7 @@
 //! Why a GPU can't be had, or stopped, in words that say what to do.
 
 /// CUDA's errors, each with what it means.
-const CUDA_ERRORS: [(&str, &str); 17] = [
+const CUDA_ERRORS: [(&str, &str); 19] = [
     (
         "CUDA_ERROR_NO_DEVICE",
         "the driver sees no GPU (`nvidia-smi` shows what it sees; CUDA_VISIBLE_DEVICES may hide it)",
@@ -29,6 +29,14 @@ const CUDA_ERRORS: [(&str, &str); 17] = [
     (
         "CUDA_ERROR_ILLEGAL_ADDRESS",
         "the GPU broke off in the middle of its work",
+    ),
+    (
+        "CUDA_ERROR_MISALIGNED_ADDRESS",
+        "the GPU broke off in the middle of its work",
+    ),
+    (
+        "CUBLAS_STATUS_NOT_INITIALIZED",
+        "cuBLAS could not start, mostly for want of the GPU's memory",
     ),
     (
         "CUDA_ERROR_LAUNCH_TIMEOUT",

@@ -40,7 +40,7 @@ template <typename P> INLINE void write_pack(void *to, const P &pack) {
   if constexpr (sizeof(P) == 16) {
     uint4 words;
     memcpy(&words, &pack, sizeof words);
-    asm("st.global.v4.b32 [%0], {%1, %2, %3, %4};" ::"l"(__cvta_generic_to_global(to)),
+    asm volatile("st.global.v4.b32 [%0], {%1, %2, %3, %4};" ::"l"(__cvta_generic_to_global(to)),
         "r"(words.x), "r"(words.y), "r"(words.z), "r"(words.w)
         : "memory");
   } else {

@@ -10,7 +10,7 @@
 // CUDA and Metal compile the same text, and so does a C++ compiler: tests/data/gpu/emulate.cpp runs
 // it a thread at a time on the CPU, so that its arithmetic is tested where there is no GPU. Whoever
 // includes it says what these words are: INLINE, MEMORY (where arrays lie), PRIVATE (where a thread's
-// own lie), UNROLL, LARGER and SMALLER (whose first, if it is not a number, is both), FUSED (a * b + c),
+// own lie), UNROLL, LARGER and SMALLER (of a and b; a, where that is not a number), FUSED (a * b + c),
 // WRITE_PACK (which stores a pack at once).
 
 // The elements that a thread reads and writes at once.

@@ -7,7 +7,7 @@ use candle_core::backend::BackendStorage;
 use candle_core::{DType, Layout, MetalDevice, MetalError, MetalStorage, Result, Shape};
 use candle_metal_kernels::MetalKernelError;
 use candle_metal_kernels::metal::{ComputePipeline, Library};
-use objc2_metal::MTLSize;
+use objc2_metal::{MTLCompileOptions, MTLSize};
 
 use super::layer::{Layer, Sizes};
 
@@ -87,7 +87,13 @@ fn pipeline(
     let library = match compiled.libraries.get(&key.0) {
         Some(library) => library.clone(),
         None => {
-            let library = device.new_library_with_source(SOURCE, None)?;
+            let library = {
+                // Or what is not a number may become one.
+                let options = MTLCompileOptions::new();
+                #[allow(deprecated)]
+                options.setFastMathEnabled(false);
+                device.new_library_with_source(SOURCE, Some(&options))?
+            };
             compiled.libraries.insert(key.0, library.clone());
             library
         }

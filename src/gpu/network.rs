@@ -3,6 +3,8 @@
 use candle_core::{DType, Device, Result as CandleResult, Tensor};
 
 use super::layer::{COLOURS, Kernel, Layer, TAPS};
+#[cfg(feature = "cuda")]
+use crate::device::reason::is_out_of_memory;
 use crate::error::{Error, Result};
 use crate::model::{Config, Convolution, ConvolutionKind, Folded, TensorSource};
 use crate::ops::Padding;
@@ -167,7 +169,15 @@ impl GpuNetwork {
         if let Some(answer) = self.replay.answer(self, pixels, wanted)? {
             return Ok(answer);
         }
-        self.pass_once(pixels, wanted)
+        let answer = self.pass_once(pixels, wanted);
+        #[cfg(feature = "cuda")]
+        if let Err(error) = &answer
+            && is_out_of_memory(&error.to_string())
+            && self.replay.forget()
+        {
+            return self.pass_once(pixels, wanted);
+        }
+        answer
     }
 
     /// A pass, an operation at a time.

@@ -30,7 +30,15 @@ const WORKSPACE: usize = 32 << 20;
 
 /// The largest part of the largest answer by which a recording may differ from its pass. It does the
 /// same; but cuBLAS may choose other products, which round otherwise.
-const ALLOWED: f32 = 0.02;
+fn allowed(dtype: DType) -> f32 {
+    match dtype {
+        DType::F32 => 1e-3,
+        _ => 0.02,
+    }
+}
+
+/// One pass is recorded at a time: what others do to the GPU as a whole would end the recording.
+static RECORDING: Mutex<()> = Mutex::new(());
 
 /// The pass of one network over batches that all have the same shape.
 #[derive(Default)]
@@ -40,13 +48,15 @@ pub(super) struct Replay(Mutex<State>);
 struct State {
     /// The one that was used last stands last.
     recordings: Vec<Recording>,
+    /// Made for the first of them.
+    studio: Option<Studio>,
     /// How often batches came that have no recording.
     seen: HashMap<Batch, u32>,
     /// Recordings that were made.
     made: u32,
     /// The last batch was answered by one.
     used: bool,
-    /// A recording was wrong, or could not be had.
+    /// A recording was wrong.
     given_up: bool,
 }
 
@@ -63,7 +73,8 @@ impl fmt::Debug for Replay {
 }
 
 impl Replay {
-    /// The answer to bytes `[N, H, W, 3]`, if a recording can give it.
+    /// The answer of the network that it belongs to, to bytes `[N, H, W, 3]`, if a recording can
+    /// give it.
     ///
     /// # Errors
     /// A failure of the GPU.
@@ -79,10 +90,12 @@ impl Replay {
         // Pixels on another GPU take the way that brings them here. Where events keep streams in order,
         // a recording would have to hold them.
         let elsewhere = pixels.device().is_cuda() && !pixels.device().same_device(network.device());
-        if elsewhere || device.is_event_tracking() {
+        // "Per thread": as many streams as there are threads, and places in memory only for one.
+        let per_thread = device.cuda_stream().cu_stream() as usize == 2;
+        let (images, height, width, _) = pixels.dims4()?;
+        if elsewhere || per_thread || device.is_event_tracking() || images == 0 {
             return Ok(None);
         }
-        let (images, height, width, _) = pixels.dims4()?;
         let batch = (images, height, width);
         let mut state = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let state = &mut *state;
@@ -98,6 +111,15 @@ impl Replay {
         let answer = recording.run(pixels, wanted);
         state.recordings.push(recording);
         answer.map(Some)
+    }
+
+    /// Gives the recordings' memory back; whether there were any.
+    pub fn forget(&self) -> bool {
+        let mut state = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let _one = RECORDING.lock().unwrap_or_else(PoisonError::into_inner);
+        let had = !state.recordings.is_empty();
+        state.recordings.clear();
+        had
     }
 
     /// Whether the last batch was answered by a recording.
@@ -118,8 +140,8 @@ impl State {
         if self.given_up {
             return None;
         }
-        // Each has to come twice as often as the one before: where shapes keep changing, recording
-        // them would take longer than it saves.
+        // Counted by shape, and anew after each recording; each needs twice as many as the one
+        // before: where shapes keep changing, recording them would take longer than it saves.
         let enough = 2 << self.made.min(16);
         let seen = self.seen.entry(batch).or_default();
         *seen += 1;
@@ -128,44 +150,110 @@ impl State {
         }
         self.seen.clear();
         self.made += 1;
+        let _one = RECORDING.lock().unwrap_or_else(PoisonError::into_inner);
         if self.recordings.len() == KEPT {
             self.recordings.remove(0);
         }
-        let recorded = Recording::new(network, device, batch).and_then(|mut recording| {
-            let right = recording.is_right(network, pixels)?;
-            Ok(right.then_some(recording))
-        });
-        let recording = recorded.ok().flatten();
-        self.given_up = recording.is_none();
-        recording
+        match self.try_to_record(network, device, pixels, batch) {
+            Ok(recording) => {
+                self.given_up = recording.is_none();
+                recording
+            }
+            // Too little memory, most likely: the next one has to come twice as often. What cudarc noted
+            // on the way is not the next pass's error.
+            Err(_) => {
+                let _ = device.cuda_stream().context().check_err();
+                None
+            }
+        }
+    }
+
+    /// A recording, unless it is wrong.
+    fn try_to_record(
+        &mut self,
+        network: &GpuNetwork,
+        device: &CudaDevice,
+        pixels: &Tensor,
+        batch: Batch,
+    ) -> Result<Option<Recording>> {
+        let studio = match &mut self.studio {
+            Some(studio) => studio,
+            empty => empty.insert(Studio::new(device)?),
+        };
+        let mut recording = Recording::new(network, device, studio, batch)?;
+        let right = recording.is_right(network, pixels)?;
+        Ok(right.then_some(recording))
+    }
+}
+
+/// What recordings are made with; they are replayed one at a time.
+struct Studio {
+    /// A stream of its own: what other threads give to the device's meanwhile is not recorded.
+    stream: Arc<CudaStream>,
+    blas: CudaBlas,
+    _workspace: CudaSlice<u8>,
+}
+
+/// Sums of halves are taken in f32 to the end, as with the device's own handle.
+const MODE: cublas::sys::cublasMath_t =
+    cublas::sys::cublasMath_t::CUBLAS_MATH_DISALLOW_REDUCED_PRECISION_REDUCTION;
+
+impl Studio {
+    fn new(device: &CudaDevice) -> Result<Self> {
+        let stream = device.cuda_stream().context().new_stream().w()?;
+        let blas = CudaBlas::new(stream.clone()).w()?;
+        // SAFETY: nobody reads it but cuBLAS, which writes it before.
+        let workspace = unsafe { device.alloc::<u8>(WORKSPACE)? };
+        // Memory is handed out in the order of the device's stream.
+        device.cuda_stream().synchronize().w()?;
+        let address = workspace.device_ptr(&stream).0;
+        // SAFETY: the memory is that large, and is kept as long as the handle. It takes the place of
+        // some that cuBLAS would fetch for each recording.
+        unsafe {
+            let handle = *blas.handle();
+            cublas::sys::cublasSetWorkspace_v2(handle, address as *mut _, WORKSPACE)
+                .result()
+                .w()?;
+            cublas::sys::cublasSetMathMode(handle, MODE).result().w()?;
+        }
+        Ok(Self {
+            stream,
+            blas,
+            _workspace: workspace,
+        })
     }
 }
 
 /// A recorded pass, and the memory that it works in.
+///
+/// Besides these arrays its graph has the addresses of the network's weights and of the device's
+/// functions: only its network launches it, and it goes first.
 struct Recording {
-    batch: Batch,
-    device: CudaDevice,
     graph: CudaGraph,
+    batch: Batch,
     pixels: CudaSlice<u8>,
     embedding: CudaSlice<f32>,
     logits: Option<CudaSlice<f32>>,
-    // The graph has the addresses of these.
     _arrays: [CudaSlice<u8>; 2],
     _biases: Option<Tensor>,
-    _workspace: CudaSlice<u8>,
-    _blas: CudaBlas,
+    device: CudaDevice,
 }
 
 // SAFETY: its graph, which is not synchronised by itself, is only used behind the lock of `Replay`.
 unsafe impl Send for Recording {}
 
 impl Recording {
-    fn new(network: &GpuNetwork, device: &CudaDevice, batch: Batch) -> Result<Self> {
+    fn new(
+        network: &GpuNetwork,
+        device: &CudaDevice,
+        studio: &Studio,
+        batch: Batch,
+    ) -> Result<Self> {
         let plan = Plan::new(network, batch)?;
         let images = batch.0;
-        // SAFETY: the recorded pass writes all of these before it reads them; pixels are written
-        // before it is launched.
-        let (pixels, outer, inner, embedding, logits, workspace) = unsafe {
+        // SAFETY: a pass writes all of these before it reads them, but for the pixels: any bytes are
+        // pixels, and they are written before it is replayed.
+        let (pixels, outer, inner, embedding, logits) = unsafe {
             let element = network.dtype().size_in_bytes();
             (
                 device.alloc::<u8>(images * batch.1 * batch.2 * COLOURS)?,
@@ -176,7 +264,6 @@ impl Recording {
                     Some((_, bias)) => Some(device.alloc::<f32>(images * bias.elem_count())?),
                     None => None,
                 },
-                device.alloc::<u8>(WORKSPACE)?,
             )
         };
         let biases = match &network.classifier {
@@ -186,17 +273,14 @@ impl Recording {
             }
             None => None,
         };
-        // A stream of its own: what other threads give to the device's meanwhile is not recorded.
-        let stream = device.cuda_stream().context().new_stream().w()?;
-        let blas = CudaBlas::new(stream.clone()).w()?;
+        let Studio { stream, blas, .. } = studio;
         let recorder = Recorder {
             device,
-            stream: &stream,
-            blas: &blas,
+            stream,
+            blas,
         };
-        recorder.lend(&workspace)?;
-        let at = |slice: &CudaSlice<u8>| slice.device_ptr(&stream).0;
-        let floats = |slice: &CudaSlice<f32>| slice.device_ptr(&stream).0;
+        let at = |slice: &CudaSlice<u8>| slice.device_ptr(stream).0;
+        let floats = |slice: &CudaSlice<f32>| slice.device_ptr(stream).0;
         let places = Places {
             pixels: at(&pixels),
             outer: at(&outer),
@@ -207,8 +291,10 @@ impl Recording {
         // What the device's stream still has to do, the memory's handing out among it.
         device.cuda_stream().synchronize().w()?;
         // Once for real: while it records, cuBLAS may not load what it needs for the first time.
-        recorder.pass(network, &plan, &places, biases.as_ref())?;
+        let tried = recorder.pass(network, &plan, &places, biases.as_ref());
+        // Also where it failed in the middle: the arrays are freed by way of the other stream.
         stream.synchronize().w()?;
+        tried?;
         // Of this thread: what others do meanwhile is their own affair.
         let mode = CUstreamCaptureMode::CU_STREAM_CAPTURE_MODE_THREAD_LOCAL;
         stream.begin_capture(mode).w()?;
@@ -219,16 +305,14 @@ impl Recording {
             bail!("nothing was recorded");
         };
         Ok(Self {
-            batch,
-            device: device.clone(),
             graph,
+            batch,
             pixels,
             embedding,
             logits,
             _arrays: [outer, inner],
             _biases: biases,
-            _workspace: workspace,
-            _blas: blas,
+            device: device.clone(),
         })
     }
 
@@ -238,8 +322,9 @@ impl Recording {
             let values = |tensor: Tensor| tensor.flatten_all()?.to_vec1::<f32>();
             let want = values(network.pass_once(pixels, wanted)?)?;
             let got = values(self.run(pixels, wanted)?)?;
-            let largest = want.iter().fold(1f32, |a, b| a.max(b.abs()));
-            let near = |(a, b): (&f32, &f32)| (a - b).abs() <= ALLOWED * largest;
+            let largest = want.iter().fold(f32::MIN_POSITIVE, |a, b| a.max(b.abs()));
+            let allowed = allowed(network.dtype()) * largest;
+            let near = |(a, b): (&f32, &f32)| (a - b).abs() <= allowed;
             if got.len() != want.len() || !got.iter().zip(&want).all(near) {
                 return Ok(false);
             }
@@ -264,7 +349,8 @@ impl Recording {
             Storage::Metal(_) => bail!("pixels on another device"),
         }
         let stream = self.device.cuda_stream();
-        // SAFETY: the graph is whole, and what it works in lives as long as it does.
+        // SAFETY: the graph is whole, and what it works with is there: its arrays are this recording's,
+        // the weights those of the network that asks.
         unsafe { result::graph::launch(self.graph.cu_graph_exec(), stream.cu_stream()) }.w()?;
         let answer = match (wanted, &self.logits) {
             (Wanted::Logits, Some(logits)) => logits,
@@ -342,16 +428,6 @@ struct Recorder<'a> {
 }
 
 impl Recorder<'_> {
-    /// Lends memory to cuBLAS, which would take some of its own for each recording.
-    fn lend(&self, workspace: &CudaSlice<u8>) -> Result<()> {
-        let (address, _in_use) = workspace.device_ptr(self.stream);
-        // SAFETY: the memory is that large, and the recording keeps it.
-        let status = unsafe {
-            cublas::sys::cublasSetWorkspace_v2(*self.blas.handle(), address as *mut _, WORKSPACE)
-        };
-        status.result().w()
-    }
-
     fn pass(
         &self,
         network: &GpuNetwork,
@@ -448,7 +524,7 @@ impl Recorder<'_> {
                     0,
                     1,
                     cublas::sys::cublasComputeType_t::CUBLAS_COMPUTE_32F,
-                    cublas::sys::cublasGemmAlgo_t::CUBLAS_GEMM_DEFAULT_TENSOR_OP,
+                    cublas::sys::cublasGemmAlgo_t::CUBLAS_GEMM_DEFAULT,
                 )
             }
             .w()

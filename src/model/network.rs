@@ -158,7 +158,7 @@ impl MobileNet {
     }
 
     /// Whether the last batch went through a pass that was recorded and replayed at one call, as CUDA
-    /// does when a second batch of the same shape comes.
+    /// does when a second batch of the same shape comes. Of several threads, the last batch of any.
     pub fn is_replayed(&self) -> bool {
         match &self.engine {
             Engine::Gpu(network) => network.is_replayed(),

@@ -195,7 +195,7 @@ impl Pipeline {
             match self.model.answer(&rest[..part]) {
                 Ok(more) => answers.extend(more),
                 Err(error) if part > 1 && is_out_of_memory(&error) => {
-                    self.fits.store(part / 2, Ordering::Relaxed);
+                    self.fits.fetch_min(part / 2, Ordering::Relaxed);
                 }
                 Err(error) => return Err(error),
             }
