@@ -20,11 +20,18 @@ import threading
 import time
 
 
+# How far rounding moves scores, and some.
+LIMITS = {"f32": 1e-4, "f16": 0.05, "bf16": 0.2}
+
+
 def classify(program, options, device, *more):
     command = [program, "classify", *options, "--device", *device.split(), *more]
     start = time.perf_counter()
-    output = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True).stdout
-    return output, time.perf_counter() - start
+    ran = subprocess.run(command, stdout=subprocess.PIPE, text=True)
+    # 2: a picture could not be read; its row says so.
+    if ran.returncode not in (0, 2):
+        sys.exit(f"{command} ended with {ran.returncode}")
+    return ran.stdout, time.perf_counter() - start
 
 
 def scores(program, options, folder, device, batch):
@@ -75,12 +82,14 @@ def main():
     program, folder, *options = sys.argv[1:]
     cpu = scores(program, options, folder, "cpu", 1)
     print(f"{len(cpu)} pictures")
+    wrong = not cpu
     for dtype in ["f32", "f16", "bf16"]:
         device = f"cuda --dtype {dtype}"
         answers = {batch: scores(program, options, folder, device, batch) for batch in (1, 7, 64)}
         for batch, answer in answers.items():
             largest, changed = distance(cpu, answer)
             among, _ = distance(answers[1], answer)
+            wrong |= largest > LIMITS[dtype] or among > LIMITS[dtype] / 2
             print(f"{dtype}, batches of {batch:2}: scores within {largest:.2g} of the CPU's, first class another "
                   f"of {changed}, within {among:.2g} of batches of 1", flush=True)
     threads, most = 1, os.cpu_count()
@@ -91,6 +100,8 @@ def main():
         used = f", {memory.most} MiB of the GPU's memory in use" if memory.most else ""
         print(f"{threads:3} threads: {seconds:.2f} s, {len(cpu) / seconds:.0f} pictures/s{used}", flush=True)
         threads *= 2
+    if wrong:
+        sys.exit("scores are further apart than rounding makes them")
 
 
 if __name__ == "__main__":

@@ -42,21 +42,20 @@ fn emulator(folder: &Path) -> Option<PathBuf> {
     None
 }
 
-/// The PTX that `tests/data/gpu/compile.sh` made; `None`, said aloud, where it has not been run
-/// since the kernels changed.
-fn ptx() -> Option<PathBuf> {
+/// The PTX that `tests/data/gpu/compile.sh` made, for an old GPU and a new one; none, said aloud,
+/// where it has not been run since the kernels changed.
+fn ptx() -> Vec<PathBuf> {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
-    let file = root.join("target/gpu/kernels.ptx");
+    let file = |generation| root.join(format!("target/gpu/kernels-{generation}.ptx"));
+    let files = [75, 90].map(file);
     let changed = |file: &Path| file.metadata().and_then(|data| data.modified()).ok();
-    let sources = ["src/gpu/kernels.h", "src/gpu/kernels.cu"];
-    if sources
-        .iter()
-        .all(|s| changed(&root.join(s)) <= changed(&file))
-    {
-        return Some(file);
+    let sources = ["src/gpu/kernels.h", "src/gpu/kernels.cu"].map(|source| root.join(source));
+    let fresh = |file: &PathBuf| sources.iter().all(|s| changed(s) <= changed(file));
+    if files.iter().all(fresh) {
+        return files.into();
     }
-    eprintln!("skipped: tests/data/gpu/compile.sh makes target/gpu/kernels.ptx");
-    None
+    eprintln!("skipped: tests/data/gpu/compile.sh makes the kernels' PTX");
+    Vec::new()
 }
 
 /// What runs kernels: the emulator's program, and the PTX that it is to interpret.
@@ -212,8 +211,11 @@ fn kernels_compute_what_plain_loops_do_at_odd_sizes() {
 #[test]
 fn nvccs_kernels_compute_what_plain_loops_do_at_odd_sizes() {
     let folder = tempfile::tempdir().expect("a folder");
-    if let (Some(ptx), Some(program)) = (ptx(), emulator(folder.path())) {
-        let ptx = Some(ptx);
+    let Some(program) = emulator(folder.path()) else {
+        return;
+    };
+    for ptx in ptx() {
+        let (program, ptx) = (program.clone(), Some(ptx));
         compare_all(&Emulator { program, ptx });
     }
 }
@@ -278,7 +280,7 @@ fn what_is_not_a_number_stays_so() {
     let Some(program) = emulator(folder.path()) else {
         return;
     };
-    for ptx in [None, ptx()] {
+    for ptx in std::iter::once(None).chain(ptx().into_iter().map(Some)) {
         let emulator = Emulator {
             program: program.clone(),
             ptx,

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
-# Compiles the kernels for NVIDIA GPUs, as the build script does with `--features cuda`, for every
-# generation that the toolkit knows from Turing on, and leaves the last as target/gpu/kernels.ptx, where
-# the tests take it from.
+# Compiles the kernels for NVIDIA GPUs, as the build script does with `--features cuda`, for generations from
+# Turing to Hopper, and assembles them, as drivers do: nothing may spill. Leaves what the tests interpret in
+# target/gpu, for the oldest and the newest.
 set -euo pipefail
 cd "$(dirname "$0")/../../.."
 . tests/data/gpu/toolkit.sh
@@ -9,12 +9,17 @@ cd "$(dirname "$0")/../../.."
 output=target/gpu
 mkdir -p "$output"
 for architecture in 75 80 86 89 90; do
-    nvcc -ptx -std=c++17 -O3 -Werror all-warnings "-arch=sm_$architecture" \
-        src/gpu/kernels.cu -o "$output/kernels.ptx"
+    ptx=$output/kernels-$architecture.ptx
+    nvcc -ptx -std=c++17 -O3 -Werror all-warnings "-arch=sm_$architecture" src/gpu/kernels.cu -o "$ptx"
     for kernel in stem_u8_f16_8 depthwise_biased_bf16_8_s2 average_f32; do
-        grep -q "entry $kernel(" "$output/kernels.ptx"
+        grep -q "entry $kernel(" "$ptx"
     done
     # A warp writes whole lines.
-    grep -q "st.global.v4.b32" "$output/kernels.ptx"
+    grep -q "st.global.v4.b32" "$ptx"
+    report=$(ptxas -v "-arch=sm_$architecture" "$ptx" -o "$output/kernels.cubin" 2>&1)
+    if grep -v " 0 bytes spill stores, 0 bytes spill loads" <<< "$report" | grep "spill"; then
+        echo "a kernel for sm_$architecture has too few registers"
+        exit 1
+    fi
     echo "src/gpu/kernels.cu compiles for sm_$architecture"
 done

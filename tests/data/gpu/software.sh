@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # Builds the program with `--features cuda` and runs it, as it is, on a GPU made of software (device/): the tests of
-# the GPU's network, and a folder of pictures beside the CPU. Takes about eight minutes on two cores.
+# the GPU's network, and a folder of pictures beside the CPU. Takes about eight minutes on two cores, and leaves the
+# program as it was built for that.
 set -euo pipefail
 cd "$(dirname "$0")/../../.."
 . tests/data/gpu/toolkit.sh
@@ -9,6 +10,7 @@ cd "$(dirname "$0")/../../.."
 export CUDA_COMPUTE_CAP=90
 # The tests build the program too. `cargo build` before them would build candle's kernels twice.
 cargo test --release --locked --features cuda --test integration --no-run
+readelf --version > /dev/null
 if readelf -d target/release/mobilenet | grep NEEDED | grep -E 'libcu|libnv'; then
     echo "the program needs CUDA's libraries to start"
     exit 1

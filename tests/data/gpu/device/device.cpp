@@ -8,12 +8,15 @@
 // - Memory holds NaNs when it is handed out, and is gone when it is freed. A kernel's access outside
 //   of what was handed out, or one that is not aligned to its size, is an error that ends the
 //   program.
-// - While a stream is being captured nothing of it runs, and waiting for it is an error.
+// - While a stream is being captured nothing of it runs. Waiting for it, taking memory, making handles and
+//   loading modules in the same thread end the capture, as does a kernel or a product that ran never before: on a real
+//   device it might have to be loaded.
+// - A handle's workspace is written with every product.
 //
 // GPU_LOG: a file to which is written at the end what the device was given: a line for each kernel with
 // its launches, and the most memory that was in use.
 // GPU_MEMORY: how many MiB it has, 16384 if nothing is said.
-// GPU_LAUNCHES: after so many launches of kernels all that it is asked fails.
+// GPU_LAUNCHES: after so many launches of kernels launches, graphs, products, waits and copies down fail.
 
 #include <atomic>
 #include <cstdio>
@@ -46,6 +49,7 @@ struct Stream {
   std::deque<Work> queue;
   uint64_t given = 0, done = 0;
   std::shared_ptr<Graph> capturing;
+  std::thread::id captured_by;
   bool invalidated = false;
 };
 
@@ -69,6 +73,24 @@ struct Device {
   static uint64_t number(const char *variable, uint64_t otherwise) {
     const char *text = getenv(variable);
     return text ? strtoull(text, nullptr, 10) : otherwise;
+  }
+
+  std::set<std::string> ran;
+
+  // Whether this thread is capturing a stream; then what was asked for is an error, and so is the
+  // capture. (Captures are those of a thread, CU_STREAM_CAPTURE_MODE_THREAD_LOCAL.)
+  bool disturbs() {
+    bool any = false;
+    for (auto &[key, stream] : streams)
+      if (stream->capturing && stream->captured_by == std::this_thread::get_id()) stream->invalidated = any = true;
+    return any;
+  }
+
+  // Notes what is going to run, or, in a capture, that it should have run before.
+  void run_before(void *handle, const std::string &what) {
+    Stream &s = stream(handle);
+    if (!s.capturing) ran.insert(what);
+    else if (!ran.count(what)) s.invalidated = true;
   }
 
   // As after a fault: whatever is asked fails from then on.
@@ -256,6 +278,7 @@ struct Product {
 
 struct Blas {
   void *stream = nullptr;
+  uint64_t workspace = 0, size = 0;
 };
 
 } // namespace
@@ -339,6 +362,7 @@ int cuStreamBeginCapture_v2(void *handle, int) {
   Stream &stream = device().stream(handle);
   if (stream.capturing) return INVALID_VALUE;
   stream.capturing = std::make_shared<Graph>();
+  stream.captured_by = std::this_thread::get_id();
   stream.invalidated = false;
   return SUCCESS;
 }
@@ -359,6 +383,7 @@ int cuGraphInstantiateWithFlags(void **exec, void *graph, unsigned long long) {
 int cuGraphUpload(void *, void *) { return SUCCESS; }
 int cuGraphLaunch(void *exec, void *handle) {
   LOCKED;
+  if (device().is_broken()) return LAUNCH_FAILED;
   const Graph graph = *static_cast<Graph *>(exec);
   device().give(handle, "graph-launch", [graph] {
     for (const Work &work : graph.work) work();
@@ -414,6 +439,7 @@ int cuMemGetInfo_v2(size_t *available, size_t *total) {
 }
 int cuMemAlloc_v2(uint64_t *address, size_t size) {
   LOCKED;
+  if (device().disturbs()) return CAPTURE_UNSUPPORTED;
   return (*address = device().allocate(size)) ? SUCCESS : OUT_OF_MEMORY;
 }
 int cuMemAllocAsync(uint64_t *address, size_t size, void *handle) {
@@ -475,6 +501,7 @@ int cuMemsetD8_v2(uint64_t to, unsigned char value, size_t size) {
 
 int cuModuleLoadData(void **module, const void *image) {
   LOCKED;
+  if (device().disturbs()) return CAPTURE_UNSUPPORTED;
   try {
     *module = new Module{ptx::Parser::parse(static_cast<const char *>(image))};
   } catch (const std::exception &error) {
@@ -501,6 +528,7 @@ int cuLaunchKernel(void *handle, unsigned gx, unsigned gy, unsigned gz, unsigned
   const auto &function = *static_cast<ptx::Function *>(handle);
   if (!function.refused.empty()) die(function.name + " can't be interpreted: " + function.refused);
   if (!gx || !gy || !gz || gy > 65535 || gz > 65535 || uint64_t(bx) * by * bz > 1024) return INVALID_VALUE;
+  device().run_before(stream, function.name);
   auto parameters = std::make_shared<std::vector<char>>(function.parameter_bytes);
   for (size_t i = 0; i < function.parameters.size(); i++)
     memcpy(parameters->data() + function.parameters[i].offset, arguments[i], function.parameters[i].size);
@@ -517,13 +545,23 @@ int cuLaunchKernel(void *handle, unsigned gx, unsigned gy, unsigned gz, unsigned
 
 // --- libcublas -----------------------------------------------------------------------------
 
-int cublasCreate_v2(void **handle) { return *handle = new Blas, 0; }
-int cublasDestroy_v2(void *handle) { return delete static_cast<Blas *>(handle), 0; }
+int cublasCreate_v2(void **handle) {
+  LOCKED;
+  if (device().disturbs()) return 1;
+  return *handle = new Blas, 0;
+}
+// It waits for the whole device.
+int cublasDestroy_v2(void *handle) {
+  const int result = cuCtxSynchronize();
+  delete static_cast<Blas *>(handle);
+  return result ? 14 : 0;
+}
 int cublasSetStream_v2(void *handle, void *stream) { return static_cast<Blas *>(handle)->stream = stream, 0; }
 int cublasSetMathMode(void *, int) { return 0; }
-int cublasSetWorkspace_v2(void *, void *workspace, size_t size) {
-  LOCKED;
-  device().must(uint64_t(workspace), size, "a workspace");
+int cublasSetWorkspace_v2(void *handle, void *workspace, size_t size) {
+  if (uint64_t(workspace) % 256) return 7;
+  Blas &blas = *static_cast<Blas *>(handle);
+  blas.workspace = uint64_t(workspace), blas.size = size;
   return 0;
 }
 
@@ -539,7 +577,17 @@ int cublasGemmStridedBatchedEx(void *handle, int ta, int tb, int m, int n, int k
   };
   const Product product = {ta != 0, tb != 0, m, n, k, scalar(alpha), scalar(beta), a, b, c, type_a, type_b, type_c,
                            lda, ldb, ldc, stride_a, stride_b, stride_c, batch};
-  device().give(static_cast<Blas *>(handle)->stream, "product", [product] { product.run(); });
+  if (device().is_broken()) return 13;
+  const Blas blas = *static_cast<Blas *>(handle);
+  device().run_before(blas.stream, "product " + std::to_string(type_c));
+  device().give(blas.stream, "product", [product, blas] {
+    // A page of it: all of it would take longer than the product.
+    if (blas.size) {
+      char *workspace = device().must(blas.workspace, blas.size, "a workspace");
+      memset(workspace, 0xff, std::min<uint64_t>(blas.size, 4096));
+    }
+    product.run();
+  });
   return 0;
 }
 int cublasGemmEx(void *handle, int ta, int tb, int m, int n, int k, const void *alpha, const void *a, int type_a,

@@ -10,6 +10,7 @@
 #include <cstring>
 #include <functional>
 #include <map>
+#include <set>
 #include <stdexcept>
 #include <string>
 #include <vector>
@@ -211,6 +212,7 @@ private:
   std::map<std::string, int> parameters_;
   std::map<std::string, int> labels_;
   std::map<std::string, int> shared_;
+  int count_ = 0, parameter_bytes_ = 0;
 
   explicit Parser(const std::string &text) {
     for (size_t i = 0; i < text.size(); i++) {
@@ -264,13 +266,23 @@ private:
     function.name = trimmed(text_.substr(at_, open - at_));
     for (const std::string &line : split(text_.substr(open + 1, close - open - 1), ','))
       parameter(function, line);
+    parameter_bytes_ = function.parameter_bytes;
     at_ = text_.find('{', close) + 1;
     std::vector<std::pair<std::string, int>> later;
-    // Braces within a function only bound the names of registers.
-    for (int depth = 1; depth > 0;) {
+    // Braces within a function bound the names of registers.
+    std::vector<std::map<std::string, int>> outside(1);
+    count_ = 0;
+    while (!outside.empty()) {
       at_ = text_.find_first_not_of(" \t\n\r", at_);
-      if (text_[at_] == '{' || text_[at_] == '}') {
-        depth += text_[at_++] == '{' ? 1 : -1;
+      if (text_[at_] == '{') {
+        at_++;
+        outside.push_back(registers_);
+        continue;
+      }
+      if (text_[at_] == '}') {
+        at_++;
+        registers_ = outside.back();
+        outside.pop_back();
         continue;
       }
       const size_t end = text_.find_first_of(";:", at_);
@@ -292,7 +304,7 @@ private:
       if (labels_.count(name)) function.code[index].target = labels_[name];
       else function.refused = "no label " + name;
     }
-    function.registers = int(registers_.size());
+    function.registers = count_;
     return function;
   }
 
@@ -325,10 +337,7 @@ private:
   }
 
   int add_register(const std::string &name) {
-    const int index = int(registers_.size());
-    // A name that stood in an inner scope before is another register now.
-    if (registers_.count(name)) registers_["\n" + std::to_string(index)] = registers_[name];
-    return registers_[name] = index;
+    return registers_[name] = count_++;
   }
 
   void declaration(Function &function, const std::string &statement) {
@@ -435,6 +444,12 @@ private:
     for (const std::string &word : words)
       if (is_type(word)) types.push_back(type_of(word));
     if (!types.empty()) i.type = i.from = types[0];
+    static const std::set<std::string> understood = {
+        "lo", "wide", "hi", "rn", "rni", "rzi", "rmi", "rpi", "ftz", "sat", "NaN", "global", "param", "shared", "to",
+        "v2", "v4", "v8", "uni", "full", "approx", "sync", "up", "down", "bfly", "idx", "and", "or", "xor", "nc",
+        "aligned", "eq", "ne", "lt", "le", "gt", "ge", "ls", "hs", "equ", "neu", "ltu", "leu", "gtu", "geu", "nan", "num"};
+    for (size_t w = 1; w < words.size(); w++)
+      if (!is_type(words[w]) && !understood.count(words[w])) throw Error(rest);
     if (has("f16x2") || has("bf16x2") || has("cc") || has("volatile") || has("local") || has("const"))
       throw Error(rest);
 
@@ -505,7 +520,10 @@ private:
   void registers(Instruction &i, const std::vector<std::string> &operands, int inputs) {
     if (int(operands.size()) != inputs + 1) throw Error(i.text);
     i.to[0] = operand(operands[0], i.type);
-    for (int k = 0; k < inputs; k++) i.from_[k] = operand(operands[k + 1], i.type);
+    for (int k = 0; k < inputs; k++) {
+      const bool wide = i.op == Op::MadWide && k == 2;
+      i.from_[k] = operand(operands[k + 1], wide ? Type::B64 : i.type);
+    }
   }
 
   void memory(Instruction &i, const std::string &name, const std::vector<std::string> &words,
@@ -533,6 +551,8 @@ private:
     if (parameter) {
       i.op = Op::LoadParam;
       i.offset += parameters_.at(address);
+      const int size = size_of(i.type) * i.lanes;
+      if (i.offset % size || i.offset + size > parameter_bytes_) throw Error(i.text);
       return;
     }
     i.op = shared ? (load ? Op::LoadShared : Op::StoreShared) : load ? Op::Load : Op::Store;
@@ -545,9 +565,9 @@ private:
     if (types.size() != 2 || operands.size() != 2) throw Error(i.text);
     i.type = types[0], i.from = types[1];
     for (const std::string &word : words) {
-      if (word == "rzi" || word == "rz") i.rounding = 'z';
-      if (word == "rmi" || word == "rm") i.rounding = 'm';
-      if (word == "rpi" || word == "rp") i.rounding = 'p';
+      if (word == "rzi") i.rounding = 'z';
+      if (word == "rmi") i.rounding = 'm';
+      if (word == "rpi") i.rounding = 'p';
       if (word == "sat") i.saturate = true;
     }
     i.to[0] = operand(operands[0], i.type);
@@ -590,6 +610,8 @@ public:
   void begin(const Place &place) {
     memcpy(place_, place, sizeof place_);
     at_ = 0;
+    // What is read before it is written shows.
+    std::fill(registers_.begin(), registers_.end(), ~uint64_t(0));
   }
 
   // From where it is to the end, or to where it has to wait for others; how many instructions it ran is

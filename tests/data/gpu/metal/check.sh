@@ -7,8 +7,8 @@ check() {
     clang++ -x cl -cl-std=clc++2021 -target spir64 -fsyntax-only -Wall -Werror -Wno-unknown-attributes \
         -Xclang -finclude-default-header -I tests/data/gpu/metal "$@"
 }
-if ! check - < /dev/null 2> /dev/null; then
-    echo "skipped: no clang++ that knows C++ for OpenCL"
+if ! why=$(check - < /dev/null 2>&1); then
+    echo "skipped: no clang++ that knows C++ for OpenCL ($why)"
     exit 0
 fi
 text=$(mktemp)
