@@ -60,7 +60,7 @@ impl RunOptions {
         let device = device::open(self.device)?;
         device::check_dtype(&device, dtype)?;
         if dtype == DType::BF16 && !global.quiet {
-            note("bf16 moves scores by up to 0.1; --dtype f16 is as fast, and moves them by 0.02");
+            note("bf16 moves scores by up to 0.1; --dtype f16, as small, by 0.02");
         }
         let threads = match self.threads {
             Some(threads) => threads.into(),
