@@ -176,8 +176,9 @@ fn draw_scale(canvas: &mut Canvas, (x, y): (usize, usize), room: f32, range: (f3
         if (-1e-6..=1.0 + 1e-6).contains(&share) {
             let middle = x as f32 + share * bar.0 as f32;
             let half = text::width(&mark.text, TEXT) / 2.0;
-            // Not over the sheet's edge.
-            let middle = middle.max(x as f32 + half - 6.0);
+            // Not over the sheet's edges.
+            let (first, last) = (x as f32 + half - 6.0, x as f32 + room - half + 6.0);
+            let middle = middle.min(last).max(first);
             let at = (middle, (y + bar.1 + 16) as f32);
             canvas.text(&mark.text, TEXT, at, Align::Middle, MUTED);
         }

@@ -125,6 +125,41 @@ proptest! {
     }
 }
 
+/// A number that stands at the end of the scale, of a value that is written long.
+#[test]
+fn the_scales_numbers_stay_on_the_sheet() {
+    for value in [1.5168921e29, -1.5168921e29, 123_456.7, 9.99e-30, f32::MAX] {
+        let mut values = vec![0.0; 10];
+        values[9] = value;
+        let map = ClassMap {
+            rows: 2,
+            columns: 5,
+            values,
+            bias: 0.0,
+            logit: 0.0,
+            score: 0.0,
+        };
+        let panel = ClassPanel {
+            note: String::new(),
+            title: String::new(),
+            map: &map,
+        };
+        let region = Region {
+            left: 0.0,
+            top: 0.0,
+            width: 1.0,
+            height: 1.0,
+        };
+        let drawn = class_maps(&picture(0, 0, 1), region, &[panel], 0, None);
+        let right = drawn.width() - 1;
+        for y in 0..drawn.height() {
+            for x in [0, right] {
+                assert_eq!(drawn.get_pixel(x, y).0, [255; 3], "{value} at {x}, {y}");
+            }
+        }
+    }
+}
+
 #[test]
 fn on_the_cpu_the_scores_are_those_of_the_network_to_the_bit() {
     for isa in Isa::available() {
