@@ -1,5 +1,6 @@
 //! Opening an NVIDIA GPU.
 
+use candle_core::cuda_backend::cudarc::cublas::CudaBlas;
 use candle_core::cuda_backend::cudarc::cublas::sys::{cublasMath_t, cublasSetMathMode};
 use candle_core::cuda_backend::cudarc::driver::result::{device, mem_pool};
 use candle_core::cuda_backend::cudarc::driver::sys::CUmemPool_attribute;
@@ -28,7 +29,7 @@ pub fn open(number: usize) -> Result<Device, String> {
             // other, which passes are recorded on, waits before and after (`gpu/replay.rs`).
             unsafe { cuda.disable_event_tracking() };
             keep_memory(cuda);
-            keep_digits(cuda);
+            keep_digits(&cuda.cublas_handle());
         }
         super::try_out(&device)?;
         Ok(device)
@@ -52,8 +53,8 @@ fn keep_memory(cuda: &CudaDevice) {
 }
 
 /// Has cuBLAS take the sums of halves in f32 to the end, where it adds them in parts too.
-fn keep_digits(cuda: &CudaDevice) {
+pub(crate) fn keep_digits(blas: &CudaBlas) {
     const MODE: cublasMath_t = cublasMath_t::CUBLAS_MATH_DISALLOW_REDUCED_PRECISION_REDUCTION;
-    // SAFETY: the handle is the device's. An error leaves the mode as it was.
-    let _ = unsafe { cublasSetMathMode(*cuda.cublas_handle().handle(), MODE) };
+    // SAFETY: the handle is alive. An error leaves the mode as it was.
+    let _ = unsafe { cublasSetMathMode(*blas.handle(), MODE) };
 }

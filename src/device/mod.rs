@@ -1,7 +1,7 @@
 //! The device that a network runs on, chosen at run time.
 
 #[cfg(feature = "cuda")]
-mod cuda;
+pub(crate) mod cuda;
 #[cfg(all(
     feature = "cuda",
     target_os = "linux",

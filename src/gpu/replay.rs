@@ -24,6 +24,7 @@ use candle_core::{CudaDevice, CudaStorage, DType, Device, Layout, Result, Storag
 use super::cuda::{self, Arrays};
 use super::layer::{COLOURS, Sizes};
 use super::network::{GpuNetwork, Step, Wanted};
+use crate::device::cuda::keep_digits;
 
 /// Memory that cuBLAS may use on the side: what its manual recommends for Hopper, the largest.
 const WORKSPACE: usize = 32 << 20;
@@ -194,10 +195,6 @@ struct Studio {
     _workspace: CudaSlice<u8>,
 }
 
-/// Sums of halves are taken in f32 to the end, as with the device's own handle.
-const MODE: cublas::sys::cublasMath_t =
-    cublas::sys::cublasMath_t::CUBLAS_MATH_DISALLOW_REDUCED_PRECISION_REDUCTION;
-
 impl Studio {
     fn new(device: &CudaDevice) -> Result<Self> {
         let stream = device.cuda_stream().context().new_stream().w()?;
@@ -214,8 +211,8 @@ impl Studio {
             cublas::sys::cublasSetWorkspace_v2(handle, address as *mut _, WORKSPACE)
                 .result()
                 .w()?;
-            cublas::sys::cublasSetMathMode(handle, MODE).result().w()?;
         }
+        keep_digits(&blas);
         Ok(Self {
             stream,
             blas,
