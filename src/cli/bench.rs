@@ -55,7 +55,7 @@ pub struct Arguments {
 }
 
 #[derive(Serialize)]
-struct Report {
+struct BenchReport {
     version: &'static str,
     device: String,
     /// The devices that `auto` could not have, and why.
@@ -96,7 +96,7 @@ pub fn run(arguments: &Arguments, global: Global) -> Result<Outcome> {
     let pixels = pixels(batch_size, *size, &running.device.device)?;
     let (times, f32_times) = measure(arguments, &pixels, &network, in_f32.as_ref())?;
     let passed_over = running.device.passed_over.iter();
-    let report = Report {
+    let report = BenchReport {
         version: env!("CARGO_PKG_VERSION"),
         device: running.device.name.to_string(),
         passed_over: passed_over
@@ -239,8 +239,8 @@ fn once(network: &MobileNet, pixels: &Tensor) -> Result<Duration> {
     Ok(start.elapsed())
 }
 
-fn write_text(out: &mut impl Write, report: &Report) -> io::Result<()> {
-    let Report {
+fn write_text(out: &mut impl Write, report: &BenchReport) -> io::Result<()> {
+    let BenchReport {
         device,
         dtype,
         alpha,

@@ -23,7 +23,7 @@ pub struct Arguments {
 }
 
 #[derive(Serialize)]
-struct Report {
+struct DoctorReport {
     version: &'static str,
     target: String,
     features: Vec<&'static str>,
@@ -85,7 +85,7 @@ pub fn run(arguments: &Arguments) -> Result<Outcome> {
     Ok(Outcome::Complete)
 }
 
-fn examine() -> Result<Report> {
+fn examine() -> Result<DoctorReport> {
     let devices = device::probe().into_iter();
     let devices = devices.map(|(name, result)| DeviceReport {
         name: name.to_string(),
@@ -96,7 +96,7 @@ fn examine() -> Result<Report> {
         Ok(store) => (Some(weights(&store)), None),
         Err(error) => (None, Some(format!("{error:#}"))),
     };
-    Ok(Report {
+    Ok(DoctorReport {
         version: env!("CARGO_PKG_VERSION"),
         target: format!("{}-{}", std::env::consts::ARCH, std::env::consts::OS),
         features: features(),
@@ -194,7 +194,7 @@ fn variables() -> Vec<(String, String)> {
     set.collect()
 }
 
-fn write_text(out: &mut impl Write, report: &Report) -> io::Result<()> {
+fn write_text(out: &mut impl Write, report: &DoctorReport) -> io::Result<()> {
     let mut line = |name: &str, value: &str| {
         let value = printable(value);
         writeln!(out, "{name:<21}  {value}")

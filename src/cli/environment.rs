@@ -90,7 +90,7 @@ pub fn store(offline: bool) -> Result<Store> {
         cache: path("HF_HUB_CACHE")
             .or_else(|| home.clone().map(|home| home.join("hub")))
             .unwrap_or_else(|| cache.join("huggingface")),
-        seals: cache.join("seals"),
+        checksums: cache.join("seals"),
         token: token(home),
         patience: patience()?,
     };

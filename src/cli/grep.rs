@@ -106,32 +106,32 @@ pub struct Arguments {
 const GROUP_THRESHOLD: f32 = 0.5;
 
 /// What is looked for.
-enum Wanted {
+enum LabelQuery {
     Patterns(Vec<String>),
     Groups(Vec<&'static Group>),
 }
 
 impl Arguments {
     /// What the arguments look for; where no option says so, the first path is the pattern.
-    fn wanted(&self, sources: &mut Sources, global: Global) -> Result<Wanted> {
+    fn wanted(&self, sources: &mut Sources, global: Global) -> Result<LabelQuery> {
         if !self.groups.is_empty() {
             let groups = self.groups.iter().map(|name| group(name, global));
-            return Ok(Wanted::Groups(groups.collect::<Result<_>>()?));
+            return Ok(LabelQuery::Groups(groups.collect::<Result<_>>()?));
         }
         if !self.patterns.is_empty() {
-            return Ok(Wanted::Patterns(self.patterns.clone()));
+            return Ok(LabelQuery::Patterns(self.patterns.clone()));
         }
         let first = sources.take_first_path();
         let pattern = first.context("no pattern: mobilenet grep PATTERN PATH...")?;
         let pattern = pattern.into_string();
         let pattern = pattern.ok().context("the pattern is not UTF-8")?;
-        Ok(Wanted::Patterns(vec![pattern]))
+        Ok(LabelQuery::Patterns(vec![pattern]))
     }
 
-    fn matcher(&self, wanted: &Wanted, classifier: &Arc<Classifier>) -> Result<Matcher> {
+    fn matcher(&self, wanted: &LabelQuery, classifier: &Arc<Classifier>) -> Result<Matcher> {
         let patterns = match wanted {
-            Wanted::Patterns(patterns) => patterns,
-            Wanted::Groups(groups) => {
+            LabelQuery::Patterns(patterns) => patterns,
+            LabelQuery::Groups(groups) => {
                 let threshold = self.threshold.unwrap_or(GROUP_THRESHOLD);
                 return Matcher::groups(classifier.labels(), groups, threshold);
             }

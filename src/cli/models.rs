@@ -28,14 +28,14 @@ pub struct Arguments {
 }
 
 #[derive(Serialize)]
-struct Report<'a> {
-    variants: Vec<Row>,
+struct ModelsReport<'a> {
+    variants: Vec<ModelRow>,
     /// What `--repo` can load; never used unless it is named.
     other_trainings: Vec<Other<'a>>,
 }
 
 #[derive(Serialize)]
-struct Row {
+struct ModelRow {
     alpha: f64,
     size: usize,
     parameters: u64,
@@ -76,7 +76,7 @@ pub fn run(arguments: &Arguments) -> Result<Outcome> {
     let variants = catalogue().variants.iter();
     let variants: Result<Vec<_>> = variants.map(|v| row(v, &store, json)).collect();
     let others = catalogue().other_trainings.iter();
-    let report = Report {
+    let report = ModelsReport {
         variants: variants?,
         other_trainings: others.map(Other::from).collect(),
     };
@@ -106,7 +106,7 @@ impl<'a> From<&'a OtherTraining> for Other<'a> {
     }
 }
 
-fn row(variant: &Variant, store: &Store, with_digest: bool) -> Result<Row> {
+fn row(variant: &Variant, store: &Store, with_digest: bool) -> Result<ModelRow> {
     let summary = Summary::new(&Config::with_alpha(variant.alpha), variant.size)?;
     let cached = store.cached(variant).and_then(|path| {
         Some(Cached {
@@ -115,7 +115,7 @@ fn row(variant: &Variant, store: &Store, with_digest: bool) -> Result<Row> {
             path,
         })
     });
-    Ok(Row {
+    Ok(ModelRow {
         alpha: variant.alpha,
         size: variant.size,
         parameters: summary.parameters,
@@ -132,7 +132,7 @@ fn sha256(path: &Path) -> Option<String> {
     checkpoint.sha256()
 }
 
-fn write_text(out: &mut impl Write, report: &Report) -> io::Result<()> {
+fn write_text(out: &mut impl Write, report: &ModelsReport) -> io::Result<()> {
     writeln!(out, "alpha  size  parameters  multiply-adds  top-1   here")?;
     for row in &report.variants {
         let here = match &row.cached {

@@ -104,9 +104,9 @@ impl Drop for Waiting {
 const PATIENCE: Duration = Duration::from_millis(300);
 
 /// The progress of a run over pictures.
-pub struct Pictures {
+pub struct PictureProgress {
     bar: ProgressBar,
-    found: Arc<Found>,
+    found: Arc<FoundCount>,
     begin: Instant,
     /// Somebody may see it, once it is shown.
     visible: bool,
@@ -115,13 +115,13 @@ pub struct Pictures {
 
 /// The pictures that were found so far.
 #[derive(Default)]
-struct Found {
+struct FoundCount {
     pictures: AtomicU64,
     /// `pictures` once there are no more of them, else 0.
     all: AtomicU64,
 }
 
-impl Pictures {
+impl PictureProgress {
     /// A bar for a run, which shows nothing in a pipe, and with `--quiet`.
     pub fn new(global: Global) -> Self {
         let bar = ProgressBar::with_draw_target(None, ProgressDrawTarget::hidden());
@@ -183,7 +183,7 @@ impl Pictures {
     }
 }
 
-impl Drop for Pictures {
+impl Drop for PictureProgress {
     fn drop(&mut self) {
         self.bar.finish_and_clear();
     }

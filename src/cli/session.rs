@@ -12,7 +12,7 @@ use crossbeam_channel::bounded;
 use super::inputs::{Input, Inputs};
 use super::interrupt::Interrupt;
 use super::pipeline::{Answer, Pipeline};
-use super::progress::Pictures;
+use super::progress::PictureProgress;
 use super::terminal::{printable, printable_name};
 use super::{Global, note};
 
@@ -115,7 +115,7 @@ impl Session {
             }
             return Ok(tally);
         }
-        let progress = Pictures::new(self.global);
+        let progress = PictureProgress::new(self.global);
         let inputs: Inputs = match progress.is_visible() {
             true => look_ahead(progress.count(self.inputs)),
             false => self.inputs,

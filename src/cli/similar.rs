@@ -14,8 +14,8 @@ use mobilenet::similarity::{Collection, Nearest};
 use super::inputs::embedded::model;
 use super::inputs::{Embedded, FileId, STDIN, Sources};
 use super::interrupt::Interrupt;
-use super::options::{Network, PictureOptions};
-use super::output::{AlikeOptions, write_groups, write_nearest};
+use super::options::{OpenedNetwork, PictureOptions};
+use super::output::{SimilarOptions, write_groups, write_nearest};
 use super::progress::Comparing;
 use super::session::{Session, Tally};
 use super::terminal::printable_name;
@@ -47,7 +47,7 @@ pub struct Arguments {
     threshold: Option<f32>,
 
     #[command(flatten)]
-    output: AlikeOptions,
+    output: SimilarOptions,
 
     #[command(flatten)]
     pictures: PictureOptions,
@@ -116,7 +116,7 @@ pub fn run(arguments: &Arguments, global: Global) -> Result<Outcome> {
         false => None,
     };
     let width = comparable(network.as_ref(), &files)?;
-    let embedder = network.as_ref().map(Network::embedder).transpose()?;
+    let embedder = network.as_ref().map(OpenedNetwork::embedder).transpose()?;
     let embedder = embedder.map(Arc::new);
 
     let mut seen = HashSet::new();
@@ -222,7 +222,7 @@ fn query(sources: &mut Sources) -> Result<OsString> {
 }
 
 /// The embedding of the one picture to compare with.
-fn embedding(query: &OsStr, network: &Network, embedder: &Arc<Embedder>) -> Result<Vec<f32>> {
+fn embedding(query: &OsStr, network: &OpenedNetwork, embedder: &Arc<Embedder>) -> Result<Vec<f32>> {
     let inputs = Sources::of(query.to_owned()).into_inputs()?;
     let mut answers = network.pipeline(embedder.clone()).one(inputs);
     let answer = answers.next().context("the query was lost")??;
@@ -233,7 +233,7 @@ fn embedding(query: &OsStr, network: &Network, embedder: &Arc<Embedder>) -> Resu
 }
 
 /// The width of all embeddings, which have to be of one network to be comparable.
-fn comparable(network: Option<&Network>, files: &[Embedded]) -> Result<usize> {
+fn comparable(network: Option<&OpenedNetwork>, files: &[Embedded]) -> Result<usize> {
     let width = network.map(|network| network.checkpoint.config().embedding_len());
     let width = width.or_else(|| files.first().map(|file| file.width));
     let width = width.unwrap_or_default();

@@ -44,7 +44,7 @@ use crate::familiarity::Familiarity;
 use crate::rejection::Rejection;
 
 pub use self::cross_validation::PathPoint;
-pub use self::report::{ClassReport, Confusion, HeldOut, Report};
+pub use self::report::{ClassReport, Confusion, CrossValidationReport, HeldOut};
 
 /// A picture to learn from.
 #[derive(Debug, Clone, PartialEq)]
@@ -96,7 +96,7 @@ pub struct Learned {
     /// What a picture is held against before its scores are believed; `None` with `rejection`.
     pub familiarity: Option<Familiarity>,
     /// How it went.
-    pub report: Report,
+    pub report: CrossValidationReport,
 }
 
 /// The regularisation where nothing can be held out to choose it by.

@@ -7,7 +7,7 @@ use super::samples::Samples;
 
 /// How learning went.
 #[derive(Debug, Clone, PartialEq, Serialize)]
-pub struct Report {
+pub struct CrossValidationReport {
     /// Examples that were learned from.
     pub examples: usize,
     /// What the squared weights cost, see [`learn`](super::learn).
@@ -71,7 +71,7 @@ pub(super) fn report(
     samples: &Samples,
     regularisation: f64,
     mut held_out: Option<HeldOut>,
-) -> Report {
+) -> CrossValidationReport {
     let mut classes = match &mut held_out {
         Some(held_out) => std::mem::take(&mut held_out.classes),
         None => vec![ClassReport::default(); samples.class_count],
@@ -79,7 +79,7 @@ pub(super) fn report(
     for &class in &samples.classes {
         classes[class].examples += 1;
     }
-    Report {
+    CrossValidationReport {
         examples: samples.classes.len(),
         regularisation,
         c: samples.inverse_strength(regularisation),

@@ -31,7 +31,7 @@ pub struct Parameter {
 
 /// A convolution with what follows it.
 #[derive(Debug)]
-pub(super) struct Layer {
+pub(super) struct TrainingLayer {
     pub convolution: Convolution,
     /// It stays as it is.
     pub frozen: bool,
@@ -55,7 +55,7 @@ enum After {
     Bias(Var),
 }
 
-impl Layer {
+impl TrainingLayer {
     /// A layer of tensors that `take` gives by their names and shapes.
     pub fn new(
         convolution: Convolution,

@@ -1,7 +1,7 @@
 //! Training a network on pictures of one's own.
 //!
 //! [`TrainableNetwork`] is the network with its batch norms by themselves and gradients of all its
-//! weights; a [`Trainer`] shows it [`Pictures`], varied by an [`Augmentation`], and moves the
+//! weights; a [`Trainer`] shows it [`Dataset`], varied by an [`Augmentation`], and moves the
 //! weights by [`AdamW`]. What comes out is a [`Checkpoint`](crate::weights::Checkpoint) like any
 //! other.
 //!
@@ -16,13 +16,13 @@
 //! use candle_core::Device;
 //! use mobilenet::model::Config;
 //! use mobilenet::pixels::{DecodeOptions, Preprocessing};
-//! use mobilenet::train::{Augmentation, Pictures, Settings, Trainer, initial_tensors};
+//! use mobilenet::train::{Augmentation, Dataset, Settings, Trainer, initial_tensors};
 //! use mobilenet::weights::Checkpoint;
 //!
 //! let names = ["cat", "dog"];
 //! let files = ["cat/1.jpg", "cat/2.jpg", "dog/1.jpg"];
 //! let read = move |i: usize| mobilenet::pixels::open(files[i], &DecodeOptions::default());
-//! let pictures = Pictures::new(vec![0, 0, 1], 1 << 30, read);
+//! let pictures = Dataset::new(vec![0, 0, 1], 1 << 30, read);
 //!
 //! let config = Config { classes: Some(2), ..Config::with_alpha(0.25) };
 //! let tensors = initial_tensors(&config, 0)?;
@@ -50,12 +50,12 @@
 mod augment;
 mod batch_norm;
 mod convolution;
+mod dataset;
 mod initial;
 mod layer;
 mod loss;
 mod network;
 mod optimiser;
-mod pictures;
 mod planes;
 mod settings;
 mod state;
@@ -66,12 +66,12 @@ mod values;
 mod gradients;
 
 pub use augment::Augmentation;
+pub use dataset::{Dataset, split};
 pub use initial::initial_tensors;
 pub use layer::{Parameter, Phase};
 pub use loss::{correct, cross_entropy};
 pub use network::{Passed, TrainableNetwork};
 pub use optimiser::{AdamW, learning_rate};
-pub use pictures::{Pictures, split};
 pub use settings::{Epoch, Settings, Shown};
 pub use state::State;
 pub use trainer::Trainer;

@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use candle_core::{DType, Device, Tensor};
 
 use super::batch_norm::Statistics;
-use super::layer::{Layer, Parameter, Phase};
+use super::layer::{Parameter, Phase, TrainingLayer};
 use crate::error::{Error, Result};
 use crate::model::{Config, ConvolutionKind, image_size};
 
@@ -17,7 +17,7 @@ use crate::model::{Config, ConvolutionKind, image_size};
 #[derive(Debug)]
 pub struct TrainableNetwork {
     config: Config,
-    layers: Vec<Layer>,
+    layers: Vec<TrainingLayer>,
     device: Device,
     dtype: DType,
 }
@@ -78,7 +78,11 @@ impl TrainableNetwork {
         };
         let mut layers = Vec::with_capacity(convolutions.len());
         for (number, convolution) in convolutions.into_iter().enumerate() {
-            layers.push(Layer::new(convolution, number < frozen_layers, &take)?);
+            layers.push(TrainingLayer::new(
+                convolution,
+                number < frozen_layers,
+                &take,
+            )?);
         }
         let network = Self {
             config: config.clone(),
@@ -108,7 +112,10 @@ impl TrainableNetwork {
 
     /// The weights that are trained, in the order of the layers.
     pub fn parameters(&self) -> Vec<Parameter> {
-        self.layers.iter().flat_map(Layer::parameters).collect()
+        self.layers
+            .iter()
+            .flat_map(TrainingLayer::parameters)
+            .collect()
     }
 
     /// All tensors as they are now, named as [`Config::tensors`] says, on the CPU.
@@ -116,7 +123,7 @@ impl TrainableNetwork {
     /// # Errors
     /// A failure of the device.
     pub fn tensors(&self) -> Result<HashMap<String, Tensor>> {
-        let tensors = self.layers.iter().flat_map(Layer::tensors);
+        let tensors = self.layers.iter().flat_map(TrainingLayer::tensors);
         let copy = |(name, tensor): (String, &Tensor)| {
             Ok((name, tensor.to_device(&Device::Cpu)?.copy()?.detach()))
         };

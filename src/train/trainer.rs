@@ -10,11 +10,11 @@ use candle_core::{DType, Device, Tensor};
 use crossbeam_channel::bounded;
 use rayon::prelude::*;
 
+use super::dataset::Dataset;
 use super::layer::Phase;
 use super::loss::{correct, cross_entropy};
 use super::network::TrainableNetwork;
 use super::optimiser::{AdamW, learning_rate};
-use super::pictures::Pictures;
 use super::settings::{Epoch, Settings, Shown};
 use crate::error::{Error, ImageError, Result};
 use crate::pixels::{RgbImage, to_tensor};
@@ -85,8 +85,8 @@ impl Trainer {
     /// the device.
     pub fn epoch(
         &mut self,
-        pictures: &Pictures,
-        validation: Option<&Pictures>,
+        pictures: &Dataset,
+        validation: Option<&Dataset>,
         mut watch: impl FnMut(Shown) -> ControlFlow<()>,
     ) -> Result<Option<Epoch>> {
         let begin = Instant::now();
@@ -195,7 +195,7 @@ impl Trainer {
     }
 
     /// Tests the network, built as from a file: mean loss, and share of the answers that are right.
-    fn test(&self, pictures: &Pictures) -> Result<(f64, f64)> {
+    fn test(&self, pictures: &Dataset) -> Result<(f64, f64)> {
         let network = self.checkpoint()?.network(&self.device, DType::F32)?;
         let (mut loss, mut hits) = (0.0, 0);
         let all: Vec<usize> = (0..pictures.len()).collect();

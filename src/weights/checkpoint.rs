@@ -9,7 +9,7 @@ use candle_nn::VarBuilder;
 
 use super::contents::Contents;
 use super::imported::Tensors;
-use super::origin::{Origin, Source, sha256};
+use super::provenance::{Origin, Source, sha256};
 use super::recognise::{Stated, check};
 use super::safetensors::{CLASSIFIER_BIAS, CLASSIFIER_WEIGHT};
 use crate::cpu::Isa;

@@ -7,7 +7,7 @@ use std::path::Path;
 
 use memmap2::{Mmap, MmapOptions};
 
-use super::format::{Format, SIGNATURE_BYTES};
+use super::format::{FileFormat, SIGNATURE_BYTES};
 use crate::error::{Error, Result};
 
 /// The largest checkpoint file read: alpha 16 has 1.1 GB.
@@ -41,7 +41,7 @@ impl Contents {
         let mut bytes = Vec::new();
         let mut head = Read::by_ref(&mut file).take(SIGNATURE_BYTES);
         head.read_to_end(&mut bytes).map_err(Error::io(path))?;
-        let Some(format) = Format::of(&bytes) else {
+        let Some(format) = FileFormat::of(&bytes) else {
             return Err(Error::checkpoint(
                 path,
                 match bytes.is_empty() {
@@ -58,7 +58,7 @@ impl Contents {
         if length >= MAX_FILE_BYTES {
             return Err(too_large());
         }
-        if format == Format::Safetensors
+        if format == FileFormat::Safetensors
             && let Some(map) = map(&file, None)
         {
             return Ok(Self::Mapped(map));

@@ -2,7 +2,7 @@
 
 /// A format that is read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Format {
+pub(super) enum FileFormat {
     Safetensors,
     /// Keras's `.h5`.
     Hdf5,
@@ -14,7 +14,7 @@ pub(super) enum Format {
 /// Enough of a file to tell.
 pub(super) const SIGNATURE_BYTES: u64 = 16;
 
-impl Format {
+impl FileFormat {
     /// The format of a file that begins like this.
     pub fn of(start: &[u8]) -> Option<Self> {
         // A header's length, then its JSON.

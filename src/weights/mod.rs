@@ -6,10 +6,10 @@
 //! [`catalogue`] knows the published variants and a [`Store`] brings one here: from a cache, the
 //! Hugging Face Hub, or Keras's release.
 
-mod beside;
 mod bundle;
 mod catalogue;
 mod checkpoint;
+mod checksum;
 mod contents;
 mod download;
 mod format;
@@ -17,15 +17,15 @@ mod hdf5;
 mod hub;
 mod imported;
 mod keras;
-mod layout;
 mod lock;
+mod naming;
 mod open;
-mod origin;
+mod provenance;
 mod recognise;
 mod release;
 mod safetensors;
 mod save;
-mod seal;
+mod sidecar;
 mod store;
 mod tflite;
 mod whole;
@@ -36,7 +36,7 @@ pub use checkpoint::Checkpoint;
 pub use download::{NoProgress, Patience, Progress, without_credentials};
 pub use hub::{DEFAULT_ENDPOINT, Hub, Repo, RepoFile};
 pub use open::LoadOptions;
-pub use origin::Source;
+pub use provenance::Source;
 pub use save::SaveOptions;
 pub use store::Store;
 pub(crate) use whole::write_whole;

@@ -5,12 +5,12 @@ use std::sync::Arc;
 
 use super::checkpoint::Checkpoint;
 use super::contents::Contents;
-use super::format::Format;
+use super::format::FileFormat;
 use super::imported::{Imported, Tensors};
-use super::origin::Origin;
+use super::provenance::Origin;
 use super::recognise::{Stated, recognise};
 use super::safetensors::{EXAMPLES, Header, SafetensorsFile};
-use super::{beside, keras, tflite};
+use super::{keras, sidecar, tflite};
 use crate::error::{Error, Result};
 use crate::familiarity::Familiarity;
 use crate::labels::{Class, Labels};
@@ -75,12 +75,12 @@ impl Checkpoint {
     ) -> Result<Self> {
         let error = |reason: String| Error::checkpoint(path, reason);
         let contents = Arc::new(contents);
-        let imported = match Format::of(&contents) {
-            Some(Format::Hdf5) => keras::read_hdf5(&contents).map_err(error)?,
-            Some(Format::Zip) => keras::read_zip(&contents).map_err(error)?,
-            Some(Format::Tflite) => tflite::read(&contents).map_err(error)?,
+        let imported = match FileFormat::of(&contents) {
+            Some(FileFormat::Hdf5) => keras::read_hdf5(&contents).map_err(error)?,
+            Some(FileFormat::Zip) => keras::read_zip(&contents).map_err(error)?,
+            Some(FileFormat::Tflite) => tflite::read(&contents).map_err(error)?,
             // Of what is no such file, its reader says why.
-            Some(Format::Safetensors) | None => {
+            Some(FileFormat::Safetensors) | None => {
                 let file = SafetensorsFile::new(Arc::clone(&contents)).map_err(error)?;
                 if let Some(header) = file.header().map_err(error)? {
                     return Self::ours(file, header, path, options);
@@ -211,7 +211,7 @@ fn foreign(file: SafetensorsFile, path: &Path) -> Result<Imported, String> {
         batch_norm_epsilon: layout.batch_norm_epsilon,
         ..imported
     };
-    beside::read(path, &mut imported)?;
+    sidecar::read(path, &mut imported)?;
     // Neither tool has the network with another one unless its file says so.
     imported.activation = imported.activation.or(Some(Activation::Relu6));
     Ok(imported)

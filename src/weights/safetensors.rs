@@ -11,8 +11,8 @@ use candle_core::{DType, Device, Tensor};
 use serde::{Deserialize, Serialize};
 
 use super::contents::Contents;
-use super::layout::Layout;
-use super::origin::Source;
+use super::naming::Naming;
+use super::provenance::Source;
 use super::recognise::Stated;
 use crate::error::{Error, Result, without_backtrace};
 use crate::familiarity::FamiliarityRange;
@@ -62,7 +62,7 @@ pub(super) struct SafetensorsFile {
     metadata: Arc<Metadata>,
     /// Our names, each with the file's own, where it has others.
     names: Arc<HashMap<String, String>>,
-    layout: Option<&'static Layout>,
+    naming: Option<&'static Naming>,
 }
 
 impl SafetensorsFile {
@@ -74,22 +74,22 @@ impl SafetensorsFile {
             start: length + size_of::<u64>(),
             metadata: Arc::new(metadata),
             names: Arc::default(),
-            layout: None,
+            naming: None,
         })
     }
 
-    /// The same with our names for the tensors of somebody else's layout, if it is in one.
-    pub fn translated(self) -> (Self, Option<&'static Layout>) {
+    /// The same with our names for the tensors of somebody else's naming, if it is in one.
+    pub fn translated(self) -> (Self, Option<&'static Naming>) {
         let tensors = self.metadata.tensors();
         let names: Vec<&str> = tensors.keys().map(String::as_str).collect();
-        let layout = Layout::of(&names);
-        let names = layout.map(|layout| layout.names().into_iter().collect());
+        let naming = Naming::of(&names);
+        let names = naming.map(|naming| naming.names().into_iter().collect());
         let translated = Self {
             names: Arc::new(names.unwrap_or_default()),
-            layout,
+            naming,
             ..self
         };
-        (translated, layout)
+        (translated, naming)
     }
 
     /// The file's name for a tensor of ours.
@@ -99,7 +99,7 @@ impl SafetensorsFile {
 
     /// Whether the tensors have our names and shapes in the file itself.
     pub fn is_ours(&self) -> bool {
-        self.layout.is_none()
+        self.naming.is_none()
     }
 
     /// What it says of the network, where it is one of ours.
@@ -123,7 +123,7 @@ impl SafetensorsFile {
         let ours = self.names.iter().map(|(ours, theirs)| (theirs, ours));
         let ours: HashMap<&String, &String> = ours.collect();
         let matters = |name: &String| {
-            let ignored = self.layout.map(|layout| layout.ignored);
+            let ignored = self.naming.map(|naming| naming.ignored);
             ignored.is_none_or(|ignored| !name.ends_with(ignored))
         };
         let tensors = self.metadata.tensors().into_iter();
@@ -132,7 +132,7 @@ impl SafetensorsFile {
             let name = ours.get(&name).map_or(name.clone(), |ours| (*ours).clone());
             let mut shape = tensor.shape.clone();
             // A classifier is a 1x1 convolution to us.
-            if self.layout.is_some() && name == CLASSIFIER_WEIGHT && shape.len() == 2 {
+            if self.naming.is_some() && name == CLASSIFIER_WEIGHT && shape.len() == 2 {
                 shape.extend([1, 1]);
             }
             Stated {

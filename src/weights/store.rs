@@ -5,14 +5,14 @@ use std::time::Duration;
 
 use super::catalogue::{Catalogue, Variant, catalogue};
 use super::checkpoint::Checkpoint;
+use super::checksum::{self, Verdict};
 use super::download::{Patience, Progress, describe_write, without_credentials};
 use super::hub::{Cached, Hub, Repo, RepoFile};
 use super::lock::Lock;
 use super::open::LoadOptions;
-use super::origin::sha256;
+use super::provenance::sha256;
 use super::release;
 use super::save::SaveOptions;
-use super::seal::{self, Verdict};
 use crate::error::{Attempt, Error, FetchError, Result};
 
 /// The file that `--repo` loads from a repository.
@@ -77,7 +77,7 @@ impl Store {
         })
     }
 
-    /// Removes what is kept of the published variants: conversions, the seals beside them, and
+    /// Removes what is kept of the published variants: conversions, the checksums beside them, and
     /// downloads that were not finished. What lies in Hugging Face's cache is its tools' to remove.
     ///
     /// # Errors
@@ -192,9 +192,9 @@ impl Store {
     pub fn recheck(&self, path: &Path) {
         if path.parent() != Some(&self.cache) {
             self.hub.check(path, true);
-        } else if seal::check(path, &seal_path(path), None, true) == Verdict::Unknown {
+        } else if checksum::check(path, &checksum_path(path), None, true) == Verdict::Unknown {
             // Where that can't be noted, the same file comes again, and the same error.
-            seal::condemn(path, &seal_path(path)).ok();
+            checksum::condemn(path, &checksum_path(path)).ok();
         }
     }
 
@@ -235,7 +235,7 @@ impl Store {
         let conversion = fetched.and_then(|bytes| convert(variant, bytes, &address));
         let kept = conversion.and_then(|bytes| {
             let sum = sha256(&bytes);
-            seal::write_sealed(&path, &seal_path(&path), &bytes, &sum)
+            checksum::write_with_checksum(&path, &checksum_path(&path), &bytes, &sum)
                 .map_err(|e| describe_write(&self.cache, &e))
         });
         match kept {
@@ -289,8 +289,8 @@ fn sweep(folder: &Path) {
     }
 }
 
-/// The seal of a conversion.
-fn seal_path(conversion: &Path) -> PathBuf {
+/// The checksum of a conversion.
+fn checksum_path(conversion: &Path) -> PathBuf {
     let mut path = conversion.as_os_str().to_owned();
     path.push(".sha256");
     path.into()
@@ -299,7 +299,7 @@ fn seal_path(conversion: &Path) -> PathBuf {
 /// What is known of a conversion, where there is one.
 fn check_conversion(path: &Path) -> Option<Verdict> {
     let is_there = path.is_file();
-    is_there.then(|| seal::check(path, &seal_path(path), None, false))
+    is_there.then(|| checksum::check(path, &checksum_path(path), None, false))
 }
 
 fn not_cached(path: &Path) -> Attempt {

@@ -18,9 +18,9 @@ use clap::{Args, ValueEnum};
 use mobilenet::Classifier;
 use mobilenet::metrics::Evaluation;
 
-use self::report::Report;
+use self::report::EvalReport;
 use self::tables::{Confusion, Predictions};
-use self::truth::Pictures;
+use self::truth::LabelledPictures;
 use super::inputs::STDIN;
 use super::options::{LabelOptions, NetworkOptions};
 use super::output::write_report;
@@ -52,7 +52,7 @@ pub struct Arguments {
     /// Pictures and their classes in a file (`-` is stdin): CSV, or separated by tabs or spaces;
     /// `path,label`, or more columns under a header. Relative paths start from DIR, else from the
     /// file's own folder (for stdin and pipes from the working directory)
-    #[arg(long, value_name = "FILE", help_heading = "Pictures")]
+    #[arg(long, value_name = "FILE", help_heading = "LabelledPictures")]
     list: Option<OsString>,
 
     /// How to write the figures; csv: a line a class
@@ -148,8 +148,8 @@ pub fn run(arguments: &Arguments, global: Global) -> Result<Outcome> {
     let classes = classifier.labels().classes();
     let lookup = classifier.labels().lookup();
     let pictures = match (&arguments.list, &arguments.folder) {
-        (Some(list), root) => Pictures::in_list(list, root.as_deref(), lookup, &outputs)?,
-        (None, Some(folder)) => Pictures::in_folders(folder, &lookup)?,
+        (Some(list), root) => LabelledPictures::in_list(list, root.as_deref(), lookup, &outputs)?,
+        (None, Some(folder)) => LabelledPictures::in_folders(folder, &lookup)?,
         (None, None) => anyhow::bail!("no pictures: mobilenet eval DIR"),
     };
     let provenance = network.provenance();
@@ -179,7 +179,7 @@ pub fn run(arguments: &Arguments, global: Global) -> Result<Outcome> {
     truths.end()?;
 
     let speed = (tally.answered + tally.failed) as f64 / begin.elapsed().as_secs_f64();
-    let report = Report::new(&evaluation, &classifier, tally.failed, speed, provenance);
+    let report = EvalReport::new(&evaluation, &classifier, tally.failed, speed, provenance);
     // The files first: whoever reads the report may not wait for its end. Where one of them can't
     // be written there is still the report.
     let written = write_files(confusion, predictions, &evaluation, &classifier);

@@ -12,7 +12,7 @@ const CONFUSED: usize = 20;
 
 /// All figures. Those of no pictures are null.
 #[derive(Serialize)]
-pub struct Report<'a> {
+pub struct EvalReport<'a> {
     /// Pictures of the network's classes that were answered.
     pub pictures: u64,
     /// Pictures of anything else that were.
@@ -89,7 +89,7 @@ pub struct PerClass<'a> {
     pub metrics: ClassMetrics,
 }
 
-impl<'a> Report<'a> {
+impl<'a> EvalReport<'a> {
     pub fn new(
         evaluation: &Evaluation,
         classifier: &'a Classifier,

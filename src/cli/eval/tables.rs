@@ -9,7 +9,7 @@ use mobilenet::metrics::{ConfusionMatrix, Evaluation};
 use mobilenet::{Classifier, UNKNOWN, figures, top_outputs};
 
 use super::names;
-use super::report::Report;
+use super::report::EvalReport;
 use super::truth::Truth;
 use crate::cli::files::{self, Staged};
 use crate::cli::output::{Records, error_field, name_bytes, png};
@@ -19,7 +19,7 @@ use crate::cli::pipeline::Answer;
 const NAMED_CLASSES: usize = 100;
 
 /// Writes a line a class.
-pub fn write_classes(out: &mut impl Write, report: &Report) -> io::Result<()> {
+pub fn write_classes(out: &mut impl Write, report: &EvalReport) -> io::Result<()> {
     let mut table = Records::new(out, b',');
     let header = [
         "index",

@@ -7,7 +7,7 @@ use mobilenet::labels::Class;
 use mobilenet::metrics::Average;
 
 use super::names;
-use super::report::{PerClass, Report};
+use super::report::{EvalReport, PerClass};
 use crate::cli::terminal::{Terminal, columns, padded, printable, truncate};
 
 const HEADING: Style = Style::new().bold();
@@ -26,7 +26,7 @@ const LEAST_NAME: usize = 10;
 /// Writes it within the terminal's width.
 pub fn write(
     out: &mut impl Write,
-    report: &Report,
+    report: &EvalReport,
     classes: &[Class],
     terminal: Terminal,
     all: bool,
@@ -48,7 +48,7 @@ fn number(value: Option<f64>) -> String {
     value.map_or_else(|| "-".into(), |value| format!("{value:.4}"))
 }
 
-fn summary(out: &mut impl Write, report: &Report) -> io::Result<()> {
+fn summary(out: &mut impl Write, report: &EvalReport) -> io::Result<()> {
     let with_pictures = report.per_class.iter().filter(|c| c.metrics.support > 0);
     let (found, all) = (with_pictures.count(), report.classes);
     let count = |n: u64, one: &str, more: &str| format!("{n} {}", if n == 1 { one } else { more });
@@ -97,7 +97,7 @@ fn summary(out: &mut impl Write, report: &Report) -> io::Result<()> {
 /// The figures of classes, and their means.
 fn table(
     out: &mut impl Write,
-    report: &Report,
+    report: &EvalReport,
     names: &[String],
     terminal: Terminal,
     all: bool,
@@ -170,7 +170,7 @@ fn chosen(classes: &[PerClass], all: bool) -> (Vec<usize>, Vec<usize>, &'static 
 
 fn confused(
     out: &mut impl Write,
-    report: &Report,
+    report: &EvalReport,
     names: &[String],
     terminal: Terminal,
 ) -> io::Result<()> {

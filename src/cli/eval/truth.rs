@@ -20,9 +20,9 @@ const MAX_TOLD: usize = 50;
 pub type Truth = Option<usize>;
 
 /// Pictures whose classes are known. An error is the last one.
-pub struct Pictures(Box<dyn Iterator<Item = Result<(Input, Truth)>> + Send>);
+pub struct LabelledPictures(Box<dyn Iterator<Item = Result<(Input, Truth)>> + Send>);
 
-impl Pictures {
+impl LabelledPictures {
     /// Those of a folder with a folder for each class.
     ///
     /// # Errors

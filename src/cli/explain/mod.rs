@@ -17,7 +17,7 @@ use mobilenet::pixels::{DecodeOptions, Region, RgbImage, decode};
 use mobilenet::{Classifier, UNKNOWN, top_outputs};
 
 use super::inputs::Input;
-use super::options::{LabelOptions, Network, NetworkOptions};
+use super::options::{LabelOptions, NetworkOptions, OpenedNetwork};
 use super::output::png;
 use super::pipeline::Model;
 use super::terminal::{Terminal, printable_name};
@@ -208,7 +208,7 @@ impl Answer {
 /// Runs the network on a picture and makes the maps.
 fn answer(
     input: &Input,
-    network: &Network,
+    network: &OpenedNetwork,
     classifier: &Classifier,
     outputs: &[usize],
     top_k: usize,

@@ -14,11 +14,11 @@ use clap::Args;
 use mobilenet::learn::{Example, LearnOptions, Learned, learn_until};
 use mobilenet::weights::Checkpoint;
 
-use self::report::Report;
+use self::report::LearnReport;
 use self::views::Views;
 use super::inputs::{Input, Labelled};
 use super::interrupt::Interrupt;
-use super::options::{Network, NetworkOptions, ReportOptions, tell_assumed};
+use super::options::{NetworkOptions, OpenedNetwork, ReportOptions, tell_assumed};
 use super::progress::Waiting;
 use super::session::{Session, Tally};
 use super::terminal::{Terminal, printable};
@@ -132,7 +132,7 @@ pub fn run(arguments: &Arguments, global: Global) -> Result<Outcome> {
     if global.verbose {
         note(&format!("{}: written", output.display()));
     }
-    let report = Report {
+    let report = LearnReport {
         output,
         classes: &classes,
         learned: &learned,
@@ -155,7 +155,7 @@ pub fn run(arguments: &Arguments, global: Global) -> Result<Outcome> {
 
 /// Embeds the pictures; those that can't be read are told and left out.
 fn embed(
-    network: &Network,
+    network: &OpenedNetwork,
     pictures: Vec<(Input, usize)>,
     mirror: bool,
     global: Global,
@@ -196,7 +196,11 @@ fn check_examples(examples: &[Example], classes: &[String]) -> Result<()> {
     Ok(())
 }
 
-fn checkpoint(network: &Network, learned: &Learned, classes: &[String]) -> Result<Checkpoint> {
+fn checkpoint(
+    network: &OpenedNetwork,
+    learned: &Learned,
+    classes: &[String],
+) -> Result<Checkpoint> {
     let checkpoint = network.checkpoint.clone();
     let checkpoint =
         checkpoint.with_classifier(&learned.weight, &learned.bias, classes.to_vec())?;

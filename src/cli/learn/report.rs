@@ -15,7 +15,7 @@ use crate::cli::terminal::{columns, padded, printable, truncate};
 const CONFUSIONS: usize = 3;
 
 /// What is reported.
-pub struct Report<'a> {
+pub struct LearnReport<'a> {
     pub output: &'a Path,
     pub classes: &'a [String],
     pub learned: &'a Learned,
@@ -77,7 +77,7 @@ struct RejectionObject {
     rejected: Option<f64>,
 }
 
-impl Report<'_> {
+impl LearnReport<'_> {
     pub fn write_json(&self, out: &mut impl Write) -> io::Result<()> {
         let report = &self.learned.report;
         let held_out = report.held_out.as_ref();

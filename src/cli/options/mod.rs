@@ -10,7 +10,7 @@ mod view;
 
 pub use labels::LabelOptions;
 pub use model::{ActivationName, ModelOptions, tell_assumed};
-pub use network::{Network, NetworkOptions, Provenance};
+pub use network::{NetworkOptions, OpenedNetwork, Provenance};
 pub use pictures::{PictureOptions, parse_probability};
 pub use report::ReportOptions;
 pub use run::{DTypeName, RunOptions, Running, default_threads};

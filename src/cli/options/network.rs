@@ -29,7 +29,7 @@ pub struct NetworkOptions {
 }
 
 /// A checkpoint that is ready to be built into a network.
-pub struct Network {
+pub struct OpenedNetwork {
     pub checkpoint: Checkpoint,
     /// The checkpoint's recipe, with what the command line changes of it.
     pub preprocessing: Preprocessing,
@@ -43,12 +43,12 @@ impl NetworkOptions {
     ///
     /// # Errors
     /// A device or a checkpoint that can't be had, or is one of the outputs.
-    pub fn open(&self, outputs: &[&Path], global: Global) -> Result<Network> {
+    pub fn open(&self, outputs: &[&Path], global: Global) -> Result<OpenedNetwork> {
         let running = self.run.start(global)?;
         let checkpoint = self.model.load(global)?;
         // Not what was named: that may be a folder, or nothing at all for one in the cache.
         files::protect(outputs, [checkpoint.path()])?;
-        Ok(Network {
+        Ok(OpenedNetwork {
             preprocessing: self.view.preprocessing(checkpoint.preprocessing()),
             decode: self.view.decode(),
             checkpoint,
@@ -57,7 +57,7 @@ impl NetworkOptions {
     }
 }
 
-impl Network {
+impl OpenedNetwork {
     /// Builds the network with its classes.
     ///
     /// # Errors

@@ -5,7 +5,7 @@ use std::path::Path;
 use anyhow::Result;
 use clap::Args;
 
-use super::{Network, NetworkOptions};
+use super::{NetworkOptions, OpenedNetwork};
 use crate::cli::inputs::{Inputs, Shard, Sources};
 use crate::cli::{Global, files};
 
@@ -29,7 +29,7 @@ impl PictureOptions {
     ///
     /// # Errors
     /// As [`NetworkOptions::open`], or one of the files that are named is an output.
-    pub fn open(&self, outputs: &[&Path], global: Global) -> Result<Network> {
+    pub fn open(&self, outputs: &[&Path], global: Global) -> Result<OpenedNetwork> {
         files::protect(outputs, self.sources.files())?;
         self.network.open(outputs, global)
     }

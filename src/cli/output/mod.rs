@@ -1,13 +1,13 @@
 //! The answers of `classify`, one file a format; `row` is what the rows of other commands have
-//! in common with them, `vectors` are those of `embed`, `alike` those of `similar`; and how any
+//! in common with them, `vectors` are those of `embed`, `similar` those of `similar`; and how any
 //! report becomes JSON, any picture a PNG.
 
-mod alike;
 mod json;
 mod options;
 mod resume;
 mod retry;
 mod row;
+mod similar;
 mod table;
 mod text;
 mod vectors;
@@ -26,11 +26,11 @@ use serde::Serialize;
 use super::files::DRAWN;
 use super::options::Provenance;
 use super::terminal::Terminal;
-pub use alike::{AlikeOptions, write_groups, write_nearest};
 pub use options::{FormatOptions, OutputOptions};
 pub use resume::{Seen, ThisRun};
 pub use row::name_bytes;
 pub use row::{ErrorKeys, PathKeys, Records, error_field};
+pub use similar::{SimilarOptions, write_groups, write_nearest};
 pub use vectors::{End, Made, VectorFormat, VectorOptions};
 
 /// `--format` of `classify`.

@@ -1,8 +1,8 @@
 //! `mobilenet train`
 
-mod album;
 mod begin;
 mod curves;
+mod dataset;
 mod outputs;
 mod report;
 mod run;
@@ -14,10 +14,10 @@ use clap::Args;
 use mobilenet::device::DeviceChoice;
 use mobilenet::train::{Augmentation, Settings, Trainer};
 
-use self::album::{Album, Found};
 use self::begin::{BeginOptions, Beginning};
+use self::dataset::{FoundPictures, TrainingData};
 use self::outputs::{Beside, Outputs};
-use self::report::Report;
+use self::report::TrainReport;
 use super::interrupt::Interrupt;
 use super::options::{DTypeName, RunOptions, ViewOptions};
 use super::{Global, Outcome, note};
@@ -214,7 +214,7 @@ pub fn run(arguments: &Arguments, global: Global) -> Result<Outcome> {
         dtype: DTypeName::F32,
     };
     let device = running.start(global)?.device.device;
-    let found = Found::open(arguments)?;
+    let found = FoundPictures::open(arguments)?;
     outputs.protect(arguments, found.files())?;
     let beginning = Beginning::new(arguments, &found.classes, global)?;
     outputs.protect(arguments, beginning.file.as_deref())?;
@@ -223,20 +223,20 @@ pub fn run(arguments: &Arguments, global: Global) -> Result<Outcome> {
     } = beginning;
     let interrupt = Interrupt::watch();
     let recipe = checkpoint.preprocessing();
-    let Some(album) = Album::read(arguments, found, recipe, &interrupt, global)? else {
+    let Some(dataset) = TrainingData::read(arguments, found, recipe, &interrupt, global)? else {
         return Ok(Outcome::Interrupted);
     };
-    if album.test.is_empty() && arguments.validation > 0.0 && !global.quiet {
+    if dataset.test.is_empty() && arguments.validation > 0.0 && !global.quiet {
         note("no class has a picture to spare for validation");
     }
-    let description = run::describe(&settings, &checkpoint, sha256, arguments, &album);
+    let description = run::describe(&settings, &checkpoint, sha256, arguments, &dataset);
     let mut trainer = Trainer::new(checkpoint, settings, &device)?;
     if let (Some(state), Some(Beside { state: path, .. })) = (earlier, &outputs.beside) {
         run::compare(path, &state.run, &description)?;
         let named = || path.display().to_string();
         trainer.restore(state).with_context(named)?;
     }
-    let report = Report::new(arguments, &outputs, &trainer, global);
+    let report = TrainReport::new(arguments, &outputs, &trainer, global);
     let done = trainer.epochs().len();
     if done > 0 && !global.quiet {
         note(&format!(
@@ -246,7 +246,7 @@ pub fn run(arguments: &Arguments, global: Global) -> Result<Outcome> {
     }
     while !trainer.is_done() {
         let watch = |shown| report.watch(shown, &interrupt);
-        let Some(epoch) = trainer.epoch(&album.learn, Some(&album.test), watch)? else {
+        let Some(epoch) = trainer.epoch(&dataset.learn, Some(&dataset.test), watch)? else {
             report.end();
             let done = trainer.epochs().len();
             if !global.quiet {
@@ -267,7 +267,7 @@ pub fn run(arguments: &Arguments, global: Global) -> Result<Outcome> {
     report.files(trainer.epochs())?;
     trainer.checkpoint()?.save(&arguments.output)?;
     outputs.remove_state()?;
-    Ok(match album.failed {
+    Ok(match dataset.failed {
         0 => Outcome::Complete,
         _ => Outcome::Incomplete,
     })

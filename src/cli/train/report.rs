@@ -15,7 +15,7 @@ use crate::cli::progress::Training;
 use crate::cli::{Global, files};
 
 /// Where it is told.
-pub struct Report {
+pub struct TrainReport {
     bar: Training,
     json: bool,
     epochs: usize,
@@ -23,7 +23,7 @@ pub struct Report {
     curves: Option<PathBuf>,
 }
 
-impl Report {
+impl TrainReport {
     pub fn new(
         arguments: &Arguments,
         outputs: &Outputs,

@@ -9,7 +9,7 @@ use mobilenet::weights::Checkpoint;
 use serde_json::{Value, json};
 
 use super::Arguments;
-use super::album::Album;
+use super::dataset::TrainingData;
 
 /// Differences that are worth naming.
 const SHOWN: usize = 6;
@@ -20,7 +20,7 @@ pub fn describe(
     beginning: &Checkpoint,
     sha256: Option<String>,
     arguments: &Arguments,
-    album: &Album,
+    dataset: &TrainingData,
 ) -> Value {
     let augmentation = settings.augmentation;
     let decode = arguments.view.decode();
@@ -45,7 +45,7 @@ pub fn describe(
         "weights sha256": sha256,
         "exif": decode.exif_orientation,
         "reduced decoding": decode.reduced,
-        "pictures": album.contents,
+        "pictures": dataset.contents,
     })
 }
 

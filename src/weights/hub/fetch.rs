@@ -7,13 +7,13 @@ use hf_hub::api::RepoInfo;
 use super::cache::Folder;
 use super::repo::{Repo, is_plain};
 use super::{Cached, Hub, RepoFile, is_hex};
+use crate::weights::checksum::Verdict;
 use crate::weights::contents::MAX_FILE_BYTES;
 use crate::weights::download::{
     Answer, Client, Failure, Kind, MAX_SMALL_BYTES, Progress, Wanted, check_address,
     describe_write, remove_part,
 };
 use crate::weights::lock::Lock;
-use crate::weights::seal::Verdict;
 
 /// The header that says which commit an answer is of.
 const COMMIT: &str = "x-repo-commit";
@@ -192,7 +192,7 @@ impl Job<'_> {
         }
         result?;
         std::fs::rename(&part, &blob).map_err(|e| self.write(&e))?;
-        self.hub.seal(&blob, etag);
+        self.hub.write_checksum(&blob, etag);
         Ok(())
     }
 

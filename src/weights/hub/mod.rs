@@ -13,8 +13,8 @@ use std::path::{Path, PathBuf};
 
 pub use repo::Repo;
 
+use super::checksum::{self, Verdict};
 use super::download::{Patience, without_credentials};
-use super::seal::{self, Verdict};
 use cache::Folder;
 
 /// The Hub's own address.
@@ -37,7 +37,7 @@ pub struct Hub {
     /// Cache shared with all Hugging Face tools.
     pub cache: PathBuf,
     /// Folder for notes on which of its files were found to be whole.
-    pub seals: PathBuf,
+    pub checksums: PathBuf,
     /// Sent to the endpoint, and to nobody that it redirects to.
     pub token: Option<String>,
     /// How long it is waited for.
@@ -49,7 +49,7 @@ impl fmt::Debug for Hub {
         f.debug_struct("Hub")
             .field("endpoint", &without_credentials(&self.endpoint))
             .field("cache", &self.cache)
-            .field("seals", &self.seals)
+            .field("checksums", &self.checksums)
             .field("token", &self.token.as_ref().map(|_| "(set)"))
             .field("patience", &self.patience)
             .finish()
@@ -127,16 +127,16 @@ impl Hub {
         let name = blob.file_name().unwrap_or_default().to_string_lossy();
         let stated = is_hex(&name, 64).then_some(&*name);
         match stated.is_some() || is_hex(&name, 40) {
-            true => seal::check(&blob, &self.seals.join(&*name), stated, thorough),
+            true => checksum::check(&blob, &self.checksums.join(&*name), stated, thorough),
             false => Verdict::Unknown,
         }
     }
 
     /// Notes what came, so that it need not be read once more when it is used.
-    fn seal(&self, blob: &Path, etag: &str) {
+    fn write_checksum(&self, blob: &Path, etag: &str) {
         if is_hex(etag, 64) || is_hex(etag, 40) {
             // Where that can't be noted, a large file's name still tells.
-            seal::write(blob, &self.seals.join(etag)).ok();
+            checksum::write(blob, &self.checksums.join(etag)).ok();
         }
     }
 }
@@ -155,7 +155,7 @@ mod tests {
         let hub = Hub {
             endpoint: "https://me:hf_secret@hub".into(),
             cache: "cache".into(),
-            seals: "seals".into(),
+            checksums: "seals".into(),
             token: Some("hf_secret".into()),
             patience: Patience::default(),
         };

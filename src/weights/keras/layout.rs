@@ -10,7 +10,7 @@ pub(super) enum Kind {
 }
 
 /// How the layers of a kind are stored.
-pub(super) struct Layout {
+pub(super) struct KerasLayout {
     pub kind: Kind,
     /// The automatic name of the first; later ones have `_1`, `_2` and so on. The group in a
     /// `.weights.h5` is called so whatever the layer's name is.
@@ -27,28 +27,28 @@ pub(super) struct Layout {
 pub(super) const BATCH_NORM_VARIABLES: [&str; 4] =
     ["gamma", "beta", "moving_mean", "moving_variance"];
 
-const LAYOUTS: [Layout; 4] = [
-    Layout {
+const LAYOUTS: [KerasLayout; 4] = [
+    KerasLayout {
         kind: Kind::Convolution,
         name: "conv2d",
         variables: &["kernel", "bias"],
         // Height, width, input, output.
         kernel: &[3, 2, 0, 1],
     },
-    Layout {
+    KerasLayout {
         kind: Kind::Depthwise,
         name: "depthwise_conv2d",
         variables: &["kernel", "bias"],
         // Height, width, channel, 1.
         kernel: &[2, 3, 0, 1],
     },
-    Layout {
+    KerasLayout {
         kind: Kind::BatchNorm,
         name: "batch_normalization",
         variables: &BATCH_NORM_VARIABLES,
         kernel: &[],
     },
-    Layout {
+    KerasLayout {
         kind: Kind::Dense,
         name: "dense",
         variables: &["kernel", "bias"],
@@ -58,7 +58,7 @@ const LAYOUTS: [Layout; 4] = [
 ];
 
 impl Kind {
-    pub fn layout(self) -> &'static Layout {
+    pub fn layout(self) -> &'static KerasLayout {
         let [convolution, depthwise, batch_norm, dense] = &LAYOUTS;
         match self {
             Self::Convolution => convolution,

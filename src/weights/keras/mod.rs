@@ -34,9 +34,9 @@ use serde_json::Value;
 
 use super::hdf5::File;
 use super::imported::{Imported, Tensors};
-use network::Network;
+use network::DescribedNetwork;
 use stored::Stored;
-use translate::Found;
+use translate::Placed;
 
 /// More than any MobileNet's weights, so that a zip bomb ends early.
 const MAX_WEIGHTS_BYTES: u64 = 512 << 20;
@@ -95,7 +95,7 @@ fn import(file: &File, description: Option<&[u8]>) -> Result<Imported, String> {
             ..Imported::new(tensors(found, stored)?)
         });
     }
-    let network = Network::of(&layers)?;
+    let network = DescribedNetwork::of(&layers)?;
     let found = network.find(&mut stored);
     Ok(Imported {
         size: network.size,
@@ -106,7 +106,7 @@ fn import(file: &File, description: Option<&[u8]>) -> Result<Imported, String> {
     })
 }
 
-fn tensors(found: Vec<Found>, stored: Stored) -> Result<Tensors, String> {
+fn tensors(found: Vec<Placed>, stored: Stored) -> Result<Tensors, String> {
     let tensors = translate::tensors(found, stored).map_err(|e| e.to_string())?;
     Ok(Tensors::Loaded(tensors))
 }

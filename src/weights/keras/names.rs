@@ -3,8 +3,8 @@
 use std::cmp::Reverse;
 
 use super::layout::{Kind, automatic};
-use super::stored::{Layer, Stored};
-use super::translate::Found;
+use super::stored::{Stored, StoredLayer};
+use super::translate::Placed;
 use crate::model::{Config, Convolution, ConvolutionKind, Padding};
 
 /// Depthwise layers of the network, and of the shallow one.
@@ -15,7 +15,7 @@ const WEIGHTLESS: [&str; 4] = ["re_lu", "activation", "input_layer", "pooling"];
 
 /// Finds the network's layers by their names, or else by their numbers or order, and how such
 /// a network pads.
-pub(super) fn identify(stored: &mut Stored) -> Result<(Vec<Found>, Padding), String> {
+pub(super) fn identify(stored: &mut Stored) -> Result<(Vec<Placed>, Padding), String> {
     let mut dense = stored.layers.iter().filter(|layer| is_dense(layer));
     if let (Some(first), Some(second)) = (dense.next(), dense.next()) {
         return Err(format!(
@@ -25,7 +25,7 @@ pub(super) fn identify(stored: &mut Stored) -> Result<(Vec<Found>, Padding), Str
     }
     let published = !stored.numbered && has_published_names(stored);
     let padding = padding(stored, published);
-    let automatic = |layer: &Layer| automatic(&layer.name).map(|(kind, _)| kind);
+    let automatic = |layer: &StoredLayer| automatic(&layer.name).map(|(kind, _)| kind);
     let mut found = if stored.layers.is_empty() {
         Vec::new()
     } else if published {
@@ -58,7 +58,7 @@ fn padding(stored: &Stored, published: bool) -> Padding {
     }
 }
 
-fn is_dense(layer: &Layer) -> bool {
+fn is_dense(layer: &StoredLayer) -> bool {
     let kernel = layer.variables.get("kernel").or(layer.variables.get("0"));
     kernel.is_some_and(|kernel| kernel.shape.len() == 2)
 }
@@ -75,15 +75,15 @@ fn network(shallow: bool, classifier: bool) -> Config {
 /// A convolution made of a file's layers.
 fn found(
     convolution: Convolution,
-    layer: Option<Layer>,
-    batch_norm: impl FnOnce() -> Option<Layer>,
-) -> Found {
+    layer: Option<StoredLayer>,
+    batch_norm: impl FnOnce() -> Option<StoredLayer>,
+) -> Placed {
     let kind = match convolution.kind {
         ConvolutionKind::Depthwise => Kind::Depthwise,
         _ if layer.as_ref().is_some_and(is_dense) => Kind::Dense,
         _ => Kind::Convolution,
     };
-    Found {
+    Placed {
         batch_norm: convolution.batch_norm.then(batch_norm),
         name: convolution.name,
         kind,
@@ -99,7 +99,7 @@ fn has_published_names(stored: &Stored) -> bool {
     (has("conv1") || has("conv_pw_1")) && (has("conv_pw_9") || !has("conv_pw_8"))
 }
 
-fn by_name(stored: &mut Stored) -> Vec<Found> {
+fn by_name(stored: &mut Stored) -> Vec<Placed> {
     let has = |name: &str| stored.layers.iter().any(|layer| layer.name == name);
     let classifier = has("conv_preds") || stored.layers.iter().any(is_dense);
     let layers = network(!has("conv_dw_7"), classifier).convolutions();
@@ -116,7 +116,7 @@ fn by_name(stored: &mut Stored) -> Vec<Found> {
 
 /// The numbers of automatic names say the order within a class, and the order of a MobileNet's
 /// layers is known: so the n-th depthwise layer is the n-th depthwise layer.
-fn by_number(stored: &mut Stored) -> Result<Vec<Found>, String> {
+fn by_number(stored: &mut Stored) -> Result<Vec<Placed>, String> {
     let mut depthwise = Queue::take(stored, Kind::Depthwise);
     let blocks = DEPTHWISE.into_iter().find(|&n| depthwise.fits(n));
     let Some(blocks) = blocks else {
@@ -155,7 +155,7 @@ pub(super) fn wrong_depth(depthwise: usize) -> String {
 /// A file's layers of one kind, by number.
 struct Queue {
     /// In reverse, so that the next one is the last. None where a number is missing.
-    layers: Vec<Option<Layer>>,
+    layers: Vec<Option<StoredLayer>>,
     /// How many numbers there are from the first to the last of them.
     span: usize,
     numbers: Vec<usize>,
@@ -163,7 +163,7 @@ struct Queue {
 
 impl Queue {
     fn take(stored: &mut Stored, kind: Kind) -> Self {
-        let number = |layer: &Layer| match automatic(&layer.name) {
+        let number = |layer: &StoredLayer| match automatic(&layer.name) {
             Some((named, number)) if named == kind => Some(number),
             _ if kind == Kind::Dense && is_dense(layer) => Some(0),
             _ => None,
@@ -173,7 +173,7 @@ impl Queue {
             taken.push((number(&layer).unwrap_or_default(), layer));
         }
         // A model's head comes after the model that it is the head of.
-        let depth = |layer: &Layer| layer.within.split('/').filter(|s| !s.is_empty()).count();
+        let depth = |layer: &StoredLayer| layer.within.split('/').filter(|s| !s.is_empty()).count();
         taken.sort_by(|(a, x), (b, y)| {
             (Reverse(depth(x)), &x.within, a).cmp(&(Reverse(depth(y)), &y.within, b))
         });
@@ -198,7 +198,7 @@ impl Queue {
         let Some(last) = self.numbers.first().filter(|_| self.span == expected) else {
             return;
         };
-        let mut spread: Vec<Option<Layer>> = (0..expected).map(|_| None).collect();
+        let mut spread: Vec<Option<StoredLayer>> = (0..expected).map(|_| None).collect();
         for (number, layer) in self.numbers.iter().zip(self.layers.drain(..)) {
             if let Some(place) = spread.get_mut(last - number) {
                 *place = layer;
@@ -207,13 +207,13 @@ impl Queue {
         self.layers = spread;
     }
 
-    fn next(&mut self) -> Option<Layer> {
+    fn next(&mut self) -> Option<StoredLayer> {
         self.layers.pop().flatten()
     }
 }
 
 /// Names that somebody made up: the order that the file states has to be a MobileNet's.
-fn by_order(stored: &mut Stored) -> Result<Vec<Found>, String> {
+fn by_order(stored: &mut Stored) -> Result<Vec<Placed>, String> {
     let kinds: Vec<Kind> = (0..)
         .zip(&stored.layers)
         .map(|(place, layer)| {
@@ -262,7 +262,7 @@ fn by_order(stored: &mut Stored) -> Result<Vec<Found>, String> {
 }
 
 /// Which of gamma and beta the batch norms were made without.
-fn without(found: &[Found], numbered: bool) -> Result<Vec<&'static str>, String> {
+fn without(found: &[Placed], numbered: bool) -> Result<Vec<&'static str>, String> {
     let norms = || found.iter().filter_map(|f| f.batch_norm.as_ref()?.as_ref());
     if !numbered {
         let absent = |part: &&str| norms().all(|norm| !norm.variables.contains_key(*part));

@@ -5,8 +5,8 @@ use serde_json::Value;
 use super::describe::{Described, numbered_name};
 use super::layout::{Kind, Role};
 use super::names::wrong_depth;
-use super::stored::{Layer, Stored};
-use super::translate::Found;
+use super::stored::{Stored, StoredLayer};
+use super::translate::Placed;
 use super::unit::Unit;
 use super::walk::Walk;
 use crate::model::{Config, Convolution, ConvolutionKind, Padding};
@@ -14,7 +14,7 @@ use crate::ops::{self, Activation};
 use crate::weights::recognise::list;
 
 /// A description that is a MobileNet's.
-pub(super) struct Network<'a> {
+pub(super) struct DescribedNetwork<'a> {
     pub size: Option<usize>,
     pub activation: Activation,
     pub padding: Padding,
@@ -24,7 +24,7 @@ pub(super) struct Network<'a> {
     classifier: Option<&'a Described<'a>>,
 }
 
-impl<'a> Network<'a> {
+impl<'a> DescribedNetwork<'a> {
     /// Goes through a model's layers and names all that a MobileNet V1 doesn't have.
     pub fn of(layers: &'a [Described<'a>]) -> Result<Self, String> {
         let mut walk = Walk::default();
@@ -80,7 +80,7 @@ impl<'a> Network<'a> {
     }
 
     /// Takes the network's layers out of a file.
-    pub fn find(&self, stored: &mut Stored) -> Vec<Found> {
+    pub fn find(&self, stored: &mut Stored) -> Vec<Placed> {
         let config = Config {
             shallow: self.shallow,
             classes: self.classifier.map(|_| 1),
@@ -101,7 +101,7 @@ impl<'a> Network<'a> {
                     &[("scale", "gamma"), ("center", "beta")],
                 ));
             }
-            Found {
+            Placed {
                 name: convolution.name,
                 kind,
                 convolution: take(stored, layer, kind),
@@ -114,7 +114,7 @@ impl<'a> Network<'a> {
 }
 
 /// Takes the variables of a described layer out of a file.
-fn take(stored: &mut Stored, described: &Described<'_>, kind: Kind) -> Option<Layer> {
+fn take(stored: &mut Stored, described: &Described<'_>, kind: Kind) -> Option<StoredLayer> {
     if stored.numbered {
         let name = numbered_name(kind.layout().name, described.number);
         return stored.take(|l| l.name == name && *l.within == *described.container);

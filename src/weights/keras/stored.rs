@@ -15,7 +15,7 @@ const OPTIMIZER: &str = "optimizer_weights";
 const MAX_MODELS: usize = 16;
 
 /// A layer with its variables.
-pub(super) struct Layer {
+pub(super) struct StoredLayer {
     /// The model within the model that it lies in, or nothing; in a `.weights.h5` the path of
     /// its container.
     pub within: String,
@@ -29,7 +29,7 @@ pub(super) struct Stored {
     /// Whether its variables are numbered, as in a `.weights.h5`.
     pub numbered: bool,
     /// Those that have variables.
-    pub layers: Vec<Layer>,
+    pub layers: Vec<StoredLayer>,
     /// Whether they are in the order that the file states.
     pub ordered: bool,
     /// The names of all its groups, one of which each layer has, with variables or without.
@@ -55,7 +55,7 @@ impl Stored {
     }
 
     /// Takes a layer out.
-    pub fn take(&mut self, is_it: impl Fn(&Layer) -> bool) -> Option<Layer> {
+    pub fn take(&mut self, is_it: impl Fn(&StoredLayer) -> bool) -> Option<StoredLayer> {
         let at = self.layers.iter().position(is_it)?;
         Some(self.layers.remove(at))
     }
@@ -72,7 +72,7 @@ fn numbered_place(path: &str) -> Option<(&str, &str, usize)> {
 }
 
 /// The layers of a `.weights.h5`; the optimizer's slots and the metrics are in no container.
-fn numbered_layers(datasets: Vec<Dataset>) -> Vec<Layer> {
+fn numbered_layers(datasets: Vec<Dataset>) -> Vec<StoredLayer> {
     let mut layers = BTreeMap::new();
     for data in datasets {
         let outermost = data.path.split('/').next().unwrap_or_default();
@@ -92,7 +92,7 @@ fn numbered_layers(datasets: Vec<Dataset>) -> Vec<Layer> {
 
 /// The layers of an HDF5 file of weights or of a whole model, and whether it states their
 /// order.
-fn named_layers(file: &File, datasets: Vec<Dataset>) -> Result<(Vec<Layer>, bool), String> {
+fn named_layers(file: &File, datasets: Vec<Dataset>) -> Result<(Vec<StoredLayer>, bool), String> {
     const WHOLE_MODEL: &str = "model_weights/";
     let whole = datasets.iter().any(|d| d.path.starts_with(WHOLE_MODEL));
     let root = if whole { WHOLE_MODEL } else { "" };
@@ -160,7 +160,7 @@ fn places<'a>(names: impl Iterator<Item = &'a str>) -> HashMap<&'a str, usize> {
 }
 
 /// Layers by their place in the file, then their container and name.
-type Layers<Place> = BTreeMap<(Place, String, String), Layer>;
+type Layers<Place> = BTreeMap<(Place, String, String), StoredLayer>;
 
 fn insert<Place: Ord>(
     layers: &mut Layers<Place>,
@@ -172,7 +172,7 @@ fn insert<Place: Ord>(
 ) {
     let layer = layers
         .entry((place, within, name))
-        .or_insert_with_key(|(_, within, name)| Layer {
+        .or_insert_with_key(|(_, within, name)| StoredLayer {
             within: within.clone(),
             name: name.clone(),
             variables: BTreeMap::new(),

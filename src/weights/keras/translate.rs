@@ -5,19 +5,19 @@ use std::collections::{BTreeMap, HashMap};
 use candle_core::{Device, Tensor};
 
 use super::layout::{BATCH_NORM_VARIABLES, Kind};
-use super::stored::{Layer, Stored};
+use super::stored::{Stored, StoredLayer};
 use crate::model::BATCH_NORM_PARTS;
 use crate::weights::hdf5::Dataset;
 
 /// A convolution of ours, and the file's layers that it is made of.
-pub(super) struct Found {
+pub(super) struct Placed {
     /// Our name for it.
     pub name: String,
     /// What Keras's layer is; a classifier may be `Dense`.
     pub kind: Kind,
-    pub convolution: Option<Layer>,
+    pub convolution: Option<StoredLayer>,
     /// `None` for the classifier.
-    pub batch_norm: Option<Option<Layer>>,
+    pub batch_norm: Option<Option<StoredLayer>>,
     /// Variables that these layers were made without.
     pub without: Vec<&'static str>,
 }
@@ -25,7 +25,7 @@ pub(super) struct Found {
 /// The tensors of all that was found. What is left in the file comes under its path there, to
 /// be named as superfluous.
 pub(super) fn tensors(
-    found: Vec<Found>,
+    found: Vec<Placed>,
     stored: Stored,
 ) -> candle_core::Result<HashMap<String, Tensor>> {
     let mut tensors = HashMap::new();
@@ -77,7 +77,7 @@ pub(super) fn tensors(
 
 /// A layer's variables by name; those that layers of its kind don't have are left in `rest`.
 fn variables(
-    layer: Option<Layer>,
+    layer: Option<StoredLayer>,
     kind: Kind,
     without: &[&str],
     rest: &mut Vec<Dataset>,

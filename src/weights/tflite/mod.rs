@@ -15,7 +15,7 @@ mod walk;
 
 use flatbuffer::Result;
 use graph::Graph;
-use walk::{Layer, Network};
+use walk::{TfliteLayer, TfliteNetwork};
 
 use super::imported::{Imported, Tensors};
 use crate::model::{Config, MIN_SIZE, Padding, validate_size};
@@ -24,7 +24,7 @@ use crate::model::{Config, MIN_SIZE, Padding, validate_size};
 pub(super) fn read(bytes: &[u8]) -> Result<Imported> {
     let graph = Graph::parse(bytes)?;
     let Pixels { input, size, range } = Pixels::of(&graph)?;
-    let Network { layers, scaling } = walk::network(&graph, input, bytes.len())?;
+    let TfliteNetwork { layers, scaling } = walk::network(&graph, input, bytes.len())?;
     check_scaling(range, scaling)?;
 
     let shallow = match layers.len().saturating_sub(1) / 2 {
@@ -132,7 +132,7 @@ fn check_scaling(range: Option<[f64; 2]>, scaling: Option<[f64; 2]>) -> Result<(
 
 /// Where a network's zeros go. Converters write SAME wherever a layer's own zeros come to the same
 /// at the file's size, so what counts is how many each layer has there.
-fn padding(config: &Config, layers: &[Layer], size: Option<usize>) -> Result<Padding> {
+fn padding(config: &Config, layers: &[TfliteLayer], size: Option<usize>) -> Result<Padding> {
     let fits = |padding: &Padding, size: usize| {
         let config = Config {
             padding: *padding,

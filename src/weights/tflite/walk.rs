@@ -14,7 +14,7 @@ use crate::model::ConvolutionKind;
 use crate::ops::{Activation, Padding};
 
 /// A convolution of the network, in our layout.
-pub(super) struct Layer {
+pub(super) struct TfliteLayer {
     /// The operator, for messages.
     pub name: String,
     pub weight: Tensor,
@@ -26,15 +26,15 @@ pub(super) struct Layer {
 }
 
 /// What a graph does with pixels.
-pub(super) struct Network {
+pub(super) struct TfliteNetwork {
     /// In order; the last is the classifier where the number is even.
-    pub layers: Vec<Layer>,
+    pub layers: Vec<TfliteLayer>,
     /// What the pixels are multiplied by before the first of them, and what is added then.
     pub scaling: Option<[f64; 2]>,
 }
 
 /// Reads the network that takes its pixels from a tensor, in a file of so many bytes.
-pub(super) fn network(graph: &Graph, input: usize, bytes: usize) -> Result<Network> {
+pub(super) fn network(graph: &Graph, input: usize, bytes: usize) -> Result<TfliteNetwork> {
     let mut walk = Walk {
         graph,
         reader: Reader::new(graph, bytes),
@@ -65,7 +65,7 @@ pub(super) fn network(graph: &Graph, input: usize, bytes: usize) -> Result<Netwo
         walk.ahead.next();
     }
     match walk.ahead.next() {
-        None => Ok(Network { layers, scaling }),
+        None => Ok(TfliteNetwork { layers, scaling }),
         Some(operator) => Err(format!(
             "not a MobileNet V1: {operator} comes after its last layer"
         )),
@@ -164,7 +164,7 @@ impl<'g, 'a> Walk<'g, 'a> {
         Ok(scaling)
     }
 
-    fn convolution(&mut self, kind: ConvolutionKind) -> Result<Layer> {
+    fn convolution(&mut self, kind: ConvolutionKind) -> Result<TfliteLayer> {
         let zeros = match self.ahead.next_if(|o| o.code == Code::PAD) {
             Some(operator) => Some(self.zeros(operator)?),
             None => None,
@@ -210,7 +210,7 @@ impl<'g, 'a> Walk<'g, 'a> {
             (_, Some(_)) => {}
         }
         self.channels = outputs;
-        Ok(Layer {
+        Ok(TfliteLayer {
             name: operator.to_string(),
             weight: weight.map_err(|e| error(without_backtrace(e)))?,
             bias: bias.map_err(|e| error(without_backtrace(e)))?,

@@ -81,12 +81,12 @@ fn a_damaged_conversion_is_fetched_again() {
 
 /// An older version's cache has no sums, or somebody put the file there.
 #[test]
-fn a_conversion_without_a_seal_is_used_where_it_can_be() {
+fn a_conversion_without_a_checksum_is_used_where_it_can_be() {
     let program = Program::new();
     let server = mirror([]);
     answered(&with_mirror(&program, &server.address, &[]));
-    let seal = program.path("cache").join(format!("{CONVERSION}.sha256"));
-    fs::remove_file(&seal).expect("a seal");
+    let checksum = program.path("cache").join(format!("{CONVERSION}.sha256"));
+    fs::remove_file(&checksum).expect("a checksum");
     answered(&with_mirror(&program, &server.address, &[]));
     assert_eq!(server.requests().len(), 1);
 
@@ -96,10 +96,10 @@ fn a_conversion_without_a_seal_is_used_where_it_can_be() {
         Damage::Header,
         Damage::WebPage,
     ] {
-        fs::remove_file(&seal).ok();
+        fs::remove_file(&checksum).ok();
         damage(&program.path("cache").join(CONVERSION), how);
         answered(&with_mirror(&program, &server.address, &[]));
-        assert!(seal.is_file(), "{how:?}");
+        assert!(checksum.is_file(), "{how:?}");
     }
     assert_eq!(server.requests().len(), 5);
 }
@@ -152,7 +152,7 @@ fn a_damaged_blob_of_python_is_noticed() {
     answered(&with_hub(&program, &server, REPO));
     let blob = hub_folder(&program).join("blobs").join(sha256(&bytes));
     for how in [Damage::Bit, Damage::HeaderUnseen, Damage::Truncated] {
-        fs::remove_dir_all(program.path("cache/seals")).expect("seals");
+        fs::remove_dir_all(program.path("cache/seals")).expect("checksums");
         damage(&blob, how);
         answered(&with_hub(&program, &server, REPO));
         assert_eq!(fs::read(&blob).expect("a blob"), bytes, "{how:?}");

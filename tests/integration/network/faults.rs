@@ -107,7 +107,7 @@ fn a_silent_server_is_given_up() {
     let hub = Hub {
         endpoint: server.address.clone(),
         cache: folder.path("hub"),
-        seals: folder.path("seals"),
+        checksums: folder.path("seals"),
         token: None,
         patience,
     };
@@ -337,7 +337,7 @@ fn a_full_cache_that_can_not_be_written_to_is_used() {
     }
     // Notes on what was found whole are lost, too.
     answered(&with_mirror(&program, &server.address, &[]));
-    answered(&with_hub_without_seals(&program, &hub));
+    answered(&with_hub_without_checksums(&program, &hub));
     assert_eq!(server.requests().len() + hub.requests().len(), asked);
     // So that the folder can be removed.
     let mut folders = vec![program.path("cache"), program.path("hf")];
@@ -353,7 +353,7 @@ fn a_full_cache_that_can_not_be_written_to_is_used() {
     }
 }
 
-fn with_hub_without_seals(program: &Program, hub: &Server) -> Ran {
+fn with_hub_without_checksums(program: &Program, hub: &Server) -> Ran {
     let nowhere = [("MOBILENET_CACHE", "/proc/self/mobilenet")];
     super::with_hub_and(program, hub, REPO, &nowhere)
 }

@@ -18,8 +18,8 @@ fn the_first_use_downloads_and_the_next_asks_nobody() {
     let requests = server.requests();
     assert_eq!(requests.len(), 1);
     assert_eq!(requests[0].path, format!("/{RELEASE_FILE}"));
-    let sealed = format!("{CONVERSION}.sha256");
-    assert_eq!(names(&program.path("cache")), [CONVERSION, &sealed]);
+    let checksum = format!("{CONVERSION}.sha256");
+    assert_eq!(names(&program.path("cache")), [CONVERSION, &checksum]);
 
     answered(&with_mirror(&program, &server.address, &[]));
     answered(&with_mirror(
@@ -43,12 +43,13 @@ fn the_first_use_downloads_and_the_next_asks_nobody() {
     assert_eq!(source.name, format!("{}/{RELEASE_FILE}", server.address));
     assert_eq!(source.sha256, server::sha256(&release_file()));
 
-    // Its seal can be checked with `sha256sum -c`.
-    let seal = std::fs::read_to_string(program.path("cache").join(sealed)).expect("a seal");
+    // Its checksum can be checked with `sha256sum -c`.
+    let checksum =
+        std::fs::read_to_string(program.path("cache").join(checksum)).expect("a checksum");
     let sum = server::sha256(&std::fs::read(path).expect("a conversion"));
     assert!(
-        seal.ends_with(&format!("\n{sum}  {CONVERSION}\n")),
-        "{seal}"
+        checksum.ends_with(&format!("\n{sum}  {CONVERSION}\n")),
+        "{checksum}"
     );
 }
 

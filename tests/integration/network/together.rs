@@ -112,8 +112,8 @@ fn without_locks_each_downloads_for_itself() {
     let three = (0..3).map(|_| start(of_release(&program, &server)));
     all_answered(three.collect());
     assert_eq!(server.requests().len(), 3);
-    let sealed = format!("{CONVERSION}.sha256");
-    assert_eq!(names(&program.path("cache")), [CONVERSION, &sealed]);
+    let checksum = format!("{CONVERSION}.sha256");
+    assert_eq!(names(&program.path("cache")), [CONVERSION, &checksum]);
 
     let bytes = conversion(&program);
     let locks = program.path("hf/hub/.locks/models--owner--name");

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use anyhow::{Context, Result, ensure};
 use mobilenet::error::ImageError;
 use mobilenet::pixels::{DecodeOptions, Preprocessing, RgbImage, decode_shrunk};
-use mobilenet::train::{Pictures, split};
+use mobilenet::train::{Dataset, split};
 use rayon::prelude::*;
 use serde::Serialize;
 use sha2::{Digest, Sha256};
@@ -15,7 +15,7 @@ use sha2::{Digest, Sha256};
 use super::Arguments;
 use crate::cli::inputs::{Input, Labelled};
 use crate::cli::interrupt::Interrupt;
-use crate::cli::progress::Pictures as Bar;
+use crate::cli::progress::PictureProgress as Bar;
 use crate::cli::terminal::{printable, printable_name};
 use crate::cli::{Global, note};
 
@@ -30,7 +30,7 @@ const SPARE: usize = 2;
 const RUN: usize = 64;
 
 /// The pictures by their names.
-pub struct Found {
+pub struct FoundPictures {
     pub classes: Vec<String>,
     learn: Vec<(Input, usize)>,
     /// Those of `--validation-dir`.
@@ -38,9 +38,9 @@ pub struct Found {
 }
 
 /// The pictures of a run.
-pub struct Album {
-    pub learn: Pictures,
-    pub test: Pictures,
+pub struct TrainingData {
+    pub learn: Dataset,
+    pub test: Dataset,
     /// What they are, class by class, for runs that go on.
     pub contents: BTreeMap<String, Content>,
     /// How many could not be read.
@@ -55,7 +55,7 @@ pub struct Content {
     sha256: String,
 }
 
-impl Found {
+impl FoundPictures {
     /// Looks for the pictures.
     ///
     /// # Errors
@@ -95,7 +95,7 @@ fn of_classes(folder: &Path, classes: &[String]) -> Result<Vec<(Input, usize)>> 
         .collect())
 }
 
-impl Album {
+impl TrainingData {
     /// Reads every picture once, tells of those that can't be read, and divides the others; `None`
     /// where it was asked to stop.
     ///
@@ -103,7 +103,7 @@ impl Album {
     /// A class without pictures.
     pub fn read(
         arguments: &Arguments,
-        found: Found,
+        found: FoundPictures,
         recipe: &Preprocessing,
         interrupt: &Interrupt,
         global: Global,
@@ -180,10 +180,10 @@ fn pictures(
     numbers: Vec<usize>,
     limits: &DecodeOptions,
     decode: Decode,
-) -> Pictures {
+) -> Dataset {
     let limits = limits.clone();
     let classes = numbers.iter().map(|&number| inputs[number].1).collect();
-    Pictures::new(classes, ROOM, move |number| {
+    Dataset::new(classes, ROOM, move |number| {
         read(&inputs[numbers[number]].0, &limits, &decode).map(|(_, picture)| picture)
     })
 }
@@ -197,7 +197,7 @@ fn read(input: &Input, limits: &DecodeOptions, decode: &Decode) -> Decoded<([u8;
 
 /// Pictures that can be read, by their places among all.
 struct Readable {
-    pictures: Pictures,
+    pictures: Dataset,
     inputs: Arc<Vec<(Input, usize)>>,
     numbers: Vec<usize>,
 }

@@ -1,6 +1,6 @@
 //! Whether a file in a cache is still the one that was put there.
 //!
-//! A seal is a small text beside it, in the form of `sha256sum`: the file's sha256, with the
+//! The checksum file is a small text beside it, in the form of `sha256sum`: the file's sha256, with the
 //! length and the time of change that it had when the sum was last found right. While those are
 //! the same the sum is not taken again, which would cost as much time as a picture.
 
@@ -27,13 +27,13 @@ pub(super) enum Verdict {
 }
 
 #[derive(Debug, PartialEq, Eq)]
-struct Seal {
+struct ChecksumFile {
     sha256: String,
     /// Length, and nanoseconds of the time of change.
     state: (u64, u128),
 }
 
-impl Seal {
+impl ChecksumFile {
     fn read(path: &Path) -> Option<Self> {
         let text = fs::read_to_string(path).ok()?;
         let (comment, sum) = text.split_once('\n')?;
@@ -61,45 +61,54 @@ fn state(metadata: &Metadata) -> (u64, u128) {
     (metadata.len(), since.map_or(0, |since| since.as_nanos()))
 }
 
-/// Looks at a file: at its length and time of change where these are the sealed ones, else, or
+/// Looks at a file: at its length and time of change where these are the recorded ones, else, or
 /// where `thorough`, at all of its bytes. `stated` is its sha256 where something else than the
-/// seal says it.
-pub(super) fn check(file: &Path, seal: &Path, stated: Option<&str>, thorough: bool) -> Verdict {
-    let sealed = Seal::read(seal);
-    let Some(expected) = stated.or(sealed.as_ref().map(|sealed| sealed.sha256.as_str())) else {
+/// checksum says it.
+pub(super) fn check(
+    file: &Path,
+    checksum_file: &Path,
+    stated: Option<&str>,
+    thorough: bool,
+) -> Verdict {
+    let recorded = ChecksumFile::read(checksum_file);
+    let Some(expected) = stated.or(recorded.as_ref().map(|recorded| recorded.sha256.as_str()))
+    else {
         return Verdict::Unknown;
     };
     let Ok(metadata) = fs::metadata(file) else {
         return Verdict::Unknown;
     };
     let now = state(&metadata);
-    if let Some(sealed) = &sealed
-        && sealed.sha256 == expected
-        && sealed.state == now
+    if let Some(recorded) = &recorded
+        && recorded.sha256 == expected
+        && recorded.state == now
         && !thorough
     {
         return Verdict::Sound;
     }
     match sha256_of(file) {
         Ok(sum) if sum.eq_ignore_ascii_case(expected) => {
-            let fresh = Seal {
+            let fresh = ChecksumFile {
                 sha256: expected.to_owned(),
                 state: now,
             };
-            if sealed.as_ref() != Some(&fresh) {
+            if recorded.as_ref() != Some(&fresh) {
                 // Where that can't be written, the next run takes the sum again.
-                fresh.write(seal, file).ok();
+                fresh.write(checksum_file, file).ok();
             }
             Verdict::Sound
         }
         Ok(_) => {
             // So that the next look, a cursory one, sees it too.
-            if sealed.as_ref().is_some_and(|sealed| sealed.state == now) {
-                let broken = Seal {
+            if recorded
+                .as_ref()
+                .is_some_and(|recorded| recorded.state == now)
+            {
+                let broken = ChecksumFile {
                     sha256: expected.to_owned(),
                     state: (0, 0),
                 };
-                broken.write(seal, file).ok();
+                broken.write(checksum_file, file).ok();
             }
             Verdict::Damaged
         }
@@ -107,28 +116,33 @@ pub(super) fn check(file: &Path, seal: &Path, stated: Option<&str>, thorough: bo
     }
 }
 
-/// Seals a file as it is.
-pub(super) fn write(file: &Path, seal: &Path) -> io::Result<()> {
+/// Records the checksum of a file as it is.
+pub(super) fn write(file: &Path, checksum_file: &Path) -> io::Result<()> {
     let state = state(&fs::metadata(file)?);
     let sha256 = sha256_of(file)?;
-    Seal { sha256, state }.write(seal, file)
+    ChecksumFile { sha256, state }.write(checksum_file, file)
 }
 
-/// Seals a file as damaged: it could not be used, and nothing says what it should be.
-pub(super) fn condemn(file: &Path, seal: &Path) -> io::Result<()> {
+/// Records the checksum of a file as damaged: it could not be used, and nothing says what it should be.
+pub(super) fn condemn(file: &Path, checksum_file: &Path) -> io::Result<()> {
     let sha256 = NONE.to_owned();
     let state = (0, 0);
-    Seal { sha256, state }.write(seal, file)
+    ChecksumFile { sha256, state }.write(checksum_file, file)
 }
 
-/// Writes a file that appears whole or not at all, and its seal before it.
-pub(super) fn write_sealed(file: &Path, seal: &Path, bytes: &[u8], sha256: &str) -> io::Result<()> {
+/// Writes a file that appears whole or not at all, and its checksum before it.
+pub(super) fn write_with_checksum(
+    file: &Path,
+    checksum_file: &Path,
+    bytes: &[u8],
+    sha256: &str,
+) -> io::Result<()> {
     let staged = stage(file, bytes)?;
-    let fresh = Seal {
+    let fresh = ChecksumFile {
         sha256: sha256.to_owned(),
         state: state(&staged.as_file().metadata()?),
     };
-    fresh.write(seal, file)?;
+    fresh.write(checksum_file, file)?;
     staged.persist(file).map_err(|e| e.error)?;
     Ok(())
 }
@@ -136,17 +150,17 @@ pub(super) fn write_sealed(file: &Path, seal: &Path, bytes: &[u8], sha256: &str)
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::weights::origin::sha256;
+    use crate::weights::provenance::sha256;
 
     #[test]
     fn every_change_of_a_file_is_seen() {
         let folder = tempfile::tempdir().unwrap();
-        let (file, seal) = (folder.path().join("a"), folder.path().join("a.sha256"));
-        let look = |thorough| check(&file, &seal, None, thorough);
+        let (file, checksum_file) = (folder.path().join("a"), folder.path().join("a.sha256"));
+        let look = |thorough| check(&file, &checksum_file, None, thorough);
         fs::write(&file, "right").unwrap();
         assert_eq!(look(false), Verdict::Unknown);
 
-        write_sealed(&file, &seal, b"right", &sha256(b"right")).unwrap();
+        write_with_checksum(&file, &checksum_file, b"right", &sha256(b"right")).unwrap();
         assert_eq!(look(false), Verdict::Sound);
         assert_eq!(look(true), Verdict::Sound);
         for wrong in ["wrong", "righ", ""] {
@@ -170,11 +184,11 @@ mod tests {
     #[test]
     fn what_was_condemned_stays_so_until_it_is_replaced() {
         let folder = tempfile::tempdir().unwrap();
-        let (file, seal) = (folder.path().join("a"), folder.path().join("a.sha256"));
+        let (file, checksum_file) = (folder.path().join("a"), folder.path().join("a.sha256"));
         fs::write(&file, "wrong").unwrap();
-        condemn(&file, &seal).unwrap();
-        assert_eq!(check(&file, &seal, None, false), Verdict::Damaged);
-        write_sealed(&file, &seal, b"right", &sha256(b"right")).unwrap();
-        assert_eq!(check(&file, &seal, None, false), Verdict::Sound);
+        condemn(&file, &checksum_file).unwrap();
+        assert_eq!(check(&file, &checksum_file, None, false), Verdict::Damaged);
+        write_with_checksum(&file, &checksum_file, b"right", &sha256(b"right")).unwrap();
+        assert_eq!(check(&file, &checksum_file, None, false), Verdict::Sound);
     }
 }

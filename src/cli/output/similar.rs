@@ -16,7 +16,7 @@ use crate::cli::terminal::{Terminal, printable_name};
 #[derive(Debug, Clone, Args)]
 #[command(next_help_heading = "Output")]
 #[command(mut_arg("format", |arg| arg.help("How to write the answers [default: text]")))]
-pub struct AlikeOptions {
+pub struct SimilarOptions {
     #[command(flatten)]
     form: FormatOptions,
 
@@ -25,7 +25,7 @@ pub struct AlikeOptions {
     null: bool,
 }
 
-impl AlikeOptions {
+impl SimilarOptions {
     fn format(&self) -> Format {
         self.form.format().unwrap_or(Format::Text)
     }
@@ -42,7 +42,7 @@ impl AlikeOptions {
 }
 
 /// Prints pictures with their similarity, in the order in which they are given.
-pub fn write_nearest(options: &AlikeOptions, found: &[(f32, OsString)]) -> io::Result<()> {
+pub fn write_nearest(options: &SimilarOptions, found: &[(f32, OsString)]) -> io::Result<()> {
     #[derive(Serialize)]
     struct Object<'a> {
         #[serde(flatten)]
@@ -77,7 +77,7 @@ pub fn write_nearest(options: &AlikeOptions, found: &[(f32, OsString)]) -> io::R
 
 /// Prints groups of pictures, whose names have the numbers that the groups mean.
 pub fn write_groups(
-    options: &AlikeOptions,
+    options: &SimilarOptions,
     groups: &[Group],
     names: &[OsString],
 ) -> io::Result<()> {
@@ -127,7 +127,7 @@ pub fn write_groups(
 /// Prints an answer in the form that was asked for: as objects, as a table with this between its
 /// fields, or as paths.
 fn write_as(
-    options: &AlikeOptions,
+    options: &SimilarOptions,
     objects: impl Iterator<Item = impl Serialize>,
     table: impl FnOnce(u8) -> io::Result<()>,
     text: impl FnOnce(&mut Paths) -> io::Result<()>,
@@ -154,7 +154,7 @@ struct Paths {
 }
 
 impl Paths {
-    fn new(options: &AlikeOptions) -> Self {
+    fn new(options: &SimilarOptions) -> Self {
         Self {
             out: buffered(io::stdout()),
             readable: Terminal::of_stdout().width.is_some() && !options.null,

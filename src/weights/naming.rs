@@ -8,7 +8,7 @@ use crate::model::{BATCH_NORM_PARTS, Config, Convolution, ConvolutionKind, Paddi
 /// `{pointwise}` (the layer's number, from 0 on, both kinds in turn) and `{stage}` (timm's stage
 /// and the block within it).
 #[derive(Debug)]
-pub(super) struct Layout {
+pub(super) struct Naming {
     stem: Names,
     depthwise: Names,
     pointwise: Names,
@@ -27,9 +27,9 @@ struct Names {
     batch_norm: &'static str,
 }
 
-const LAYOUTS: [Layout; 2] = [
+const NAMINGS: [Naming; 2] = [
     // transformers' `MobileNetV1ForImageClassification`.
-    Layout {
+    Naming {
         stem: Names {
             convolution: "mobilenet_v1.conv_stem.convolution",
             batch_norm: "mobilenet_v1.conv_stem.normalization",
@@ -48,7 +48,7 @@ const LAYOUTS: [Layout; 2] = [
         batch_norm_epsilon: 1e-3,
     },
     // timm's `mobilenetv1_*`.
-    Layout {
+    Naming {
         stem: Names {
             convolution: "conv_stem",
             batch_norm: "bn1",
@@ -71,12 +71,12 @@ const LAYOUTS: [Layout; 2] = [
 /// timm's stages: how many blocks each has.
 const STAGES: [usize; 5] = [1, 2, 2, 6, 2];
 
-impl Layout {
-    /// The layout in which a file names its tensors, if it is one of these.
+impl Naming {
+    /// The naming in which a file names its tensors, if it is one of these.
     pub fn of(names: &[&str]) -> Option<&'static Self> {
-        LAYOUTS.iter().find(|layout| {
-            let stem = format!("{}.weight", layout.stem.convolution);
-            let first = format!("{}.weight", placed(layout.pointwise.convolution, 1));
+        NAMINGS.iter().find(|naming| {
+            let stem = format!("{}.weight", naming.stem.convolution);
+            let first = format!("{}.weight", placed(naming.pointwise.convolution, 1));
             names.contains(&stem.as_str()) || names.contains(&first.as_str())
         })
     }
@@ -138,8 +138,8 @@ mod tests {
 
     #[test]
     fn names_are_those_of_the_other_tools() {
-        let theirs = |layout: usize, ours: &str| {
-            let names = LAYOUTS[layout].names();
+        let theirs = |naming: usize, ours: &str| {
+            let names = NAMINGS[naming].names();
             let found = names.into_iter().find(|(name, _)| name == ours);
             found.map(|(_, theirs)| theirs)
         };
@@ -180,6 +180,6 @@ mod tests {
             assert_eq!(theirs(1, ours).as_deref(), Some(timm));
         }
         let all = Config::default().tensors().len();
-        assert!(LAYOUTS.iter().all(|layout| layout.names().len() == all));
+        assert!(NAMINGS.iter().all(|naming| naming.names().len() == all));
     }
 }

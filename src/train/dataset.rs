@@ -11,7 +11,7 @@ use crate::random::{Purpose, Random};
 type Read = Box<dyn Fn(usize) -> Result<RgbImage, ImageError> + Send + Sync>;
 
 /// Pictures of known classes, kept in memory as far as there is room for them.
-pub struct Pictures {
+pub struct Dataset {
     classes: Vec<usize>,
     read: Read,
     kept: Vec<OnceLock<Arc<RgbImage>>>,
@@ -19,7 +19,7 @@ pub struct Pictures {
     room: AtomicU64,
 }
 
-impl Pictures {
+impl Dataset {
     /// Pictures that `read` gives by their number, the same ones whenever it is asked; the class of
     /// each; and how many bytes of them may be kept.
     pub fn new(
@@ -158,7 +158,7 @@ mod tests {
             counted.fetch_add(1, Ordering::Relaxed);
             Ok(RgbImage::from_pixel(2, 2, image::Rgb([number as u8; 3])))
         };
-        let pictures = Pictures::new(vec![0; 3], 30, read);
+        let pictures = Dataset::new(vec![0; 3], 30, read);
         for _ in 0..3 {
             for number in 0..3 {
                 assert_eq!(pictures.get(number)?[(0, 0)][0], number as u8);
