@@ -164,7 +164,9 @@ impl Subject {
             Some(checkpoint) => checkpoint.weights(device, dtype)?,
             None => VarBuilder::from_tensors(random_tensors(&self.config, 0)?, dtype, device),
         };
-        Ok(MobileNet::with_isa(&self.config, &weights, self.isa)?)
+        Ok(MobileNet::builder(&self.config, &weights)
+            .with_isa(self.isa)
+            .build()?)
     }
 }
 

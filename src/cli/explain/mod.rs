@@ -13,7 +13,7 @@ use mobilenet::error::ImageError;
 use mobilenet::explain::{ClassMap, Explainer};
 use mobilenet::figures::{ClassPanel, class_maps};
 use mobilenet::labels::Class;
-use mobilenet::pixels::{DecodeOptions, Region, RgbImage, decode};
+use mobilenet::pixels::{Region, RgbImage, decode};
 use mobilenet::{Classifier, UNKNOWN, top_outputs};
 
 use super::inputs::Input;
@@ -213,10 +213,7 @@ fn answer(
     outputs: &[usize],
     top_k: usize,
 ) -> Result<Result<Answer, ImageError>> {
-    let full = DecodeOptions {
-        reduced: false,
-        ..network.decode.clone()
-    };
+    let full = network.decode.clone().with_reduced(false);
     let recipe = classifier.preprocessing();
     // As `classify` sees it, and as it is.
     let read = input.decode(&full, |bytes| {

@@ -205,10 +205,7 @@ impl Pipeline {
 
     /// The answer to a picture decoded at its full size.
     fn look_closely(&self, input: &Input) -> Result<Result<Vec<f32>, ImageError>> {
-        let full = DecodeOptions {
-            reduced: false,
-            ..self.decode.clone()
-        };
+        let full = self.decode.clone().with_reduced(false);
         Ok(match self.prepare(input, &full) {
             Ok(prepared) => {
                 let mut answers = self.model.answer(&[prepared.pixels])?;
