@@ -15,7 +15,7 @@ use candle_core::{DType, Device};
 use candle_nn::VarBuilder;
 use criterion::{Criterion, Throughput};
 use mobilenet::Isa;
-use mobilenet::model::{Config, MobileNet, random_tensors};
+use mobilenet::model::{Config, MobileNet, Precision, random_tensors};
 
 /// Steps of the loop that measures the peak, some microseconds.
 const PEAK_STEPS: usize = 2000;
@@ -34,14 +34,27 @@ fn main() {
         .without_plots()
         .configure_from_args();
     let fastest = RefCell::new(Vec::new());
-    for isa in Isa::available() {
-        let operations = isa.peak(PEAK_STEPS);
+    let in_f32 = Isa::available()
+        .into_iter()
+        .map(|isa| (Precision::from(DType::F32), isa));
+    let in_int8 = Isa::available_for(Precision::Int8).into_iter();
+    let in_int8 = in_int8.map(|isa| (Precision::Int8, isa));
+    for (precision, isa) in in_f32.chain(in_int8) {
+        let run_peak = match precision {
+            Precision::Int8 => Isa::int8_peak,
+            _ => Isa::peak,
+        };
+        let operations = run_peak(isa, PEAK_STEPS);
+        let isa_name = match precision {
+            Precision::Int8 => format!("int8-{isa}"),
+            _ => isa.to_string(),
+        };
         let mut peak = || {
-            isa.peak(PEAK_STEPS);
+            run_peak(isa, PEAK_STEPS);
         };
         measure(
             &mut criterion,
-            format!("{isa}/peak"),
+            format!("{isa_name}/peak"),
             operations,
             &mut peak,
             &fastest,
@@ -51,12 +64,16 @@ fn main() {
             let tensors = random_tensors(&config, 0).expect("tensors");
             let weights = VarBuilder::from_tensors(tensors, DType::F32, &Device::Cpu);
             let network = MobileNet::builder(&config, &weights)
+                .with_precision(precision)
                 .with_isa(isa)
                 .build()
                 .expect("a network");
             let mut seen = HashSet::new();
             for mut piece in network.pieces(224, 224) {
-                let name = format!("{isa}/alpha {alpha:?}/{}/{}", piece.kernel, piece.shape);
+                let name = format!(
+                    "{isa_name}/alpha {alpha:?}/{}/{}",
+                    piece.kernel, piece.shape
+                );
                 // Blocks 7 to 11 are the same.
                 if seen.insert(name.clone()) {
                     measure(

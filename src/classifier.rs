@@ -2,7 +2,6 @@
 
 use std::sync::Arc;
 
-use candle_core::DType;
 use image::RgbImage;
 use serde::Serialize;
 
@@ -11,7 +10,7 @@ use crate::embedder::{Embedder, not_a_number};
 use crate::error::{Error, Result};
 use crate::familiarity::Familiarity;
 use crate::labels::Labels;
-use crate::model::MobileNet;
+use crate::model::{MobileNet, Precision};
 use crate::pixels::Preprocessing;
 use crate::rejection::Rejection;
 use crate::weights::Checkpoint;
@@ -50,12 +49,12 @@ impl Classifier {
     ///
     /// # Errors
     /// [`Error::Checkpoint`] where it has no classifier, [`Error::Device`] where the device
-    /// can't compute in `dtype`, or a failure of the device.
+    /// can't compute in `precision`, or a failure of the device.
     pub fn new(
         checkpoint: &Checkpoint,
         labels: Option<Labels>,
         device: &OpenedDevice,
-        dtype: DType,
+        precision: impl Into<Precision>,
     ) -> Result<Self> {
         let Some(classes) = checkpoint.config().classes else {
             return Err(Error::checkpoint(
@@ -73,7 +72,7 @@ impl Classifier {
             )));
         }
         Ok(Self {
-            embedder: Embedder::new(checkpoint, device, dtype)?,
+            embedder: Embedder::new(checkpoint, device, precision)?,
             labels,
             rejection: checkpoint.rejection(),
             familiarity: checkpoint.shared_familiarity(),

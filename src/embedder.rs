@@ -1,11 +1,11 @@
 //! Pictures to embeddings: a network without its last layer.
 
-use candle_core::{DType, Tensor};
+use candle_core::Tensor;
 use image::RgbImage;
 
 use crate::device::OpenedDevice;
 use crate::error::{Error, Result};
-use crate::model::MobileNet;
+use crate::model::{MobileNet, Precision};
 use crate::pixels::{Preprocessing, to_bytes};
 use crate::weights::Checkpoint;
 
@@ -20,12 +20,17 @@ impl Embedder {
     /// Builds the network of a checkpoint.
     ///
     /// # Errors
-    /// [`Error::Device`](crate::Error::Device) where the device can't compute in `dtype`, or a
+    /// [`Error::Device`](crate::Error::Device) where the device can't compute in `precision`, or a
     /// failure of the device.
-    pub fn new(checkpoint: &Checkpoint, device: &OpenedDevice, dtype: DType) -> Result<Self> {
-        crate::device::check_dtype(device, dtype)?;
+    pub fn new(
+        checkpoint: &Checkpoint,
+        device: &OpenedDevice,
+        precision: impl Into<Precision>,
+    ) -> Result<Self> {
+        let precision = precision.into();
+        crate::device::check_precision(device, precision)?;
         Ok(Self {
-            network: checkpoint.network(&device.device, dtype)?,
+            network: checkpoint.network(&device.device, precision)?,
             preprocessing: checkpoint.preprocessing().clone(),
         })
     }

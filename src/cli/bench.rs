@@ -4,12 +4,12 @@ use std::collections::BTreeMap;
 use std::io::{self, Write};
 use std::time::{Duration, Instant};
 
-use anyhow::Result;
+use anyhow::{Result, bail};
 use candle_core::{DType, Device, Tensor};
 use candle_nn::VarBuilder;
 use clap::Args;
 use mobilenet::Isa;
-use mobilenet::model::{Config, MobileNet, random_tensors, validate_size};
+use mobilenet::model::{Config, MobileNet, Precision, random_tensors, validate_size};
 use mobilenet::weights::Checkpoint;
 use serde::Serialize;
 
@@ -86,10 +86,10 @@ struct BenchReport {
 pub fn run(arguments: &Arguments, global: Global) -> Result<Outcome> {
     let running = arguments.run.start(global)?;
     let subject = Subject::open(arguments, global)?;
-    let network = subject.network(&running, running.dtype)?;
-    let in_f32 = match running.dtype {
-        DType::F32 => None,
-        _ => Some(subject.network(&running, DType::F32)?),
+    let network = subject.network(&running, running.precision)?;
+    let in_f32 = match running.precision {
+        Precision::Float(DType::F32) => None,
+        _ => Some(subject.network(&running, DType::F32.into())?),
     };
     let Subject { config, size, .. } = &subject;
     let batch_size = running.batch_size.unwrap_or(1);
@@ -102,7 +102,7 @@ pub fn run(arguments: &Arguments, global: Global) -> Result<Outcome> {
         passed_over: passed_over
             .map(|(name, reason)| (name.to_string(), reason.clone()))
             .collect(),
-        dtype: running.dtype.as_str(),
+        dtype: running.precision.name(),
         isa: network.isa().map(Isa::name),
         alpha: config.alpha,
         shallow: config.shallow,
@@ -131,14 +131,15 @@ pub fn run(arguments: &Arguments, global: Global) -> Result<Outcome> {
 struct Subject {
     config: Config,
     size: usize,
-    isa: Isa,
+    /// As it was asked for.
+    isa: Option<Isa>,
     /// `None` for random weights.
     checkpoint: Option<Checkpoint>,
 }
 
 impl Subject {
     fn open(arguments: &Arguments, global: Global) -> Result<Self> {
-        let isa = arguments.isa.unwrap_or_else(Isa::detect);
+        let isa = arguments.isa;
         if arguments.random_weights {
             let size = arguments.model.size_or_default();
             validate_size(size)?;
@@ -158,24 +159,35 @@ impl Subject {
         })
     }
 
-    fn network(&self, running: &Running, dtype: DType) -> Result<MobileNet> {
+    fn network(&self, running: &Running, precision: Precision) -> Result<MobileNet> {
         let device = &running.device.device;
+        let dtype = match precision {
+            Precision::Float(dtype) => dtype,
+            _ => DType::F32,
+        };
         let weights = match &self.checkpoint {
             Some(checkpoint) => checkpoint.weights(device, dtype)?,
             None => VarBuilder::from_tensors(random_tensors(&self.config, 0)?, dtype, device),
         };
-        Ok(MobileNet::builder(&self.config, &weights)
-            .with_isa(self.isa)
-            .build()?)
+        let builder = MobileNet::builder(&self.config, &weights).with_precision(precision);
+        let available = Isa::available_for(precision);
+        let builder = match self.isa {
+            Some(isa) if available.contains(&isa) => builder.with_isa(isa),
+            // It was asked for the other network of the two.
+            _ if precision != running.precision => builder,
+            Some(isa) => {
+                let names: Vec<_> = available.into_iter().map(Isa::name).collect();
+                let names = names.join(", ");
+                bail!("--isa {isa} has no kernels for {precision}; this machine has {names}");
+            }
+            None => builder,
+        };
+        Ok(builder.build()?)
     }
 }
 
-/// A batch in the form that networks on a device like best.
+/// A batch as pictures come.
 fn pixels(batch_size: usize, size: usize, device: &Device) -> Result<Tensor> {
-    if device.is_cpu() {
-        let shape = (batch_size, 3, size, size);
-        return Ok(Tensor::rand(-1f32, 1f32, shape, device)?);
-    }
     let bytes = (0..batch_size * size * size * 3).map(|i| (i * 31 % 251) as u8);
     let shape = (batch_size, size, size, 3);
     Ok(Tensor::from_vec(bytes.collect(), shape, device)?)

@@ -1,30 +1,74 @@
 //! The CPU's kernels as an engine.
 
+use std::sync::Arc;
+
 use candle_core::{DType, Device, Storage, Tensor};
 
+use super::int8::Int8Network;
 use super::isa::Isa;
 use super::network::CpuNetwork;
 use super::pieces::Piece;
+use super::pixels::Pixel;
 use crate::error::{Error, Result};
-use crate::model::{Blueprint, Engine, image_size};
+use crate::model::{Blueprint, Engine, Precision, image_size};
 use crate::pixels::PixelScale;
 
-/// f32 on the CPU, with kernels of our own.
+/// A network on kernels of our own, in whatever they compute: what the engine needs of it. Images are
+/// bytes `[N, H, W, 3]`, or differences of them from the one that becomes 0 as `[N, 3, H, W]`, and
+/// come with their height and width.
+pub(super) trait Passes: std::fmt::Debug + Send + Sync {
+    fn isa(&self) -> Isa;
+    fn precision(&self) -> Precision;
+    fn embedding_len(&self) -> usize;
+    /// 0 without a classifier.
+    fn classes(&self) -> usize;
+    /// Rows and columns of the feature maps.
+    fn features_size(&self, size: (usize, usize)) -> (usize, usize);
+    /// `[N, embedding_len, rows, columns]`.
+    fn features<P: Pixel>(&self, pixels: &[P], size: (usize, usize)) -> Vec<f32>;
+    /// `[N, embedding_len]`.
+    fn embed<P: Pixel>(&self, pixels: &[P], size: (usize, usize)) -> Vec<f32>;
+    /// `[N, classes]`, or embeddings without a classifier.
+    fn forward<P: Pixel>(&self, pixels: &[P], size: (usize, usize)) -> Vec<f32>;
+    /// Embeddings to logits.
+    fn classify(&self, embeddings: &[f32]) -> Vec<f32>;
+    /// Its work piece by piece, where it can be taken apart.
+    fn pieces(&self, _size: (usize, usize)) -> Vec<Piece<'_>> {
+        Vec::new()
+    }
+}
+
+/// What runs a network in `precision` on the CPU with kernels of our own, if there are such.
+///
+/// # Errors
+/// What is wrong with the weights or the settings.
+pub(crate) fn engine(
+    blueprint: Blueprint,
+    precision: Precision,
+    isa: Isa,
+) -> Result<Option<Arc<dyn Engine>>> {
+    let pixel_scale = *blueprint.pixel_scale;
+    Ok(match precision {
+        Precision::Float(DType::F32) => Some(Arc::new(CpuEngine {
+            network: CpuNetwork::new(blueprint, isa)?,
+            pixel_scale,
+        })),
+        Precision::Int8 => Some(Arc::new(CpuEngine {
+            network: Int8Network::new(blueprint, isa)?,
+            pixel_scale,
+        })),
+        Precision::Float(_) => None,
+    })
+}
+
+/// A network on the CPU, with kernels of our own.
 #[derive(Debug)]
-pub(crate) struct CpuEngine {
-    network: CpuNetwork,
+struct CpuEngine<N> {
+    network: N,
     pixel_scale: PixelScale,
 }
 
-impl CpuEngine {
-    /// Packs the weights of a network for an instruction set.
-    pub fn new(blueprint: Blueprint, isa: Isa) -> Result<Self> {
-        Ok(Self {
-            network: CpuNetwork::new(blueprint, isa)?,
-            pixel_scale: *blueprint.pixel_scale,
-        })
-    }
-
+impl<N: Passes> CpuEngine<N> {
     /// `[N, len]` of what comes of pixels, wherever they are: of bytes, or of floats as the stem
     /// takes them.
     fn on_pixels(
@@ -54,13 +98,13 @@ impl CpuEngine {
     }
 }
 
-impl Engine for CpuEngine {
+impl<N: Passes> Engine for CpuEngine<N> {
     fn device(&self) -> &Device {
         &Device::Cpu
     }
 
-    fn dtype(&self) -> DType {
-        DType::F32
+    fn precision(&self) -> Precision {
+        self.network.precision()
     }
 
     fn features(&self, pixels: &Tensor) -> Result<Tensor> {

@@ -1,12 +1,13 @@
-//! The network on the CPU, in f32.
+//! The network on the CPU, in f32 and in eight bits ([`int8`]).
 //!
-//! [`CpuEngine`] is built from the folded convolutions and runs all of them: activations lie
+//! [`engine`](engine()) is built from the folded convolutions and runs all of them: activations lie
 //! as `[row][column][channel]`, a depthwise layer's output goes tile by tile into a scratch
 //! that stays in the cache and from there through the pointwise product. The inner loops are in
 //! `kernels`, once for each instruction set; which one is an [`Isa`].
 
 mod buffer;
 mod engine;
+mod int8;
 mod isa;
 mod kernels;
 mod network;
@@ -17,6 +18,6 @@ mod tiled_layer;
 mod weights;
 mod workspace;
 
-pub(crate) use engine::CpuEngine;
+pub(crate) use engine::engine;
 pub use isa::Isa;
 pub use pieces::Piece;

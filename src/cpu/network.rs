@@ -2,17 +2,20 @@
 
 use std::ops::Range;
 
+use candle_core::DType;
 use rayon::prelude::*;
 
+use super::engine::Passes;
 use super::isa::Isa;
 use super::kernels::{self, Kernels, Offsets, Output};
+use super::pieces::Piece;
 use super::pixels::{Picture, Pixel};
 use super::team::{self, Member, Sentinel};
 use super::tiled_layer::{Input, LayerShape, TiledLayer};
 use super::weights::{Packed, pack};
 use super::workspace::{PaddedImage, PaddedSpan, Pool, Scratches, Workspace};
 use crate::error::Result;
-use crate::model::{Assembly, Blueprint};
+use crate::model::{Assembly, Blueprint, Precision};
 use crate::ops::ConvParams;
 use crate::pixels::COLOURS;
 
@@ -35,64 +38,6 @@ impl CpuNetwork {
             zero: blueprint.pixel_scale.zero().map(|zero| zero as f32),
             pool: Pool::default(),
         })
-    }
-
-    /// The instruction set that it runs on.
-    pub fn isa(&self) -> Isa {
-        self.isa
-    }
-
-    /// Length of the embedding.
-    pub fn embedding_len(&self) -> usize {
-        self.layers
-            .blocks
-            .last()
-            .map_or(0, |last| last.pointwise.outputs)
-    }
-
-    /// Classes, or 0 without a classifier.
-    pub fn classes(&self) -> usize {
-        self.layers
-            .classifier
-            .as_ref()
-            .map_or(0, |last| last.outputs)
-    }
-
-    /// Embeddings `[N, embedding_len]` of images of this height and width: bytes `[N, height, width,
-    /// 3]`, or differences of them from the one that becomes 0 as `[N, 3, height, width]`.
-    pub fn embed<P: Pixel>(&self, pixels: &[P], size: (usize, usize)) -> Vec<f32> {
-        self.run(pixels, size, None)
-    }
-
-    /// Feature maps `[N, embedding_len, rows, columns]`, of which the embedding is the average.
-    pub fn features<P: Pixel>(&self, pixels: &[P], size: (usize, usize)) -> Vec<f32> {
-        let (rows, columns) = self.features_size(size);
-        let channels = self.embedding_len();
-        let mut maps = Vec::new();
-        for image in pixels.chunks_exact(COLOURS * size.0 * size.1) {
-            self.pool.lend(|workspace| {
-                self.run_one(image, size, None, workspace, rayon::current_num_threads());
-                let [_, last] = self.ends(workspace.images.each_ref());
-                // `[pixel][channels]`, and channels padded to whole vectors.
-                let padded = self.shapes(size).last().map_or(0, |s| s.written.channels);
-                let values = last.floats();
-                for channel in 0..channels {
-                    maps.extend((0..rows * columns).map(|i| values[i * padded + channel]));
-                }
-            });
-        }
-        maps
-    }
-
-    /// Rows and columns of the feature maps.
-    pub fn features_size(&self, size: (usize, usize)) -> (usize, usize) {
-        let last = self.shapes(size).last();
-        last.map_or((0, 0), |s| (s.written.rows.len, s.written.columns.len))
-    }
-
-    /// Their logits `[N, classes]`; without a classifier, their embeddings.
-    pub fn forward<P: Pixel>(&self, pixels: &[P], size: (usize, usize)) -> Vec<f32> {
-        self.run(pixels, size, self.layers.classifier.as_ref())
     }
 
     /// A batch of at least as many images as there are threads runs an image a thread; fewer
@@ -123,34 +68,6 @@ impl CpuNetwork {
             }
         }
         outputs
-    }
-
-    /// Logits `[N, classes]` of embeddings `[N, embedding_len]`.
-    pub fn classify(&self, embeddings: &[f32]) -> Vec<f32> {
-        let Some(classifier) = &self.layers.classifier else {
-            return embeddings.to_vec();
-        };
-        let images = embeddings.len() / self.embedding_len();
-        let mut logits = vec![0.0; images * self.classes()];
-        let one = |padded: &mut Vec<f32>, embedding: &[f32], logits: &mut [f32]| {
-            let channels = 0..classifier.channels;
-            // SAFETY: `padded` is this thread's own.
-            unsafe { self.classify_one(classifier, embedding, Output::new(padded), channels) };
-            logits.copy_from_slice(&padded[..self.classes()]);
-        };
-        let padded = || vec![0.0; classifier.channels];
-        if images == 1 {
-            // Handing a single row to the pool would take longer than the row.
-            one(&mut padded(), embeddings, &mut logits);
-        } else {
-            embeddings
-                .par_chunks_exact(self.embedding_len())
-                .zip(logits.par_chunks_exact_mut(self.classes()))
-                .for_each_init(padded, |padded, (embedding, logits)| {
-                    one(padded, embedding, logits);
-                });
-        }
-        logits
     }
 
     pub(super) fn kernels(&self) -> &'static Kernels {
@@ -328,14 +245,105 @@ impl CpuNetwork {
     }
 }
 
+impl Passes for CpuNetwork {
+    fn isa(&self) -> Isa {
+        self.isa
+    }
+
+    fn precision(&self) -> Precision {
+        Precision::Float(DType::F32)
+    }
+
+    fn embedding_len(&self) -> usize {
+        self.layers
+            .blocks
+            .last()
+            .map_or(0, |last| last.pointwise.outputs)
+    }
+
+    fn classes(&self) -> usize {
+        self.layers
+            .classifier
+            .as_ref()
+            .map_or(0, |last| last.outputs)
+    }
+
+    fn features_size(&self, size: (usize, usize)) -> (usize, usize) {
+        let last = self.shapes(size).last();
+        last.map_or((0, 0), |s| (s.written.rows.len, s.written.columns.len))
+    }
+
+    fn features<P: Pixel>(&self, pixels: &[P], size: (usize, usize)) -> Vec<f32> {
+        let (rows, columns) = self.features_size(size);
+        let channels = self.embedding_len();
+        let mut maps = Vec::new();
+        for image in pixels.chunks_exact(COLOURS * size.0 * size.1) {
+            self.pool.lend(|workspace| {
+                self.run_one(image, size, None, workspace, rayon::current_num_threads());
+                let [_, last] = self.ends(workspace.images.each_ref());
+                // `[pixel][channels]`, and channels padded to whole vectors.
+                let padded = self.shapes(size).last().map_or(0, |s| s.written.channels);
+                let values = last.floats();
+                for channel in 0..channels {
+                    maps.extend((0..rows * columns).map(|i| values[i * padded + channel]));
+                }
+            });
+        }
+        maps
+    }
+
+    fn embed<P: Pixel>(&self, pixels: &[P], size: (usize, usize)) -> Vec<f32> {
+        self.run(pixels, size, None)
+    }
+
+    fn forward<P: Pixel>(&self, pixels: &[P], size: (usize, usize)) -> Vec<f32> {
+        self.run(pixels, size, self.layers.classifier.as_ref())
+    }
+
+    fn classify(&self, embeddings: &[f32]) -> Vec<f32> {
+        let Some(classifier) = &self.layers.classifier else {
+            return embeddings.to_vec();
+        };
+        let images = embeddings.len() / self.embedding_len();
+        let mut logits = vec![0.0; images * self.classes()];
+        let one = |padded: &mut Vec<f32>, embedding: &[f32], logits: &mut [f32]| {
+            let channels = 0..classifier.channels;
+            // SAFETY: `padded` is this thread's own.
+            unsafe { self.classify_one(classifier, embedding, Output::new(padded), channels) };
+            logits.copy_from_slice(&padded[..self.classes()]);
+        };
+        let padded = || vec![0.0; classifier.channels];
+        if images == 1 {
+            // Handing a single row to the pool would take longer than the row.
+            one(&mut padded(), embeddings, &mut logits);
+        } else {
+            embeddings
+                .par_chunks_exact(self.embedding_len())
+                .zip(logits.par_chunks_exact_mut(self.classes()))
+                .for_each_init(padded, |padded, (embedding, logits)| {
+                    one(padded, embedding, logits);
+                });
+        }
+        logits
+    }
+
+    fn pieces(&self, size: (usize, usize)) -> Vec<Piece<'_>> {
+        self.kernel_pieces(size)
+    }
+}
+
 /// Height and width of a 3x3 convolution's output.
-fn convolved((height, width): (usize, usize), params: ConvParams) -> (usize, usize) {
+pub(super) fn convolved((height, width): (usize, usize), params: ConvParams) -> (usize, usize) {
     let span = |len| params.padding.span(len, 3, params.stride).output;
     (span(height), span(width))
 }
 
 /// An image as a convolution of these settings wants to read it.
-fn padded((height, width): (usize, usize), channels: usize, params: ConvParams) -> PaddedImage {
+pub(super) fn padded(
+    (height, width): (usize, usize),
+    channels: usize,
+    params: ConvParams,
+) -> PaddedImage {
     let direction = |len| PaddedSpan::new(len, params.padding.span(len, 3, params.stride));
     PaddedImage {
         rows: direction(height),

@@ -32,7 +32,7 @@ enum Part {
 
 impl CpuNetwork {
     /// The pieces of its layers, in order.
-    pub fn pieces(&self, size: (usize, usize)) -> Vec<Piece<'_>> {
+    pub fn kernel_pieces(&self, size: (usize, usize)) -> Vec<Piece<'_>> {
         let parts = |shape: LayerShape<'_>| match shape.block {
             Some(_) => [Some(Part::Depthwise), Some(Part::Pointwise)],
             None => [Some(Part::Stem), None],
@@ -114,5 +114,11 @@ impl Isa {
     #[doc(hidden)]
     pub fn peak(self, steps: usize) -> usize {
         self.kernels().peak(steps)
+    }
+
+    /// The same in eight bits.
+    #[doc(hidden)]
+    pub fn int8_peak(self, steps: usize) -> usize {
+        self.int8_kernels().peak(steps)
     }
 }

@@ -54,12 +54,32 @@ impl Packed {
 
 /// Packs all convolutions of a network.
 pub(super) fn pack(blueprint: Blueprint, kernels: &Kernels) -> Result<Assembly<Packed>> {
+    let packed = pack_some(blueprint, &blueprint.config.convolutions(), kernels)?;
+    let mut packed = packed.into_iter();
+    Assembly::new(blueprint.config, |_| {
+        let next = packed.next();
+        next.ok_or_else(|| Error::Config("a layer without weights".into()))
+    })
+}
+
+/// Packs a network's classifier alone, if it has one.
+pub(super) fn pack_classifier(blueprint: Blueprint, kernels: &Kernels) -> Result<Option<Packed>> {
+    let mut convolutions = blueprint.config.convolutions();
+    convolutions.retain(|c| c.kind == ConvolutionKind::Classifier);
+    Ok(pack_some(blueprint, &convolutions, kernels)?.pop())
+}
+
+/// Packs some of a network's convolutions.
+fn pack_some(
+    blueprint: Blueprint,
+    convolutions: &[Convolution],
+    kernels: &Kernels,
+) -> Result<Vec<Packed>> {
     let Blueprint {
         config,
         pixel_scale,
         tensors,
     } = blueprint;
-    let convolutions = config.convolutions();
     let mut end = 0;
     let plans: Vec<Plan> = convolutions
         .iter()
@@ -92,28 +112,25 @@ pub(super) fn pack(blueprint: Blueprint, kernels: &Kernels) -> Result<Assembly<P
     // Of several errors, the first layer's.
     packed.into_iter().collect::<Result<()>>()?;
     let buffer = Arc::new(buffer);
-    let mut plans = plans.into_iter();
-    Assembly::new(config, |convolution| {
-        let plan = plans.next();
-        let plan = plan.ok_or_else(|| Error::Config("a layer without a plan".into()))?;
-        Ok(Packed {
-            params: ConvParams {
-                stride: convolution.stride,
-                padding: convolution.padding,
-                activation: config.activation,
-            },
-            depth: plan.depth,
-            channels: plan.bias.len(),
-            outputs: plan.outputs,
-            weight: Part::new(&buffer, plan.weight),
-            bias: Part::new(&buffer, plan.bias),
-            bounds: match (convolution.kind, config.activation) {
-                (ConvolutionKind::Classifier, _) => (f32::NEG_INFINITY, f32::INFINITY),
-                (_, Activation::Relu) => (0.0, f32::INFINITY),
-                (_, Activation::Relu6) => (0.0, 6.0),
-            },
-        })
-    })
+    let packed = convolutions.iter().zip(plans);
+    let packed = packed.map(|(convolution, plan)| Packed {
+        params: ConvParams {
+            stride: convolution.stride,
+            padding: convolution.padding,
+            activation: config.activation,
+        },
+        depth: plan.depth,
+        channels: plan.bias.len(),
+        outputs: plan.outputs,
+        weight: Part::new(&buffer, plan.weight),
+        bias: Part::new(&buffer, plan.bias),
+        bounds: match (convolution.kind, config.activation) {
+            (ConvolutionKind::Classifier, _) => (f32::NEG_INFINITY, f32::INFINITY),
+            (_, Activation::Relu) => (0.0, f32::INFINITY),
+            (_, Activation::Relu6) => (0.0, 6.0),
+        },
+    });
+    Ok(packed.collect())
 }
 
 /// Where a convolution's packed weights go.

@@ -18,6 +18,7 @@ use candle_core::{DType, Device};
 #[cfg(feature = "metal")]
 use crate::error::without_backtrace;
 use crate::error::{Error, Result};
+use crate::model::Precision;
 
 /// A device as a user asks for it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -163,17 +164,20 @@ fn try_out(device: &Device) -> candle_core::Result<()> {
     }
 }
 
-/// Checks that a network can compute in `dtype` on a device.
+/// Checks that a network can compute in `precision` on a device.
 ///
 /// # Errors
-/// [`Error::Device`] names the types that it can.
-pub fn check_dtype(device: &OpenedDevice, dtype: DType) -> Result<()> {
-    match (device.name, dtype) {
-        (_, DType::F32) => Ok(()),
-        (DeviceChoice::Cuda(_) | DeviceChoice::Metal, DType::F16 | DType::BF16) => Ok(()),
-        (name, dtype) => Err(Error::Device(format!(
-            "device {name} computes in f32, not in {}",
-            dtype.as_str()
+/// [`Error::Device`] names what it can compute in.
+pub fn check_precision(device: &OpenedDevice, precision: Precision) -> Result<()> {
+    use Precision::{Float, Int8};
+    match (device.name, precision) {
+        (_, Float(DType::F32)) | (DeviceChoice::Cpu, Int8) => Ok(()),
+        (DeviceChoice::Cuda(_) | DeviceChoice::Metal, Float(DType::F16 | DType::BF16)) => Ok(()),
+        (DeviceChoice::Cpu, precision) => Err(Error::Device(format!(
+            "device cpu computes in f32 and int8, not in {precision}"
+        ))),
+        (name, precision) => Err(Error::Device(format!(
+            "device {name} computes in f32, f16 and bf16, not in {precision}"
         ))),
     }
 }

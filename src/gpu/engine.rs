@@ -6,7 +6,7 @@ use super::weights::{GpuWeights, PassOutput};
 #[cfg(feature = "cuda")]
 use crate::device::reason::is_out_of_memory;
 use crate::error::Result;
-use crate::model::{Blueprint, Engine};
+use crate::model::{Blueprint, Engine, Precision};
 use crate::pixels::PixelScale;
 
 /// A device that has kernels of ours.
@@ -62,8 +62,8 @@ impl Engine for GpuEngine {
         self.weights.device()
     }
 
-    fn dtype(&self) -> DType {
-        self.weights.dtype()
+    fn precision(&self) -> Precision {
+        self.weights.dtype().into()
     }
 
     fn features(&self, pixels: &Tensor) -> Result<Tensor> {

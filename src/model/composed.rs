@@ -8,6 +8,7 @@ use super::assembly::Assembly;
 use super::config::Config;
 use super::engine::{Blueprint, Engine};
 use super::fold::Folded;
+use super::precision::Precision;
 use super::stored::TensorSource;
 use crate::error::Result;
 use crate::ops::{self, ConvParams};
@@ -57,8 +58,8 @@ impl Engine for ComposedEngine {
         &self.device
     }
 
-    fn dtype(&self) -> DType {
-        self.dtype
+    fn precision(&self) -> Precision {
+        self.dtype.into()
     }
 
     fn features(&self, pixels: &Tensor) -> Result<Tensor> {

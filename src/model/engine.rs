@@ -6,6 +6,7 @@ use std::fmt;
 use candle_core::{DType, Device, Tensor};
 
 use super::config::{Config, MIN_SIZE};
+use super::precision::Precision;
 use super::stored::TensorSource;
 use crate::cpu::{Isa, Piece};
 use crate::error::{Error, Result};
@@ -29,8 +30,8 @@ pub(crate) trait Engine: fmt::Debug + Send + Sync {
     /// The device that it runs on.
     fn device(&self) -> &Device;
 
-    /// The type that it computes in.
-    fn dtype(&self) -> DType;
+    /// What it computes in.
+    fn precision(&self) -> Precision;
 
     /// The last block's output of pixels: `[N, channels, rows, columns]` in f32.
     fn features(&self, pixels: &Tensor) -> Result<Tensor>;

@@ -7,6 +7,7 @@ mod config;
 mod engine;
 mod fold;
 mod network;
+mod precision;
 mod random;
 mod stored;
 mod summary;
@@ -21,6 +22,7 @@ pub use config::{
 pub(crate) use engine::{Blueprint, Engine, image_size};
 pub(crate) use fold::Folded;
 pub use network::{MobileNet, MobileNetBuilder};
+pub use precision::Precision;
 pub use random::random_tensors;
 pub(crate) use stored::{Quantisation, StoredTensor, StoredValues, TensorSource};
 pub use summary::{LayerSummary, Summary};

@@ -8,7 +8,8 @@ use candle_nn::VarBuilder;
 use super::composed::ComposedEngine;
 use super::config::Config;
 use super::engine::{Blueprint, Engine, image_size};
-use crate::cpu::{CpuEngine, Isa, Piece};
+use super::precision::Precision;
+use crate::cpu::{self, Isa, Piece};
 use crate::error::{Error, Result};
 use crate::gpu::{self, GpuEngine};
 use crate::pixels::PixelScale;
@@ -46,10 +47,19 @@ pub struct MobileNetBuilder<'a> {
     config: &'a Config,
     weights: &'a VarBuilder<'a>,
     pixel_scale: PixelScale,
-    isa: Isa,
+    precision: Option<Precision>,
+    isa: Option<Isa>,
 }
 
 impl<'a> MobileNetBuilder<'a> {
+    /// Computing in something else than the type of the weights: in eight bits.
+    pub fn with_precision(self, precision: Precision) -> Self {
+        Self {
+            precision: Some(precision),
+            ..self
+        }
+    }
+
     /// For pixels of another scale than `byte / 127.5 - 1`.
     pub fn with_pixel_scale(self, pixel_scale: PixelScale) -> Self {
         Self {
@@ -61,7 +71,10 @@ impl<'a> MobileNetBuilder<'a> {
     /// In an instruction set, where that matters (on the CPU, in f32); else it is the fastest that
     /// the machine has.
     pub fn with_isa(self, isa: Isa) -> Self {
-        Self { isa, ..self }
+        Self {
+            isa: Some(isa),
+            ..self
+        }
     }
 
     /// The network on the device and in the type of its weights, on the fastest engine for both.
@@ -70,8 +83,12 @@ impl<'a> MobileNetBuilder<'a> {
     /// A tensor that is missing or of another shape, settings that [`Config::validate`] refuses, a
     /// scale that [`PixelScale::validate`] does, or a failure of the device.
     pub fn build(&self) -> Result<MobileNet> {
-        let (device, dtype) = (self.weights.device(), self.weights.dtype());
-        MobileNet::from_blueprint(self.blueprint(), device, dtype, self.isa)
+        let precision = match self.precision {
+            Some(precision) => precision,
+            None => self.weights.dtype().into(),
+        };
+        let device = self.weights.device();
+        MobileNet::from_blueprint(self.blueprint(), device, precision, self.isa)
     }
 
     /// The same as a composition of candle's operations, as it runs where there are no kernels of
@@ -108,15 +125,23 @@ impl<'a> MobileNetBuilder<'a> {
     }
 }
 
-/// The engine for a device and a type.
+/// The engine for a device and what it is to compute in.
 fn engine(
     blueprint: Blueprint,
     device: &Device,
-    dtype: DType,
+    precision: Precision,
     isa: Isa,
 ) -> Result<Arc<dyn Engine>> {
+    if device.is_cpu()
+        && let Some(engine) = cpu::engine(blueprint, precision, isa)?
+    {
+        return Ok(engine);
+    }
+    let Precision::Float(dtype) = precision else {
+        let message = format!("{precision} runs on the CPU alone");
+        return Err(Error::Device(message));
+    };
     Ok(match (device, dtype) {
-        (Device::Cpu, DType::F32) => Arc::new(CpuEngine::new(blueprint, isa)?),
         (Device::Cuda(_) | Device::Metal(_), DType::F32 | DType::F16 | DType::BF16)
             if gpu::kernels_work(device) =>
         {
@@ -144,7 +169,8 @@ impl MobileNet {
             config,
             weights,
             pixel_scale: PixelScale::default(),
-            isa: Isa::detect(),
+            precision: None,
+            isa: None,
         }
     }
 
@@ -152,10 +178,13 @@ impl MobileNet {
     pub(crate) fn from_blueprint(
         blueprint: Blueprint,
         device: &Device,
-        dtype: DType,
-        isa: Isa,
+        precision: Precision,
+        isa: Option<Isa>,
     ) -> Result<Self> {
-        Self::on(blueprint, |blueprint| engine(blueprint, device, dtype, isa))
+        let isa = isa.unwrap_or_else(|| Isa::detect_for(precision));
+        Self::on(blueprint, |blueprint| {
+            engine(blueprint, device, precision, isa)
+        })
     }
 
     fn on<'a>(
@@ -186,9 +215,9 @@ impl MobileNet {
         self.engine.device()
     }
 
-    /// The type that the network computes in.
-    pub fn dtype(&self) -> DType {
-        self.engine.dtype()
+    /// What the network computes in.
+    pub fn precision(&self) -> Precision {
+        self.engine.precision()
     }
 
     /// The instruction set of our own kernels, where the network runs on them.

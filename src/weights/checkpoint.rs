@@ -11,11 +11,10 @@ use super::contents::Contents;
 use super::imported::Tensors;
 use super::provenance::{Origin, Source, sha256};
 use super::recognise::{Stated, check};
-use crate::cpu::Isa;
 use crate::error::{Error, Result};
 use crate::familiarity::Familiarity;
 use crate::labels::Labels;
-use crate::model::{Blueprint, Config, Convolution, ConvolutionKind, Folded, MobileNet};
+use crate::model::{Blueprint, Config, Convolution, ConvolutionKind, Folded, MobileNet, Precision};
 use crate::pixels::Preprocessing;
 use crate::rejection::Rejection;
 
@@ -280,17 +279,17 @@ impl Checkpoint {
         self
     }
 
-    /// Builds the network on a device, to compute in `dtype`, for pixels as its recipe scales them.
+    /// Builds the network on a device, for pixels as its recipe scales them.
     ///
     /// # Errors
     /// Weights that are not numbers, or a failure of the device.
-    pub fn network(&self, device: &Device, dtype: DType) -> Result<MobileNet> {
+    pub fn network(&self, device: &Device, precision: impl Into<Precision>) -> Result<MobileNet> {
         let blueprint = Blueprint {
             config: &self.config,
             pixel_scale: &self.preprocessing.pixel_scale,
             tensors: &self.tensors,
         };
-        let network = MobileNet::from_blueprint(blueprint, device, dtype, Isa::detect());
+        let network = MobileNet::from_blueprint(blueprint, device, precision.into(), None);
         network.map_err(|error| match error {
             Error::Config(reason) => Error::checkpoint(&self.path, reason),
             other => other,

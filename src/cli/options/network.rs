@@ -67,8 +67,10 @@ impl OpenedNetwork {
             (Some(path), Some(classes)) => Some(Labels::open(path, classes)?),
             _ => None,
         };
-        let Running { device, dtype, .. } = &self.running;
-        let classifier = Classifier::new(&self.checkpoint, labels, device, *dtype)?;
+        let Running {
+            device, precision, ..
+        } = &self.running;
+        let classifier = Classifier::new(&self.checkpoint, labels, device, *precision)?;
         Ok(classifier.with_preprocessing(self.preprocessing.clone())?)
     }
 
@@ -77,7 +79,11 @@ impl OpenedNetwork {
     /// # Errors
     /// A failure of the device.
     pub fn embedder(&self) -> Result<Embedder> {
-        let embedder = Embedder::new(&self.checkpoint, &self.running.device, self.running.dtype)?;
+        let embedder = Embedder::new(
+            &self.checkpoint,
+            &self.running.device,
+            self.running.precision,
+        )?;
         Ok(embedder.with_preprocessing(self.preprocessing.clone())?)
     }
 
@@ -103,7 +109,7 @@ impl OpenedNetwork {
             preprocessing: self.preprocessing.clone(),
             reduced_decoding: self.decode.reduced,
             device: self.running.device.name.to_string(),
-            dtype: self.running.dtype.as_str(),
+            dtype: self.running.precision.name(),
             version: env!("CARGO_PKG_VERSION"),
         }
     }

@@ -174,6 +174,11 @@ impl Pointwise<'_> {
 pub(super) struct Offsets<'a>(&'a [usize]);
 
 impl<'a> Offsets<'a> {
+    /// All of them, in order.
+    pub fn list(self) -> &'a [usize] {
+        self.0
+    }
+
     /// A single pixel.
     pub const ONE: Offsets<'static> = Offsets(&[0]);
 
@@ -267,6 +272,11 @@ impl Output {
             start: floats.as_mut_ptr(),
             len: floats.len(),
         }
+    }
+
+    /// Where it begins, and its length in floats.
+    pub fn raw(self) -> (*mut f32, usize) {
+        (self.start, self.len)
     }
 
     /// All of it, to read.

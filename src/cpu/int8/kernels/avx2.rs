@@ -1,0 +1,173 @@
+//! AVX2: 8 sums in a vector, 16 vectors. `vpmaddubsw` would saturate, so activations and weights
+//! are multiplied in 16 bits, of which two products fit 32.
+
+use std::arch::x86_64::*;
+
+use super::generic::{self, Sums, Wide};
+use super::{Depthwise, Kernels, Output, Pointwise};
+
+pub(in crate::cpu) static KERNELS: Kernels = Kernels {
+    tile_bytes: 2,
+    lanes: 8,
+    panel_vectors: VECTORS,
+    block: 16,
+    narrow_block: 16,
+    depthwise,
+    pointwise,
+    stem: pointwise,
+    peak,
+};
+
+/// 6 pixels by 16 channels: 12 sums, 2 weights and 1 value of 16 registers.
+const ROWS: usize = 6;
+const VECTORS: usize = 2;
+
+/// 2 neighbours: 4 sums and 12 weights of a block, most of which are read where they are used.
+const DEPTHWISE_PIXELS: usize = 4;
+
+#[derive(Clone, Copy)]
+struct I32x8(__m256i);
+
+// SAFETY: every function does what it is named after, on the caller's promise that the machine
+// has AVX2 and the pointer is good for what is read or written.
+unsafe impl Sums for I32x8 {
+    const LANES: usize = 8;
+    const GROUP: usize = 2;
+    type Operand = __m256i;
+
+    #[inline(always)]
+    unsafe fn load(from: *const i32) -> Self {
+        unsafe { Self(_mm256_loadu_si256(from.cast())) }
+    }
+
+    #[inline(always)]
+    unsafe fn splat(from: *const u8) -> __m256i {
+        unsafe { _mm256_set1_epi32(from.cast::<i32>().read_unaligned()) }
+    }
+
+    #[inline(always)]
+    unsafe fn weights(from: *const u8) -> __m256i {
+        unsafe { _mm256_loadu_si256(from.cast()) }
+    }
+
+    #[inline(always)]
+    unsafe fn dot(self, activations: __m256i, weights: __m256i) -> Self {
+        unsafe {
+            Self(_mm256_add_epi32(
+                self.0,
+                _mm256_madd_epi16(activations, weights),
+            ))
+        }
+    }
+
+    #[inline(always)]
+    unsafe fn scale(self, multiplier: *const f32) -> Self {
+        unsafe { Self(_mm256_castps_si256(scaled(self.0, multiplier))) }
+    }
+
+    #[inline(always)]
+    unsafe fn round(self, bounds: (f32, f32)) -> Self {
+        unsafe { Self(rounded(_mm256_castsi256_ps(self.0), bounds)) }
+    }
+
+    #[inline(always)]
+    unsafe fn store(self, to: *mut u8) {
+        unsafe { store_bytes(self.0, to) }
+    }
+}
+
+/// 8 sums as f32, times their multipliers.
+#[inline(always)]
+pub(super) unsafe fn scaled(sums: __m256i, multiplier: *const f32) -> __m256 {
+    unsafe { _mm256_mul_ps(_mm256_cvtepi32_ps(sums), _mm256_loadu_ps(multiplier)) }
+}
+
+/// Floats within bounds, rounded to integers as the processor's mode says: halves to even.
+#[inline(always)]
+pub(super) unsafe fn rounded(values: __m256, (low, high): (f32, f32)) -> __m256i {
+    unsafe {
+        let values = _mm256_max_ps(values, _mm256_set1_ps(low));
+        _mm256_cvtps_epi32(_mm256_min_ps(values, _mm256_set1_ps(high)))
+    }
+}
+
+/// 8 values from 0 to 255 as bytes.
+#[inline(always)]
+pub(super) unsafe fn store_bytes(values: __m256i, to: *mut u8) {
+    unsafe {
+        let low = _mm256_castsi256_si128(values);
+        let words = _mm_packus_epi32(low, _mm256_extracti128_si256::<1>(values));
+        _mm_storel_epi64(to.cast(), _mm_packus_epi16(words, words));
+    }
+}
+
+#[derive(Clone, Copy)]
+struct I16x16(__m256i);
+
+// SAFETY: as above.
+unsafe impl Wide for I16x16 {
+    const CHANNELS: usize = 16;
+    const TILE_BYTES: usize = 2;
+    type Sum = __m256i;
+
+    #[inline(always)]
+    unsafe fn load(from: *const u8) -> Self {
+        unsafe { Self(_mm256_cvtepu8_epi16(_mm_loadu_si128(from.cast()))) }
+    }
+
+    #[inline(always)]
+    unsafe fn zero() -> Self {
+        unsafe { Self(_mm256_setzero_si256()) }
+    }
+
+    #[inline(always)]
+    unsafe fn pairs(self, other: Self) -> [Self; 2] {
+        unsafe {
+            let low = _mm256_unpacklo_epi16(self.0, other.0);
+            [Self(low), Self(_mm256_unpackhi_epi16(self.0, other.0))]
+        }
+    }
+
+    #[inline(always)]
+    unsafe fn sums(from: *const i32) -> __m256i {
+        unsafe { _mm256_loadu_si256(from.cast()) }
+    }
+
+    #[inline(always)]
+    unsafe fn dot(self, weights: Self, sum: __m256i) -> __m256i {
+        unsafe { _mm256_add_epi32(sum, _mm256_madd_epi16(self.0, weights.0)) }
+    }
+
+    #[inline(always)]
+    unsafe fn weights(from: *const i16) -> Self {
+        unsafe { Self(_mm256_loadu_si256(from.cast())) }
+    }
+
+    #[inline(always)]
+    unsafe fn store(sums: [__m256i; 2], multiplier: *const f32, bounds: (f32, f32), to: *mut u8) {
+        unsafe {
+            let low = rounded(scaled(sums[0], multiplier), bounds);
+            let high = rounded(scaled(sums[1], multiplier.add(8)), bounds);
+            // Puts the channels back into their order.
+            _mm256_storeu_si256(to.cast(), _mm256_packs_epi32(low, high));
+        }
+    }
+}
+
+#[target_feature(enable = "avx2,fma")]
+fn depthwise(task: &Depthwise, tile: &mut [u8]) {
+    // SAFETY: this function runs only where there is AVX2, behind `Kernels::depthwise`.
+    unsafe { generic::depthwise::<I16x16, I16x16, DEPTHWISE_PIXELS>(task, tile) }
+}
+
+#[target_feature(enable = "avx2,fma")]
+unsafe fn pointwise(task: &Pointwise, output: Output) {
+    // SAFETY: as above, behind `Kernels::pointwise`.
+    unsafe { generic::pointwise::<I32x8, ROWS, VECTORS>(task, 2, output) }
+}
+
+#[target_feature(enable = "avx2,fma")]
+fn peak(steps: usize) -> usize {
+    // SAFETY: as above, behind `Kernels::peak`.
+    unsafe { generic::peak::<I32x8, 12>(steps) }
+}

@@ -1,0 +1,247 @@
+//! The inner loops in integers, one file an instruction set.
+//!
+//! `generic` holds each loop once, over a vector type; the other files bring their vectors and
+//! instantiate the loops where their instructions may be used. All of them give the same
+//! integers: sums are exact in 32 bits, and [requantisation](requantise) is three operations of
+//! f32 that every machine rounds alike.
+//!
+//! Layouts: activations `[pixel][channel]` in u8, channels padded with zeros to a multiple of
+//! [`CHANNELS`], so that no loop has a tail of channels.
+
+#[cfg(target_arch = "x86_64")]
+pub(in crate::cpu) mod avx2;
+#[cfg(target_arch = "x86_64")]
+pub(in crate::cpu) mod avx512_vnni;
+#[cfg(target_arch = "x86_64")]
+pub(in crate::cpu) mod avx_vnni;
+mod generic;
+#[cfg(any(test, not(target_arch = "x86_64")))]
+pub(in crate::cpu) mod portable;
+#[cfg(target_arch = "x86_64")]
+pub(in crate::cpu) mod sse2;
+
+use crate::cpu::kernels::Offsets;
+
+/// Channels are padded to a multiple of this, whatever the instruction set.
+pub(in crate::cpu) const CHANNELS: usize = 16;
+
+/// Weights of a channel's 3x3 window as the depthwise kernels read them: pairs of 16-bit values,
+/// of which the last of each column has nothing beside it.
+pub(in crate::cpu) const DEPTHWISE_WEIGHTS: usize = 12;
+
+/// The kernels of an instruction set.
+#[derive(Debug)]
+pub(in crate::cpu) struct Kernels {
+    /// Bytes of an activation in a tile, which goes from the depthwise kernel to the pointwise
+    /// one, and of a pointwise weight: 1, or 2 where only 16-bit products are exact.
+    pub tile_bytes: usize,
+    /// Output channels in a vector of sums.
+    pub lanes: usize,
+    /// Vectors in a panel of pointwise weights.
+    pub panel_vectors: usize,
+    /// Channels in a block of depthwise weights. Where fewer are left, blocks are of
+    /// `narrow_block`.
+    pub block: usize,
+    pub narrow_block: usize,
+    depthwise: unsafe fn(&Depthwise, &mut [u8]),
+    pointwise: unsafe fn(&Pointwise, Output),
+    stem: unsafe fn(&Pointwise, Output),
+    peak: unsafe fn(usize) -> usize,
+}
+
+impl Kernels {
+    /// Output channels in a panel of pointwise weights.
+    pub fn panel(&self) -> usize {
+        self.lanes * self.panel_vectors
+    }
+
+    /// Runs a depthwise convolution of a few rows into a tile, `[pixel][output_stride]` of
+    /// `tile_bytes` each.
+    pub fn depthwise(&self, task: &Depthwise, tile: &mut [u8]) {
+        task.check(tile.len() / self.tile_bytes);
+        // SAFETY: a table of kernels is only reached through an `Isa`, which exists only where
+        // the machine has its instructions; `check` is what the kernel asks of its arguments.
+        unsafe { (self.depthwise)(task, tile) }
+    }
+
+    /// Runs a pointwise convolution of a few pixels of a tile.
+    ///
+    /// # Safety
+    /// No other thread may touch, at the same time, the channels of the pixels that the task
+    /// writes to.
+    pub unsafe fn pointwise(&self, task: &Pointwise, output: Output) {
+        task.check(self.lanes, self.tile_bytes, output.len);
+        // SAFETY: as above; what the caller promises besides is passed on.
+        unsafe { (self.pointwise)(task, output) }
+    }
+
+    /// Runs the stem for some pixels, whose windows lie in a tile of 16-bit values: the same
+    /// product, of values and weights of 2 bytes whatever `tile_bytes` says.
+    ///
+    /// # Safety
+    /// As [`pointwise`](Self::pointwise).
+    pub unsafe fn stem(&self, task: &Pointwise, output: Output) {
+        task.check(self.lanes, 2, output.len);
+        // SAFETY: as above; what the caller promises besides is passed on.
+        unsafe { (self.stem)(task, output) }
+    }
+
+    /// Multiplies and adds in registers for some steps; returns how many operations that was.
+    pub fn peak(&self, steps: usize) -> usize {
+        // SAFETY: as above, and it takes no arguments that matter.
+        unsafe { (self.peak)(steps) }
+    }
+}
+
+/// A 3x3 depthwise convolution of some rows of an image that is padded with zeros.
+pub(in crate::cpu) struct Depthwise<'a> {
+    /// `[row][column][channel]`, from the first row and column under the first window on.
+    pub input: &'a [u8],
+    /// Bytes from a row of the input to the next.
+    pub row_stride: usize,
+    /// Channels, a multiple of [`CHANNELS`].
+    pub channels: usize,
+    /// Blocks of `[kx][pair of ky][half][channel][2]`, see [`pack_depthwise`].
+    pub weight: &'a [i16],
+    /// Blocks of `[half][channel]`.
+    pub bias: &'a [i32],
+    /// What a sum is multiplied with; in the order of the bias.
+    pub multiplier: &'a [f32],
+    /// 1 or 2.
+    pub stride: usize,
+    /// Output rows.
+    pub rows: usize,
+    /// Output pixels of a row.
+    pub columns: usize,
+    /// Activations from a pixel of the tile to the next.
+    pub output_stride: usize,
+    /// The activation's bounds in steps of the output's scale, from 0 to 255.
+    pub bounds: (f32, f32),
+}
+
+impl Depthwise<'_> {
+    fn check(&self, output: usize) {
+        assert!(self.rows > 0 && self.columns > 0 && matches!(self.stride, 1 | 2));
+        assert!(self.channels.is_multiple_of(CHANNELS) && self.output_stride >= self.channels);
+        assert!(self.weight.len() >= DEPTHWISE_WEIGHTS * self.channels);
+        assert!(self.bias.len() >= self.channels && self.multiplier.len() >= self.channels);
+        assert!(self.bounds.0 >= 0.0 && self.bounds.1 <= 255.0);
+        let last_row = (self.rows - 1) * self.stride + 2;
+        let last_column = (self.columns - 1) * self.stride + 2;
+        let last = last_row * self.row_stride + (last_column + 1) * self.channels;
+        assert!(self.input.len() >= last);
+        let pixels = self.rows * self.columns;
+        assert!(output >= (pixels - 1) * self.output_stride + self.channels);
+    }
+}
+
+/// A product of a tile's pixels and packed weights.
+pub(in crate::cpu) struct Pointwise<'a> {
+    /// `[pixel][channel]` of `tile_bytes` each.
+    pub input: &'a [u8],
+    /// Activations from a pixel of the input to the next.
+    pub input_stride: usize,
+    /// Input channels, a multiple of 4.
+    pub depth: usize,
+    /// Panels of weights `[depth / group][panel][group]` of `tile_bytes` each; the last ones may
+    /// be narrower.
+    pub weight: &'a [u8],
+    /// `[output channel]`, padded as the weights are.
+    pub bias: &'a [i32],
+    /// What a sum is multiplied with, `[output channel]`.
+    pub multiplier: &'a [f32],
+    /// Output channels, a multiple of the vector's sums.
+    pub channels: usize,
+    /// Where the first of these channels of the first pixel lies in the output.
+    pub start: usize,
+    /// Where each pixel lies from there.
+    pub offsets: Offsets<'a>,
+    /// The activation's bounds in steps of the output's scale, from 0 to 255.
+    pub bounds: (f32, f32),
+}
+
+impl Pointwise<'_> {
+    fn check(&self, lanes: usize, tile_bytes: usize, output: usize) {
+        let pixels = self.offsets.list().len();
+        assert!(self.channels.is_multiple_of(lanes) && self.depth.is_multiple_of(4));
+        assert!(self.bias.len() >= self.channels && self.multiplier.len() >= self.channels);
+        assert!(self.weight.len() >= self.depth * self.channels * tile_bytes && self.depth > 0);
+        assert!(self.input_stride >= self.depth);
+        assert!(self.bounds.0 >= 0.0 && self.bounds.1 <= 255.0);
+        let read = pixels.saturating_sub(1) * self.input_stride + self.depth;
+        assert!(pixels == 0 || self.input.len() >= read * tile_bytes);
+        let last = self.offsets.list().last().copied().unwrap_or(0);
+        assert!(self.start + last + self.channels <= output);
+    }
+}
+
+/// Memory that several threads write to, each its own pixels or channels.
+#[derive(Clone, Copy)]
+pub(in crate::cpu) struct Output {
+    start: *mut u8,
+    len: usize,
+}
+
+// SAFETY: it is a pointer that is only used through unsafe functions, whose callers promise
+// that no two threads touch the same place at once.
+unsafe impl Send for Output {}
+// SAFETY: as above.
+unsafe impl Sync for Output {}
+
+impl Output {
+    /// The memory of floats as bytes.
+    pub fn of_floats(floats: crate::cpu::kernels::Output) -> Self {
+        let (start, len) = floats.raw();
+        Self {
+            start: start.cast(),
+            len: len * size_of::<f32>(),
+        }
+    }
+
+    /// All of it, to read.
+    ///
+    /// # Safety
+    /// What it was made of is still there, and nobody writes to it for as long as this is used.
+    pub unsafe fn bytes<'a>(self) -> &'a [u8] {
+        // SAFETY: pointer and length are those of a slice; the rest is the caller's promise.
+        unsafe { std::slice::from_raw_parts(self.start, self.len) }
+    }
+
+    /// A part of it, to write.
+    ///
+    /// # Safety
+    /// What it was made of is still there, and nobody else touches this part for as long as this
+    /// is used.
+    pub unsafe fn part_mut<'a>(self, part: std::ops::Range<usize>) -> &'a mut [u8] {
+        assert!(part.start <= part.end && part.end <= self.len);
+        // SAFETY: the part is within; the rest is the caller's promise.
+        unsafe { std::slice::from_raw_parts_mut(self.start.add(part.start), part.len()) }
+    }
+}
+
+/// A sum of products to an activation: `round(sum * multiplier)` within the bounds, halves to
+/// even. The sum becomes f32 first, which above 2^24 rounds it; this is the arithmetic of
+/// LiteRT's default kernels, and of ONNX Runtime's and OpenVINO's convolutions.
+#[cfg(any(test, not(target_arch = "x86_64")))]
+#[inline(always)]
+pub(in crate::cpu) fn requantise(sum: i32, multiplier: f32, bounds: (f32, f32)) -> u8 {
+    let scaled = sum as f32 * multiplier;
+    scaled.max(bounds.0).min(bounds.1).round_ties_even() as u8
+}
+
+/// Where the weight of a channel and a place in the window lies in packed depthwise weights, and
+/// where the channel's bias lies, for blocks of this many channels; both from the beginning of
+/// all blocks when `channel` counts from there.
+///
+/// Kernels multiply two rows of the window at once, in 16-bit pairs. Interleaving the rows of a
+/// vector leaves each of its 128-bit parts with the lower four of its eight channels in one
+/// vector and the upper four in another, hence the halves.
+pub(in crate::cpu) fn depthwise_place(block: usize, channel: usize, tap: usize) -> (usize, usize) {
+    let (ky, kx) = (tap / 3, tap % 3);
+    let (first, within) = (channel / block * block, channel % block);
+    let half = within / 4 % 2;
+    let lane = within / 8 * 4 + within % 4;
+    let vector = (kx * 2 + ky / 2) * 2 + half;
+    let weight = first * DEPTHWISE_WEIGHTS + (vector * block / 2 + lane) * 2 + ky % 2;
+    (weight, first + half * block / 2 + lane)
+}

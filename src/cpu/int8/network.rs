@@ -1,0 +1,430 @@
+//! The whole network in integers, layer by layer and tile by tile.
+
+use rayon::prelude::*;
+
+use super::kernels::{Kernels, Output};
+use super::layer::{BlockPass, BlockShape};
+use super::quantise::{LARGEST_PIXEL, STEP};
+use super::stem::StemPass;
+use super::weights::{self, PackedInt8};
+use crate::cpu::engine::Passes;
+use crate::cpu::isa::Isa;
+use crate::cpu::kernels::{self as float_kernels, Offsets};
+use crate::cpu::network::{convolved, padded};
+use crate::cpu::pieces::Piece;
+use crate::cpu::pixels::{Picture, Pixel};
+use crate::cpu::team::{self, Member, Sentinel};
+use crate::cpu::weights::{Packed, pack_classifier};
+use crate::cpu::workspace::{PaddedImage, Pool, Scratches, Workspace};
+use crate::error::{Error, Result};
+use crate::model::{Assembly, Blueprint, Precision};
+use crate::ops::Activation;
+use crate::pixels::COLOURS;
+
+/// MobileNet V1 in eight bits, packed for an instruction set.
+#[derive(Debug)]
+pub(in crate::cpu) struct Int8Network {
+    isa: Isa,
+    pub(super) kernels: &'static Kernels,
+    /// But for the classifier.
+    pub(super) layers: Assembly<PackedInt8>,
+    /// In f32.
+    classifier: Option<Packed>,
+    /// Twice the byte of each colour that the stem takes for 0, and what the byte that becomes 0
+    /// is above it.
+    zero: [i16; COLOURS],
+    shift: [f32; COLOURS],
+    pool: Pool,
+}
+
+/// The memory of a pass: the blocks use its bytes, the classifier its floats.
+type Images = [float_kernels::Output; 2];
+
+impl Int8Network {
+    /// Quantises and packs the weights of a network's convolutions.
+    ///
+    /// # Errors
+    /// What is wrong with a tensor; an activation without an upper bound; a scale of pixels that
+    /// 16 bits don't hold.
+    pub fn new(blueprint: Blueprint, isa: Isa) -> Result<Self> {
+        Self::with_kernels(blueprint, isa, isa.int8_kernels())
+    }
+
+    /// The same with these kernels, for which the machine has the instructions.
+    pub(super) fn with_kernels(
+        blueprint: Blueprint,
+        isa: Isa,
+        kernels: &'static Kernels,
+    ) -> Result<Self> {
+        if blueprint.config.activation != Activation::Relu6 {
+            let message = "int8 needs a network with ReLU6, whose activations have a known range; \
+                           this one has ReLU";
+            return Err(Error::Config(message.into()));
+        }
+        let exact = blueprint.pixel_scale.zero();
+        let zero = exact.map(|zero| (2.0 * zero).round());
+        // Of the values that a byte becomes.
+        let most = |zero: &f64| zero.abs().max((510.0 - zero).abs());
+        if zero
+            .iter()
+            .any(|zero| most(zero) > f64::from(LARGEST_PIXEL))
+        {
+            let message = "int8 needs pixels whose zero is near what a byte can be";
+            return Err(Error::Config(message.into()));
+        }
+        Ok(Self {
+            isa,
+            kernels,
+            layers: weights::pack(blueprint, zero.map(|zero| zero / 2.0), kernels)?,
+            classifier: pack_classifier(blueprint, isa.kernels())?,
+            zero: zero.map(|zero| zero as i16),
+            shift: std::array::from_fn(|c| (exact[c] - zero[c] / 2.0) as f32),
+            pool: Pool::default(),
+        })
+    }
+
+    /// The last block's activations in steps of 6/255, `[row][column][channel]`, of one image.
+    #[cfg(test)]
+    pub fn integers<P: Pixel>(&self, pixels: &[P], size: (usize, usize)) -> Vec<u8> {
+        self.pool.lend(|workspace| {
+            self.run_one(pixels, size, None, workspace, rayon::current_num_threads());
+            let [_, last] = self.ends(workspace.images.each_ref());
+            let written = self.written(size);
+            let bytes: &[u8] = bytemuck::cast_slice(last.floats());
+            let pixels = bytes[..written.len()].chunks_exact(written.channels);
+            pixels
+                .flat_map(|pixel| pixel[..self.embedding_len()].to_vec())
+                .collect()
+        })
+    }
+
+    /// A batch of at least as many images as there are threads runs an image a thread; fewer
+    /// images run one after the other on all threads. What comes out is the same.
+    fn run<P: Pixel>(&self, pixels: &[P], size: (usize, usize), head: Option<&Packed>) -> Vec<f32> {
+        let image_len = COLOURS * size.0 * size.1;
+        let images = pixels.len() / image_len;
+        let len = head.map_or(self.embedding_len(), |head| head.outputs);
+        let mut outputs = vec![0.0; images * len];
+        let threads = rayon::current_num_threads();
+        let one = |image: &[P], output: &mut [f32], threads| {
+            self.pool.lend(|workspace| {
+                self.run_one(image, size, head, workspace, threads);
+                let [embedding, logits] = self.ends(workspace.images.each_ref());
+                let found = if head.is_some() { logits } else { embedding };
+                output.copy_from_slice(&found.floats()[..output.len()]);
+            });
+        };
+        if threads > 1 && images >= threads {
+            pixels
+                .par_chunks_exact(image_len)
+                .zip(outputs.par_chunks_exact_mut(len))
+                .for_each(|(image, output)| one(image, output, 1));
+        } else {
+            let outputs = outputs.chunks_exact_mut(len);
+            for (image, output) in pixels.chunks_exact(image_len).zip(outputs) {
+                one(image, output, threads);
+            }
+        }
+        outputs
+    }
+
+    /// One image on `threads` threads. What comes of it is left in the workspace.
+    fn run_one<P: Pixel>(
+        &self,
+        pixels: &[P],
+        size: (usize, usize),
+        head: Option<&Packed>,
+        workspace: &mut Workspace,
+        threads: usize,
+    ) {
+        let (image, tile) = self.sizes(size);
+        workspace.reserve(image, tile, threads);
+        let (images, scratches) = workspace.parts();
+        let images = images.map(|buffer| float_kernels::Output::new(buffer.floats_mut()));
+        let picture = P::picture(pixels, [0.0; COLOURS]);
+        team::run(threads, |member| {
+            let _sentinel = Sentinel::new(member);
+            self.stem(picture, size, images, scratches, member);
+            member.wait();
+            self.pass(size, images, scratches, member);
+            self.end(size, images, head, member);
+        });
+    }
+
+    /// Of the two images, the one that the last layer read, in whose place the embedding goes, and
+    /// the one that it wrote, in whose place the logits go, if they are wanted.
+    fn ends<T>(&self, [even, odd]: [T; 2]) -> [T; 2] {
+        match self.layers.blocks.len() % 2 {
+            0 => [even, odd],
+            _ => [odd, even],
+        }
+    }
+
+    /// One thread's rows of the stem.
+    fn stem(
+        &self,
+        picture: Picture,
+        size: (usize, usize),
+        images: Images,
+        scratches: Scratches,
+        member: Member,
+    ) {
+        let written = self.stem_written(size);
+        let output = Output::of_floats(images[1]);
+        if member.number == 0 {
+            // SAFETY: nobody reads this image before the barrier that follows, and what the others
+            // write meanwhile is not its border.
+            written.border(|range| unsafe { output.part_mut(range) }.fill(0));
+        }
+        let pass = self.stem_pass(picture, size, output);
+        pass.run(
+            member.share(written.rows.len),
+            &mut scratches.of(member.number),
+        );
+    }
+
+    pub(super) fn stem_pass<'a>(
+        &'a self,
+        picture: Picture<'a>,
+        size: (usize, usize),
+        output: Output,
+    ) -> StemPass<'a> {
+        StemPass {
+            kernels: self.kernels,
+            weights: &self.layers.stem,
+            read: padded(size, COLOURS, self.layers.stem.params),
+            written: self.stem_written(size),
+            picture,
+            zero: self.zero,
+            shift: self.shift,
+            output,
+        }
+    }
+
+    /// One thread's part of all blocks. The stem wrote image 1, block `i` reads image `(i + 1) % 2`.
+    fn pass(&self, size: (usize, usize), images: Images, scratches: Scratches, member: Member) {
+        for (number, shape) in self.shapes(size).enumerate() {
+            let output = Output::of_floats(images[number % 2]);
+            if member.number == 0 {
+                // SAFETY: nobody reads this image before the barrier below, and what the others
+                // write meanwhile is not its border.
+                let zero = |range| unsafe { output.part_mut(range) }.fill(0);
+                shape.written.border(zero);
+            }
+            // SAFETY: nobody writes to this image before the barrier below.
+            let input = unsafe { Output::of_floats(images[(number + 1) % 2]).bytes() };
+            let pass = BlockPass {
+                kernels: self.kernels,
+                input: &input[..shape.read.len()],
+                output,
+                shape,
+            };
+            pass.run(scratches, member);
+            member.wait();
+        }
+    }
+
+    /// One thread's part of the average over the last image, and of its logits.
+    fn end(&self, size: (usize, usize), images: Images, head: Option<&Packed>, member: Member) {
+        let [embedding, last] = self.ends(images);
+        let written = self.written(size);
+        let share = member.share(written.channels / CHANNELS_A_SHARE);
+        let channels = share.start * CHANNELS_A_SHARE..share.end * CHANNELS_A_SHARE;
+        // SAFETY: nobody writes to this image before the barrier below.
+        let pixels = &unsafe { Output::of_floats(last).bytes() }[..written.len()];
+        // SAFETY: nobody reads the other image before the barrier, and each thread writes to
+        // channels of its own.
+        let averages = unsafe { embedding.part_mut(channels.clone()) };
+        average(pixels, written.channels, channels.start, averages);
+        let Some(head) = head else { return };
+        member.wait();
+        // SAFETY: from here on it is only read.
+        let embedding = &unsafe { embedding.floats() }[..head.depth];
+        let kernels = self.isa.kernels();
+        let panel = kernels.panel();
+        let share = member.share(head.channels.div_ceil(panel));
+        let channels = share.start * panel..(share.end * panel).min(head.channels);
+        if !channels.is_empty() {
+            // SAFETY: nobody reads the last image any more, and each thread writes to channels of
+            // its own.
+            unsafe { self.classify_one(head, embedding, last, channels) };
+        }
+    }
+
+    /// Some of an embedding's logits.
+    ///
+    /// # Safety
+    /// Nobody else touches these logits meanwhile.
+    unsafe fn classify_one(
+        &self,
+        classifier: &Packed,
+        embedding: &[f32],
+        logits: float_kernels::Output,
+        channels: std::ops::Range<usize>,
+    ) {
+        let task = float_kernels::Pointwise {
+            input: embedding,
+            input_stride: classifier.depth,
+            depth: classifier.depth,
+            weight: &classifier.weight()[channels.start * classifier.depth..],
+            bias: &classifier.bias()[channels.start..],
+            channels: channels.len(),
+            start: channels.start,
+            offsets: Offsets::ONE,
+            bounds: classifier.bounds,
+        };
+        // SAFETY: the caller's promise.
+        unsafe { self.isa.kernels().pointwise(&task, logits) };
+    }
+
+    /// The stem's output, as the first block wants to read it.
+    pub(super) fn stem_written(&self, size: (usize, usize)) -> PaddedImage {
+        let size = convolved(size, self.layers.stem.params);
+        let channels = self
+            .layers
+            .stem
+            .outputs
+            .next_multiple_of(super::kernels::CHANNELS);
+        match self.layers.blocks.first() {
+            Some(first) => padded(size, channels, first.depthwise.params),
+            None => PaddedImage::unpadded(size.0, size.1, channels),
+        }
+    }
+
+    /// The last block's output.
+    fn written(&self, size: (usize, usize)) -> PaddedImage {
+        let last = self.shapes(size).last();
+        last.map_or_else(|| self.stem_written(size), |shape| shape.written)
+    }
+
+    /// The blocks for an input size.
+    pub(super) fn shapes(&self, size: (usize, usize)) -> impl Iterator<Item = BlockShape<'_>> {
+        let mut read = self.stem_written(size);
+        let blocks = self.layers.blocks.iter().enumerate();
+        blocks.map(move |(number, block)| {
+            let size = convolved((read.rows.len, read.columns.len), block.depthwise.params);
+            let channels = block.pointwise.channels;
+            let written = match self.layers.blocks.get(number + 1) {
+                Some(next) => padded(size, channels, next.depthwise.params),
+                None => PaddedImage::unpadded(size.0, size.1, channels),
+            };
+            let shape = BlockShape {
+                read,
+                written,
+                block,
+                bounds: (0.0, 255.0),
+            };
+            read = written;
+            shape
+        })
+    }
+
+    /// Floats of the largest image, or of what takes its place in the end, and of the largest tile
+    /// for an input size.
+    pub(super) fn sizes(&self, size: (usize, usize)) -> (usize, usize) {
+        let logits = self.classifier.as_ref().map_or(0, |head| head.channels);
+        let embedding = self
+            .embedding_len()
+            .next_multiple_of(super::kernels::CHANNELS);
+        let stem = self.stem_written(size);
+        let first = (logits.max(embedding)).max(stem.len().div_ceil(4));
+        let stem_tile =
+            StemPass::tile_bytes(padded(size, COLOURS, self.layers.stem.params), stem).div_ceil(4);
+        self.shapes(size)
+            .fold((first, stem_tile), |(image, tile), shape| {
+                (
+                    image.max(shape.written.len().div_ceil(4)),
+                    tile.max((shape.tile_len() * self.kernels.tile_bytes).div_ceil(4)),
+                )
+            })
+    }
+}
+
+impl Passes for Int8Network {
+    fn isa(&self) -> Isa {
+        self.isa
+    }
+
+    fn precision(&self) -> Precision {
+        Precision::Int8
+    }
+
+    fn embedding_len(&self) -> usize {
+        self.layers
+            .blocks
+            .last()
+            .map_or(0, |last| last.pointwise.outputs)
+    }
+
+    fn classes(&self) -> usize {
+        self.classifier.as_ref().map_or(0, |last| last.outputs)
+    }
+
+    fn features_size(&self, size: (usize, usize)) -> (usize, usize) {
+        let written = self.written(size);
+        (written.rows.len, written.columns.len)
+    }
+
+    fn features<P: Pixel>(&self, pixels: &[P], size: (usize, usize)) -> Vec<f32> {
+        let written = self.written(size);
+        let mut maps = Vec::new();
+        for image in pixels.chunks_exact(COLOURS * size.0 * size.1) {
+            self.pool.lend(|workspace| {
+                self.run_one(image, size, None, workspace, rayon::current_num_threads());
+                let [_, last] = self.ends(workspace.images.each_ref());
+                let bytes: &[u8] = bytemuck::cast_slice(last.floats());
+                for channel in 0..self.embedding_len() {
+                    let pixels = bytes[..written.len()].chunks_exact(written.channels);
+                    maps.extend(pixels.map(|pixel| f32::from(pixel[channel]) * STEP));
+                }
+            });
+        }
+        maps
+    }
+
+    fn embed<P: Pixel>(&self, pixels: &[P], size: (usize, usize)) -> Vec<f32> {
+        self.run(pixels, size, None)
+    }
+
+    fn forward<P: Pixel>(&self, pixels: &[P], size: (usize, usize)) -> Vec<f32> {
+        self.run(pixels, size, self.classifier.as_ref())
+    }
+
+    fn classify(&self, embeddings: &[f32]) -> Vec<f32> {
+        let Some(classifier) = &self.classifier else {
+            return embeddings.to_vec();
+        };
+        let mut logits =
+            Vec::with_capacity(embeddings.len() / self.embedding_len() * self.classes());
+        let mut padded = vec![0.0; classifier.channels];
+        for embedding in embeddings.chunks_exact(self.embedding_len()) {
+            let output = float_kernels::Output::new(&mut padded);
+            // SAFETY: `padded` is this thread's own.
+            unsafe { self.classify_one(classifier, embedding, output, 0..classifier.channels) };
+            logits.extend_from_slice(&padded[..self.classes()]);
+        }
+        logits
+    }
+
+    fn pieces(&self, size: (usize, usize)) -> Vec<Piece<'_>> {
+        self.kernel_pieces(size)
+    }
+}
+
+/// Channels of the average that a thread takes at least: floats of a cache line.
+const CHANNELS_A_SHARE: usize = 16;
+
+/// The global average pool of some channels, from the `first` on, of `[pixel][channels]`: exact
+/// sums, and then one multiplication and one division.
+fn average(pixels: &[u8], channels: usize, first: usize, averages: &mut [f32]) {
+    let count = (pixels.len() / channels) as f32;
+    let mut sums = vec![0u32; averages.len()];
+    for pixel in pixels.chunks_exact(channels) {
+        for (sum, value) in sums.iter_mut().zip(&pixel[first..]) {
+            *sum += u32::from(*value);
+        }
+    }
+    for (average, sum) in averages.iter_mut().zip(sums) {
+        *average = sum as f32 * STEP / count;
+    }
+}

@@ -1,0 +1,266 @@
+//! Integer weights in the order in which the kernels read them.
+
+use std::ops::Range;
+use std::sync::Arc;
+
+use rayon::prelude::*;
+
+use super::kernels::{CHANNELS, DEPTHWISE_WEIGHTS, Kernels, depthwise_place};
+use super::quantise::{Kind, Quantised};
+use crate::cpu::buffer::{Buffer, Part};
+use crate::error::{Error, Result};
+use crate::model::{Assembly, Blueprint, Config, Convolution, ConvolutionKind, Folded};
+use crate::ops::ConvParams;
+use crate::pixels::COLOURS;
+
+/// Floats of a cache line.
+const LINE: usize = 16;
+
+/// Values under a row of the stem's window: three pixels of three colours, and one that counts
+/// for nothing, so that they are pairs.
+pub(super) const STEM_ROW: usize = 10;
+
+/// Values under the stem's window, the last ones zeros.
+pub(super) const STEM_DEPTH: usize = 32;
+
+/// A convolution's packed weights, as [`Depthwise`](super::kernels::Depthwise) and
+/// [`Pointwise`](super::kernels::Pointwise) describe them.
+#[derive(Debug, Clone)]
+pub(super) struct PackedInt8 {
+    pub params: ConvParams,
+    /// Inputs, padded.
+    pub depth: usize,
+    /// Outputs, padded.
+    pub channels: usize,
+    /// Outputs.
+    pub outputs: usize,
+    weight: Part,
+    bias: Part,
+    multiplier: Part,
+}
+
+impl PackedInt8 {
+    pub fn weight_bytes(&self) -> &[u8] {
+        bytemuck::cast_slice(self.weight.floats())
+    }
+
+    pub fn weight_words(&self) -> &[i16] {
+        bytemuck::cast_slice(self.weight.floats())
+    }
+
+    pub fn bias(&self) -> &[i32] {
+        bytemuck::cast_slice(self.bias.floats())
+    }
+
+    pub fn multiplier(&self) -> &[f32] {
+        self.multiplier.floats()
+    }
+}
+
+/// Quantises and packs the convolutions of a network, but for its classifier, on all threads.
+///
+/// `zero` is the byte of each colour that the stem takes for 0, near the one of the recipe.
+pub(super) fn pack(
+    blueprint: Blueprint,
+    zero: [f64; COLOURS],
+    kernels: &Kernels,
+) -> Result<Assembly<PackedInt8>> {
+    let config = Config {
+        classes: None,
+        ..blueprint.config.clone()
+    };
+    let convolutions = config.convolutions();
+    let mut end = 0;
+    let plans: Vec<Plan> = convolutions
+        .iter()
+        .map(|convolution| {
+            let plan = Plan::new(convolution, kernels, end);
+            end = plan.end();
+            plan
+        })
+        .collect();
+    let mut buffer = Buffer::zeros(end);
+    let mut rest = buffer.floats_mut();
+    let mut jobs = Vec::with_capacity(plans.len());
+    for (convolution, plan) in convolutions.iter().zip(&plans) {
+        let (part, others) = rest.split_at_mut(plan.end() - plan.weight.start);
+        rest = others;
+        jobs.push((convolution, plan, part));
+    }
+    let packed: Vec<Result<()>> = jobs
+        .into_par_iter()
+        .map(|(convolution, plan, part)| {
+            let folded = folded(blueprint, convolution, zero)?;
+            plan.pack(&Quantised::new(&folded, plan.kind), kernels, part);
+            Ok(())
+        })
+        .collect();
+    // Of several errors, the first layer's.
+    packed.into_iter().collect::<Result<()>>()?;
+    let buffer = Arc::new(buffer);
+    let mut plans = plans.into_iter();
+    Assembly::new(&config, |convolution| {
+        let plan = plans.next();
+        let plan = plan.ok_or_else(|| Error::Config("a layer without a plan".into()))?;
+        Ok(PackedInt8 {
+            params: ConvParams {
+                stride: convolution.stride,
+                padding: convolution.padding,
+                activation: config.activation,
+            },
+            depth: plan.depth,
+            channels: plan.channels,
+            outputs: convolution.out_channels,
+            weight: Part::new(&buffer, plan.weight),
+            bias: Part::new(&buffer, plan.bias),
+            multiplier: Part::new(&buffer, plan.multiplier),
+        })
+    })
+}
+
+/// A convolution as it is to be quantised: the stem's for bytes less those of `zero`.
+pub(super) fn folded<'a>(
+    blueprint: Blueprint<'a>,
+    convolution: &Convolution,
+    zero: [f64; COLOURS],
+) -> Result<Folded<'a>> {
+    let folded = Folded::read(blueprint.config, convolution, blueprint.tensors)?;
+    if convolution.kind != ConvolutionKind::Standard {
+        return Ok(folded);
+    }
+    let mut folded = folded.with_pixel_scale(blueprint.pixel_scale);
+    // What `zero` is off moves every pixel as far.
+    let exact = blueprint.pixel_scale.zero();
+    let taps = 9;
+    for (bias, filter) in folded
+        .bias
+        .iter_mut()
+        .zip(folded.weight.chunks_exact(taps * COLOURS))
+    {
+        for (colour, window) in filter.chunks_exact(taps).enumerate() {
+            let sum: f64 = window.iter().map(|w| f64::from(*w)).sum();
+            *bias += sum * (zero[colour] - exact[colour]);
+        }
+    }
+    Ok(folded)
+}
+
+/// Which of the kinds a convolution is.
+pub(super) fn kind(convolution: &Convolution) -> Kind {
+    match convolution.kind {
+        ConvolutionKind::Standard => Kind::Stem,
+        ConvolutionKind::Depthwise => Kind::Depthwise,
+        ConvolutionKind::Pointwise | ConvolutionKind::Classifier => Kind::Pointwise,
+    }
+}
+
+/// Where a convolution's packed weights go, in the floats of the network's buffer; each part
+/// begins on a cache line.
+struct Plan {
+    kind: Kind,
+    depth: usize,
+    channels: usize,
+    weight: Range<usize>,
+    bias: Range<usize>,
+    multiplier: Range<usize>,
+}
+
+impl Plan {
+    fn new(convolution: &Convolution, kernels: &Kernels, start: usize) -> Self {
+        let kind = kind(convolution);
+        let channels = convolution.out_channels.next_multiple_of(CHANNELS);
+        let depth = match kind {
+            Kind::Stem => STEM_DEPTH,
+            _ => convolution.in_channels.next_multiple_of(CHANNELS),
+        };
+        let bytes = match kind {
+            Kind::Stem => depth * channels * size_of::<i16>(),
+            Kind::Depthwise => DEPTHWISE_WEIGHTS * channels * size_of::<i16>(),
+            Kind::Pointwise => depth * channels * kernels.tile_bytes,
+        };
+        let weight = start..start + bytes / size_of::<f32>();
+        let bias = weight.end.next_multiple_of(LINE);
+        let multiplier = (bias + channels).next_multiple_of(LINE);
+        Self {
+            kind,
+            depth,
+            channels,
+            weight,
+            bias: bias..bias + channels,
+            multiplier: multiplier..multiplier + channels,
+        }
+    }
+
+    /// Where the next convolution's begin.
+    fn end(&self) -> usize {
+        self.multiplier.end.next_multiple_of(LINE)
+    }
+
+    /// Writes a convolution to where it belongs, which holds zeros.
+    fn pack(&self, quantised: &Quantised, kernels: &Kernels, to: &mut [f32]) {
+        let (weight, rest) = to.split_at_mut(self.bias.start - self.weight.start);
+        let (bias, multiplier) = rest.split_at_mut(self.multiplier.start - self.bias.start);
+        let bias: &mut [i32] = bytemuck::cast_slice_mut(bias);
+        match self.kind {
+            Kind::Stem | Kind::Pointwise => {
+                bias[..quantised.bias.len()].copy_from_slice(&quantised.bias);
+                multiplier[..quantised.bias.len()].copy_from_slice(&quantised.multiplier);
+                self.pack_panels(quantised, kernels, bytemuck::cast_slice_mut(weight));
+            }
+            Kind::Depthwise => {
+                let weight: &mut [i16] = bytemuck::cast_slice_mut(weight);
+                for (channel, taps) in quantised.weight.chunks_exact(9).enumerate() {
+                    // The last channels may be in narrower blocks.
+                    let whole = self.channels / kernels.block * kernels.block;
+                    let (first, block) = if channel < whole {
+                        (0, kernels.block)
+                    } else {
+                        (whole, kernels.narrow_block)
+                    };
+                    for (tap, value) in taps.iter().enumerate() {
+                        let (at, _) = depthwise_place(block, channel - first, tap);
+                        weight[first * DEPTHWISE_WEIGHTS + at] = *value;
+                    }
+                    let (_, at) = depthwise_place(block, channel - first, 0);
+                    bias[first + at] = quantised.bias[channel];
+                    multiplier[first + at] = quantised.multiplier[channel];
+                }
+            }
+        }
+    }
+
+    /// Rows of weights as the columns of panels, the inputs that share four bytes side by side.
+    fn pack_panels(&self, quantised: &Quantised, kernels: &Kernels, to: &mut [u8]) {
+        let outputs = quantised.bias.len();
+        let depth = quantised.weight.len() / outputs;
+        let is_stem = self.kind == Kind::Stem;
+        let bytes = if is_stem { 2 } else { kernels.tile_bytes };
+        let (panel, lanes, group) = (kernels.panel(), kernels.lanes, 4 / bytes);
+        let whole = self.channels / panel * panel;
+        for (output, row) in quantised.weight.chunks_exact(depth).enumerate() {
+            // The last panels, where less than a full one is left, are of a single vector.
+            let (first, width) = if output < whole {
+                (output / panel * panel, panel)
+            } else {
+                (output / lanes * lanes, lanes)
+            };
+            for (i, value) in row.iter().enumerate() {
+                let k = if is_stem { stem_place(i) } else { i };
+                let lane = first * self.depth / group + k / group * width + (output - first);
+                let at = (lane * group + k % group) * bytes;
+                if bytes == 1 {
+                    to[at] = *value as i8 as u8;
+                } else {
+                    to[at..at + 2].copy_from_slice(&value.to_ne_bytes());
+                }
+            }
+        }
+    }
+}
+
+/// Where the value for a weight of the stem, in the order `[colour][ky][kx]`, lies under a window:
+/// `[ky][kx][colour]`, a row of which has [`STEM_ROW`] values.
+fn stem_place(weight: usize) -> usize {
+    let (colour, ky, kx) = (weight / 9, weight / 3 % 3, weight % 3);
+    ky * STEM_ROW + kx * COLOURS + colour
+}
