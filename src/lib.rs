@@ -32,6 +32,7 @@
 
 mod classifier;
 mod cpu;
+pub mod dataset;
 pub mod device;
 mod embedder;
 pub mod error;
@@ -44,6 +45,7 @@ pub mod learn;
 pub mod metrics;
 pub mod model;
 pub mod ops;
+pub mod pipeline;
 pub mod pixels;
 mod random;
 mod rejection;

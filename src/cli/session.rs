@@ -8,10 +8,10 @@ use std::time::Instant;
 
 use anyhow::Result;
 use crossbeam_channel::bounded;
+use mobilenet::dataset::{Input, Inputs};
+use mobilenet::pipeline::{self, Answer, Pipeline};
 
-use super::inputs::{Input, Inputs};
 use super::interrupt::Interrupt;
-use super::pipeline::{Answer, Pipeline};
 use super::progress::PictureProgress;
 use super::terminal::{printable, printable_name};
 use super::{Global, note};
@@ -103,8 +103,8 @@ impl Session {
         let begin = Instant::now();
         let mut tally = Tally::default();
         if self.single {
-            for answer in self.pipeline.one(self.inputs) {
-                let answer = answer?;
+            for input in self.inputs {
+                let answer = self.pipeline.answer(input).map_err(pipeline_error)?;
                 tally.add(&answer);
                 if self.tell_failures {
                     tell_failure(&answer);
@@ -121,8 +121,8 @@ impl Session {
             false => self.inputs,
         };
         let interrupt = Interrupt::watch();
-        for answer in self.pipeline.many(inputs, &interrupt) {
-            let answer = answer?;
+        for answer in self.pipeline.run_until(inputs, interrupt.token()) {
+            let answer = answer.map_err(pipeline_error)?;
             tally.add(&answer);
             if self.tell_failures && answer.values.is_err() {
                 progress.above(|| tell_failure(&answer));
@@ -191,6 +191,14 @@ impl Tally {
                 "{stopped}{answered} answered, {failed} failed{speed}{before}"
             ));
         }
+    }
+}
+
+/// The library's error itself, where a model failed, so that advice can be found for it.
+pub fn pipeline_error(error: pipeline::Error) -> anyhow::Error {
+    match error {
+        pipeline::Error::Model(error) => error.into(),
+        other => other.into(),
     }
 }
 

@@ -18,3 +18,4 @@ mod workspace;
 pub use isa::Isa;
 pub(crate) use network::CpuNetwork;
 pub use pieces::Piece;
+pub(crate) use team::{Threads, for_each};

@@ -1,27 +1,70 @@
-//! From named pictures to answers, in order, on all threads, in bounded memory.
+//! From pictures to answers: in order, on all threads, in bounded memory.
+//!
+//! A [`Pipeline`] decodes pictures and shows them to a [`Model`], such as a
+//! [`Classifier`](crate::Classifier) or an [`Embedder`](crate::Embedder), and gives one [`Answer`]
+//! for each, in the order of the pictures. It is what the program `mobilenet` runs on:
+//!
+//! * On the CPU each thread takes a picture all the way from its bytes to its answer. For a GPU
+//!   the threads decode, and what is ready goes through the network together.
+//! * A large JPEG is decoded at a reduced scale, in a fraction of the time. Where the model
+//!   [is unsure](Reply::is_unsure) of what it sees, the picture is decoded again in full, by the
+//!   same threads, and answered anew.
+//! * A few pictures for each thread are on their way at a time, and no more pixels are decoded at
+//!   once than there is a budget for, however many pictures there are and however large they are.
+//! * A picture that can't be read, or that makes its decoder panic, is an answer that says so. A
+//!   batch that a GPU's memory does not hold goes through it in parts. What else fails ends the run
+//!   with an [`Error`], whichever thread it was on: the end of the answers is the end of the
+//!   pictures.
+//!
+//! ```no_run
+//! use std::sync::Arc;
+//!
+//! use mobilenet::dataset;
+//! use mobilenet::pipeline::Pipeline;
+//! use mobilenet::Classifier;
+//!
+//! let classifier = Arc::new(Classifier::open("mobilenet_1_0_224_tf.h5")?);
+//! let pipeline = Pipeline::new(classifier.clone());
+//! for answer in pipeline.run(dataset::path("album")) {
+//!     let answer = answer?;
+//!     let name = answer.name.display();
+//!     match &answer.values {
+//!         Ok(scores) => println!("{name}: {}", classifier.top(scores, 1, None)[0].label),
+//!         Err(error) => println!("{name}: {error}"),
+//!     }
+//! }
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+//!
+//! A pipeline can be kept and shared: its calls take `&self`, and may be made from many threads at
+//! once. Each run has threads of its own, which takes less time than a picture; all runs of a
+//! pipeline together decode and compute on no more threads at once than it has.
 
+mod batches;
 mod budget;
+mod cancel;
+mod error;
 mod model;
 mod ordered;
 
 use std::ffi::OsString;
-use std::sync::Arc;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::thread;
+use std::sync::{Arc, OnceLock};
+use std::{fmt, thread};
 
-use anyhow::{Context, Result};
-use crossbeam_channel::{Receiver, bounded};
-use mobilenet::error::ImageError;
-use mobilenet::pixels::{DecodeOptions, Prepared, RgbImage, dimensions};
+pub use cancel::CancelToken;
+pub use error::{Error, Result, Stage};
+pub use model::{Model, Reply};
 
-pub use self::model::Model;
-
+use self::batches::Batches;
 use self::budget::Budget;
 use self::ordered::{Ordered, ordered};
-use super::inputs::{Input, Inputs};
-use super::interrupt::Interrupt;
+use crate::dataset::Input;
+use crate::error::ImageError;
+use crate::pixels::{DecodeOptions, Prepared, RgbImage, dimensions};
 
-/// Pictures that share a batch on a GPU unless the user says otherwise.
+/// Pictures that share a batch on a GPU unless another number is asked for.
 const GPU_BATCH: usize = 32;
 
 /// Pictures on their way for each thread: enough that a slow one holds nobody up, and few
@@ -35,210 +78,331 @@ const PHOTOGRAPH: u64 = 24_000_000;
 pub struct Pipeline {
     model: Arc<dyn Model>,
     decode: DecodeOptions,
-    /// Threads that decode, and run the network on the CPU.
     threads: usize,
-    /// Pictures that go through the network together, if it was asked for.
     batch_size: Option<usize>,
-    /// The largest batch that the device's memory holds, as far as has been seen.
-    fits: AtomicUsize,
-    budget: Budget,
+    /// What its runs share, from the first one on.
+    shared: OnceLock<Arc<Shared>>,
 }
 
 /// What came of one picture.
+#[derive(Debug, Clone, PartialEq)]
 pub struct Answer {
     /// Its name as it was given.
     pub name: OsString,
-    /// The model's answer, such as the probabilities of all classes, or why there is none.
+    /// The model's numbers, such as the probabilities of all classes, or why there are none.
     pub values: Result<Vec<f32>, ImageError>,
 }
 
-/// Answers in the order of the pictures. An error is the network's, and the last item.
-pub type Answers = Box<dyn Iterator<Item = Result<Answer>>>;
+/// What a model said of a picture, and what it was shown.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Look {
+    /// The pixels that it was shown, at the network's size.
+    pub pixels: RgbImage,
+    /// Its numbers.
+    pub values: Vec<f32>,
+}
 
 impl Pipeline {
-    /// A pipeline of these parts.
-    pub fn new(
-        model: Arc<dyn Model>,
-        decode: DecodeOptions,
-        threads: usize,
-        batch_size: Option<usize>,
-    ) -> Self {
-        let budget = (threads as u64 * PHOTOGRAPH).max(decode.max_pixels);
+    /// A pipeline for this model, on as many threads as there are cores. Large JPEGs are decoded at
+    /// a reduced scale, as the program decodes them unless it is told not to.
+    pub fn new(model: Arc<dyn Model>) -> Self {
         Self {
             model,
-            decode,
-            threads,
-            batch_size,
-            fits: AtomicUsize::new(usize::MAX),
-            budget: Budget::new(budget),
+            decode: DecodeOptions {
+                reduced: true,
+                ..DecodeOptions::default()
+            },
+            threads: thread::available_parallelism().map_or(1, Into::into),
+            batch_size: None,
+            shared: OnceLock::new(),
         }
     }
 
-    /// Answers a single picture, with all threads for the network.
-    pub fn one(self, mut inputs: Inputs) -> Answers {
-        Box::new(std::iter::from_fn(move || {
-            inputs.next().map(|input| self.answer(input))
-        }))
+    /// The same on so many threads, at least one: they decode, and run the network on the CPU.
+    pub fn threads(self, threads: usize) -> Self {
+        Self {
+            threads: threads.max(1),
+            shared: OnceLock::new(),
+            ..self
+        }
     }
 
-    /// Answers many pictures.
-    ///
-    /// On the CPU each thread takes a picture all the way from its file to its scores: nothing
-    /// is faster, as a batch saves no work there, and there is nothing to wait for. For a GPU
-    /// the threads decode, and what is ready goes through the network together.
-    pub fn many(self, inputs: Inputs, interrupt: &Interrupt) -> Answers {
-        let on_cpu = self.model.network().device().is_cpu();
-        let batch = self
-            .batch_size
-            .unwrap_or(if on_cpu { 1 } else { GPU_BATCH });
+    /// The same with at most so many pictures, at least one, that go through the network together.
+    /// Without it that is 1 on the CPU, where more are no faster, and 32 elsewhere.
+    pub fn batch_size(self, pictures: usize) -> Self {
+        Self {
+            batch_size: Some(pictures.max(1)),
+            shared: OnceLock::new(),
+            ..self
+        }
+    }
+
+    /// The same with other options for decoding.
+    pub fn decode_options(self, options: DecodeOptions) -> Self {
+        Self {
+            decode: options,
+            shared: OnceLock::new(),
+            ..self
+        }
+    }
+
+    /// Answers pictures, which are taken from their iterator on a thread of its own as far as they
+    /// are wanted. Answers that nobody waits for are not made: the run ends with its iterator.
+    pub fn run<I>(&self, inputs: I) -> Answers
+    where
+        I: IntoIterator<Item = Input, IntoIter: Send + 'static>,
+    {
+        self.run_until(inputs, &CancelToken::new())
+    }
+
+    /// The same until it is cancelled: then the answers end with those that have been begun, of
+    /// which those that take long, or wait for ever, are given up after a second.
+    pub fn run_until<I>(&self, inputs: I, cancel: &CancelToken) -> Answers
+    where
+        I: IntoIterator<Item = Input, IntoIter: Send + 'static>,
+    {
+        let stream = self.stream(inputs.into_iter(), cancel);
+        Answers(stream.unwrap_or_else(|error| Stream::Failed(Some(error))))
+    }
+
+    fn stream(
+        &self,
+        inputs: impl Iterator<Item = Input> + Send + 'static,
+        cancel: &CancelToken,
+    ) -> Result<Stream> {
+        let shared = self.shared().clone();
+        let on_cpu = shared.together.is_on_cpu();
+        let default = if on_cpu { 1 } else { GPU_BATCH };
+        let batch = self.batch_size.unwrap_or(default);
         let window = (AHEAD * self.threads).max(2 * batch);
-        let sizes = (self.threads, window);
-        let pipeline = Arc::new(self);
         if on_cpu && batch == 1 {
-            let work = move |input| pipeline.answer(input);
-            let answers = ordered(inputs, sizes, interrupt, compute_alone, work);
-            Box::new(answers.map(|answer| answer.and_then(|answer| answer)))
-        } else {
-            let decoding = pipeline.clone();
-            let work = move |input| decoding.picture(input);
-            let pictures = ordered(inputs, sizes, interrupt, || {}, work);
-            Box::new(pipeline.batches(pictures, batch).into_iter())
+            let work = move |input| shared.answer(input, &*shared.alone);
+            let answers = ordered(inputs, self.threads, window, cancel, work)?;
+            return Ok(Stream::EachAlone(answers));
         }
+        let decoding = shared.clone();
+        let work = move |show: Show| Ok(decoding.picture(show));
+        let first = inputs.map(|input| Show::first(input));
+        let pictures = ordered(first, self.threads, window, cancel, work)?;
+        Ok(Stream::Batches(Batches::start(
+            shared, pictures, batch, window,
+        )?))
     }
 
-    fn answer(&self, input: Input) -> Result<Answer> {
-        let mut answers = self.answer_all(vec![self.picture(input)])?;
-        answers.pop().context("the network lost a picture")
+    /// Answers one picture on this thread, whose work the others share where no other picture is
+    /// being answered.
+    ///
+    /// # Errors
+    /// A failure of the model.
+    pub fn answer(&self, input: Input) -> Result<Answer> {
+        let shared = self.shared();
+        shared.answer(input, shared.model())
     }
 
-    /// What the network will see of a picture.
-    fn picture(&self, input: Input) -> Picture {
-        let prepared = self.prepare(&input, &self.decode);
-        Picture { input, prepared }
+    /// The same with the pixels that the model was shown.
+    ///
+    /// # Errors
+    /// A failure of the model; within, what is wrong with the picture.
+    pub fn look(&self, input: &Input) -> Result<Result<Look, ImageError>> {
+        let shared = self.shared();
+        shared.look(input, shared.model())
     }
 
-    fn prepare(&self, input: &Input, options: &DecodeOptions) -> Result<Prepared, ImageError> {
-        let recipe = self.model.preprocessing();
-        input.decode(options, |bytes| {
-            let _share = self.budget.take(pixels_of(bytes));
-            recipe.read(bytes, options)
-        })
-    }
-
-    /// Runs the network over what is ready of `pictures`, up to `batch` at a time, while the
-    /// next ones are decoded and the last answers written.
-    fn batches(
-        self: Arc<Self>,
-        mut pictures: Ordered<Picture>,
-        batch: usize,
-    ) -> Receiver<Result<Answer>> {
-        let (sender, answers) = bounded(2 * batch);
-        thread::spawn(move || {
-            while let Some(first) = pictures.next() {
-                let rest = std::iter::from_fn(|| pictures.next_if_ready());
-                let batch = std::iter::once(first).chain(rest).take(batch);
-                let batch: Result<Vec<Picture>> = batch.collect();
-                let answers = match batch.and_then(|batch| self.answer_all(batch)) {
-                    Ok(answers) => answers,
-                    Err(error) => {
-                        let _ = sender.send(Err(error));
-                        return;
-                    }
-                };
-                for answer in answers {
-                    if sender.send(Ok(answer)).is_err() {
-                        return;
-                    }
-                }
-            }
-        });
-        answers
-    }
-
-    fn answer_all(&self, pictures: Vec<Picture>) -> Result<Vec<Answer>> {
-        let mut inputs = Vec::with_capacity(pictures.len());
-        let mut answers = Vec::with_capacity(pictures.len());
-        let mut reduced = Vec::new();
-        for Picture { input, prepared } in pictures {
-            let values = prepared.map(|prepared| {
-                if prepared.reduced {
-                    reduced.push(answers.len());
-                }
-                inputs.push(prepared.pixels);
-                Vec::new()
-            });
-            answers.push((input, values));
-        }
-        let answered = answers.iter_mut().filter_map(|(_, a)| a.as_mut().ok());
-        for (slot, values) in answered.zip(self.answer_in_parts(&inputs)?) {
-            *slot = values;
-        }
-        for i in reduced {
-            let (input, values) = &mut answers[i];
-            if values.as_ref().is_ok_and(|v| self.model.is_unsure(v)) {
-                *values = self.look_closely(input)?;
-            }
-        }
-        let answer = |(input, values): (Input, _)| Answer {
-            name: input.name,
-            values,
-        };
-        Ok(answers.into_iter().map(answer).collect())
-    }
-
-    /// Runs the network over a batch, in smaller ones where the device's memory does not hold it.
-    fn answer_in_parts(&self, inputs: &[RgbImage]) -> Result<Vec<Vec<f32>>> {
-        let mut answers = Vec::with_capacity(inputs.len());
-        while answers.len() < inputs.len() {
-            let rest = &inputs[answers.len()..];
-            let part = rest.len().min(self.fits.load(Ordering::Relaxed));
-            match self.model.answer(&rest[..part]) {
-                Ok(more) => answers.extend(more),
-                Err(error) if part > 1 && is_out_of_memory(&error) => {
-                    self.fits.fetch_min(part / 2, Ordering::Relaxed);
-                }
-                Err(error) => return Err(error),
-            }
-        }
-        Ok(answers)
-    }
-
-    /// The answer to a picture decoded at its full size.
-    fn look_closely(&self, input: &Input) -> Result<Result<Vec<f32>, ImageError>> {
-        let full = DecodeOptions {
-            reduced: false,
-            ..self.decode.clone()
-        };
-        Ok(match self.prepare(input, &full) {
-            Ok(prepared) => {
-                let mut answers = self.model.answer(&[prepared.pixels])?;
-                Ok(answers.pop().unwrap_or_default())
-            }
-            Err(error) => Err(error),
-        })
+    fn shared(&self) -> &Arc<Shared> {
+        self.shared.get_or_init(|| Arc::new(Shared::new(self)))
     }
 }
 
-fn is_out_of_memory(error: &anyhow::Error) -> bool {
-    let error = error.downcast_ref::<mobilenet::Error>();
-    error.is_some_and(mobilenet::Error::is_out_of_memory)
+impl fmt::Debug for Pipeline {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Pipeline")
+            .field("decode", &self.decode)
+            .field("threads", &self.threads)
+            .field("batch_size", &self.batch_size)
+            .finish_non_exhaustive()
+    }
+}
+
+/// Answers in the order of the pictures. An error is the last item.
+pub struct Answers(Stream);
+
+enum Stream {
+    EachAlone(Ordered<Input, Answer>),
+    Batches(Batches),
+    /// It ended, perhaps with an error that nobody has seen yet.
+    Failed(Option<Error>),
+}
+
+impl Iterator for Answers {
+    type Item = Result<Answer>;
+
+    fn next(&mut self) -> Option<Result<Answer>> {
+        let next = match &mut self.0 {
+            Stream::EachAlone(answers) => answers.next(),
+            Stream::Batches(answers) => answers.next(),
+            Stream::Failed(error) => error.take().map(Err),
+        };
+        if !matches!(next, Some(Ok(_))) {
+            self.0 = Stream::Failed(None);
+        }
+        next
+    }
+}
+
+impl fmt::Debug for Answers {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Answers").finish_non_exhaustive()
+    }
+}
+
+/// What all runs of a pipeline share.
+struct Shared {
+    /// The model on one thread, for those that have a picture each.
+    alone: Arc<dyn Model>,
+    /// The model on all threads.
+    together: Arc<dyn Model>,
+    decode: DecodeOptions,
+    /// The largest batch that the device's memory holds, as far as has been seen.
+    fits: AtomicUsize,
+    /// Pixels that may be decoded at once.
+    pixels: Budget,
+    /// Threads that may be at work at once.
+    turns: Budget,
+}
+
+/// A picture that is to be shown to the model.
+struct Show {
+    input: Input,
+    /// Decode it at its full size, whatever the options say.
+    in_full: bool,
+}
+
+/// A picture at the network's size, or why there is none.
+struct Picture {
+    input: Input,
+    prepared: Result<Prepared, ImageError>,
+}
+
+impl Show {
+    fn first(input: Input) -> Self {
+        Self {
+            input,
+            in_full: false,
+        }
+    }
+
+    fn again(input: Input) -> Self {
+        Self {
+            input,
+            in_full: true,
+        }
+    }
+}
+
+impl Shared {
+    fn new(pipeline: &Pipeline) -> Self {
+        let threads = pipeline.threads;
+        let pixels = (threads as u64 * PHOTOGRAPH).max(pipeline.decode.max_pixels);
+        Self {
+            alone: pipeline.model.on_threads(1),
+            together: pipeline.model.on_threads(threads),
+            decode: pipeline.decode.clone(),
+            fits: AtomicUsize::new(usize::MAX),
+            pixels: Budget::new(pixels),
+            turns: Budget::new(threads as u64),
+        }
+    }
+
+    /// The model for a picture that is answered now: on all threads, unless they are at work.
+    fn model(&self) -> &dyn Model {
+        if self.turns.is_whole() {
+            &*self.together
+        } else {
+            &*self.alone
+        }
+    }
+
+    fn answer(&self, input: Input, model: &dyn Model) -> Result<Answer> {
+        let look = self.look(&input, model)?;
+        Ok(Answer {
+            name: input.name,
+            values: look.map(|look| look.values),
+        })
+    }
+
+    /// Shows a picture to the model, twice where it has to be.
+    fn look(&self, input: &Input, model: &dyn Model) -> Result<Result<Look, ImageError>> {
+        let mut in_full = false;
+        loop {
+            let prepared = match self.prepare(input, in_full) {
+                Ok(prepared) => prepared,
+                Err(error) => return Ok(Err(error)),
+            };
+            let Prepared { pixels, reduced } = prepared;
+            let pixels = [pixels];
+            let turn = self.turns.take(1);
+            let mut replies = self.ask(model, &pixels)?;
+            drop(turn);
+            let (Some(reply), [pixels]) = (replies.pop(), pixels) else {
+                return Err(Error::Lost);
+            };
+            if !wants_another_look(reduced, &reply) {
+                let values = reply.values;
+                return Ok(Ok(Look { pixels, values }));
+            }
+            in_full = true;
+        }
+    }
+
+    /// What the network will see of a picture.
+    fn picture(&self, Show { input, in_full }: Show) -> Picture {
+        let prepared = self.prepare(&input, in_full);
+        Picture { input, prepared }
+    }
+
+    fn prepare(&self, input: &Input, in_full: bool) -> Result<Prepared, ImageError> {
+        let options = DecodeOptions {
+            reduced: self.decode.reduced && !in_full,
+            ..self.decode.clone()
+        };
+        let recipe = self.together.preprocessing();
+        input.decode(&options, |bytes| {
+            // Always in this order, so that nobody who has one waits for who has the other.
+            let _turn = self.turns.take(1);
+            let _share = self.pixels.take(pixels_of(bytes));
+            recipe.read(bytes, &options)
+        })
+    }
+
+    /// The model's replies to some pictures, in smaller batches where the device's memory does not
+    /// hold all of them.
+    fn ask(&self, model: &dyn Model, inputs: &[RgbImage]) -> Result<Vec<Reply>> {
+        let mut replies = Vec::with_capacity(inputs.len());
+        while replies.len() < inputs.len() {
+            let rest = &inputs[replies.len()..];
+            let part = rest.len().min(self.fits.load(Ordering::Relaxed));
+            let answer = || model.answer(&rest[..part]);
+            let answered = catch_unwind(AssertUnwindSafe(answer));
+            match answered.map_err(|payload| Error::panicked(Stage::Model, &*payload))? {
+                Ok(more) if more.len() == part => replies.extend(more),
+                Ok(_) => return Err(Error::Lost),
+                Err(error) if part > 1 && error.is_out_of_memory() => {
+                    self.fits.fetch_min(part / 2, Ordering::Relaxed);
+                }
+                Err(error) => return Err(error.into()),
+            }
+        }
+        Ok(replies)
+    }
+}
+
+/// Whether a picture has to be decoded in full and answered anew.
+fn wants_another_look(reduced: bool, reply: &Reply) -> bool {
+    reduced && reply.is_unsure
 }
 
 /// Width times height, as far as the header tells.
 fn pixels_of(bytes: &[u8]) -> u64 {
     let (width, height) = dimensions(bytes).unwrap_or((0, 0));
     u64::from(width) * u64::from(height)
-}
-
-/// A picture at the network's size.
-struct Picture {
-    input: Input,
-    prepared: Result<Prepared, ImageError>,
-}
-
-/// Makes this thread a pool of its own, so that the network runs on it alone.
-fn compute_alone() {
-    let alone = rayon::ThreadPoolBuilder::new().num_threads(1);
-    // It fails only where the thread belongs to a pool already.
-    let _ = alone.use_current_thread().build().map(std::mem::forget);
 }
