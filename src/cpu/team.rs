@@ -181,10 +181,7 @@ fn hire(workers: &mut Vec<Worker>, count: usize) -> usize {
 }
 
 /// Runs `work` on this thread and the workers; returns what one of them panicked with.
-fn together(
-    workers: &[Worker],
-    work: &(dyn Fn(Member<'_>) + Sync),
-) -> Option<Box<dyn Any + Send>> {
+fn together(workers: &[Worker], work: &(dyn Fn(Member<'_>) + Sync)) -> Option<Box<dyn Any + Send>> {
     let pass = Pass {
         work,
         barrier: Barrier::new(workers.len() + 1),

@@ -63,9 +63,8 @@ impl ClassFolders {
     /// in each; with the number of the class. They are looked for as they are asked for.
     pub fn into_pictures(self) -> impl Iterator<Item = (Input, usize)> + Send {
         let folders = self.0.into_iter().enumerate();
-        folders.flat_map(|(class, (_, folder))| {
-            walk::folder(&folder).map(move |input| (input, class))
-        })
+        folders
+            .flat_map(|(class, (_, folder))| walk::folder(&folder).map(move |input| (input, class)))
     }
 }
 

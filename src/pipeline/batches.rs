@@ -55,7 +55,10 @@ impl Iterator for Batches {
             return Some(answer);
         }
         // The thread has ended, and that must not look like the end of the pictures if it was not.
-        let ended = self.thread.take().map(|thread| join(thread, Stage::Batching));
+        let ended = self
+            .thread
+            .take()
+            .map(|thread| join(thread, Stage::Batching));
         ended.and_then(Result::err).map(Err)
     }
 }

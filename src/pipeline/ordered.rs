@@ -5,7 +5,9 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
-use crossbeam_channel::{Receiver, Select, Sender, TryRecvError, bounded, never, select, unbounded};
+use crossbeam_channel::{
+    Receiver, Select, Sender, TryRecvError, bounded, never, select, unbounded,
+};
 
 use super::CancelToken;
 use super::error::{Error, Result, Stage};

@@ -138,7 +138,11 @@ fn open(list: &OsStr, root: Option<&Path>) -> Result<LabelledTable> {
     let path = Path::new(list);
     if list == STDIN {
         let stdin = BufReader::new(io::stdin());
-        return Ok(LabelledTable::from_reader(list, stdin, root.unwrap_or(Path::new("")))?);
+        return Ok(LabelledTable::from_reader(
+            list,
+            stdin,
+            root.unwrap_or(Path::new("")),
+        )?);
     }
     ensure!(
         !path.is_dir(),

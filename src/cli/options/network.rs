@@ -67,7 +67,12 @@ impl OpenedNetwork {
             (Some(path), Some(classes)) => Some(Labels::open(path, classes)?),
             _ => None,
         };
-        let Running { device, dtype, threads, .. } = &self.running;
+        let Running {
+            device,
+            dtype,
+            threads,
+            ..
+        } = &self.running;
         let classifier = Classifier::new(&self.checkpoint, labels, device, *dtype)?;
         let classifier = classifier.with_threads(*threads);
         Ok(classifier.with_preprocessing(self.preprocessing.clone())?)
