@@ -236,10 +236,15 @@ const NEAR_TIE: f32 = 0.9;
 
 /// Whether the second of these scores is nearly the first.
 fn is_near_tie(scores: &[f32]) -> bool {
-    match top_outputs(scores, 2, 0.0)[..] {
-        [first, second] => scores[second] > NEAR_TIE * scores[first],
-        _ => false,
+    let (mut first, mut second) = (f32::NEG_INFINITY, f32::NEG_INFINITY);
+    for &score in scores {
+        if score > first {
+            (first, second) = (score, first);
+        } else if score > second {
+            second = score;
+        }
     }
+    second > NEAR_TIE * first
 }
 
 /// The numbers of the `top_k` largest scores in descending order, those under `threshold` left
@@ -273,6 +278,21 @@ pub(crate) fn softmax(logits: &[f32]) -> Result<Vec<f32>> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_near_tie_is_of_the_two_highest() {
+        for (scores, expected) in [
+            (&[0.1, 0.5, 0.4][..], false),
+            (&[0.1, 0.42, 0.48], false),
+            (&[0.1, 0.44, 0.46], true),
+            (&[0.46, 0.1, 0.44], true),
+            (&[0.3, 0.3], true),
+            (&[1.0], false),
+            (&[], false),
+        ] {
+            assert_eq!(is_near_tie(scores), expected, "{scores:?}");
+        }
+    }
 
     #[test]
     fn softmax_is_a_distribution_even_of_large_logits() -> Result<()> {

@@ -3,6 +3,7 @@
 use std::cell::Cell;
 use std::io::IsTerminal;
 use std::ops::ControlFlow;
+use std::panic::resume_unwind;
 use std::rc::Rc;
 use std::time::Instant;
 
@@ -210,15 +211,39 @@ fn tell_failure(answer: &Answer) {
     }
 }
 
-/// The same items, looked for ahead of time on a thread of their own.
+/// The same items, looked for ahead of time on a thread of their own. If it panics, so does who asks
+/// for the next item.
 fn look_ahead(items: impl Iterator<Item = Input> + Send + 'static) -> Inputs {
     let (sender, receiver) = bounded(NAMES_AHEAD);
-    std::thread::spawn(move || {
+    let thread = std::thread::spawn(move || {
         for item in items {
             if sender.send(item).is_err() {
                 break;
             }
         }
     });
-    Box::new(receiver.into_iter())
+    let end = std::iter::once_with(move || thread.join());
+    let end = end.filter_map(|ended| ended.err().map(|payload| resume_unwind(payload)));
+    Box::new(receiver.into_iter().chain(end))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::panic::catch_unwind;
+
+    use super::*;
+
+    /// It must not look like the end.
+    #[test]
+    fn a_panic_ahead_is_seen() {
+        let items = (0..3).map(|i| match i {
+            2 => resume_unwind(Box::new("defect")),
+            _ => Input::file(i.to_string()),
+        });
+        let mut ahead = look_ahead(items);
+        assert!(ahead.next().is_some() && ahead.next().is_some());
+        let third = catch_unwind(std::panic::AssertUnwindSafe(|| ahead.next()));
+        let payload = third.expect_err("a panic");
+        assert_eq!(payload.downcast_ref(), Some(&"defect"));
+    }
 }

@@ -3,10 +3,11 @@
 use std::ops::Range;
 use std::sync::Arc;
 
+use super::barrier::Member;
 use super::isa::Isa;
 use super::kernels::{self, Kernels, Offsets, Output};
 use super::layer::{Layer, Shape};
-use super::team::{self, Member, Threads};
+use super::parallel::{self, Threads};
 use super::weights::{Block, Packed, pack};
 use super::workspace::{Layout, Pool, Rows, Scratches, Workspace};
 use crate::error::{Error, Result};
@@ -136,7 +137,7 @@ impl CpuNetwork {
             .chunks_exact(image_len)
             .zip(outputs.chunks_exact_mut(len));
         if images > 1 && images >= self.threads.count() {
-            team::for_each(self.threads, pairs, |(image, output)| {
+            parallel::for_each(self.threads, pairs, |(image, output)| {
                 one(image, output, Threads::ONE);
             });
         } else {
@@ -168,7 +169,7 @@ impl CpuNetwork {
             let pairs = embeddings
                 .chunks_exact(self.embedding_len())
                 .zip(logits.chunks_exact_mut(self.classes()));
-            team::for_each(self.threads, pairs, |(embedding, logits)| {
+            parallel::for_each(self.threads, pairs, |(embedding, logits)| {
                 one(&mut padded(), embedding, logits);
             });
         }
@@ -218,7 +219,7 @@ impl CpuNetwork {
         workspace.reserve(image, tile, threads.count());
         let (images, scratches) = workspace.parts();
         let images = images.map(|buffer| Output::new(buffer.floats_mut()));
-        team::run(threads, |member| {
+        parallel::run(threads, |member| {
             self.pass(pixels, size, images, scratches, member);
             self.end(size, images, head, member);
         });

@@ -22,8 +22,9 @@ pub struct Input {
 
 /// Where a picture's bytes are.
 enum Content {
-    /// In the file of its name.
-    File,
+    /// In the file of its name. What came of anything but a file, such as a pipe, is kept: it comes
+    /// once.
+    File(OnceLock<Result<Vec<u8>, ImageError>>),
     Bytes(Arc<[u8]>),
     /// What comes out of the reader, once it has been read.
     Reader {
@@ -37,7 +38,7 @@ enum Content {
 impl Input {
     /// A file, whose name is its path.
     pub fn file(path: impl Into<OsString>) -> Self {
-        Self::new(path, Content::File)
+        Self::new(path, Content::File(OnceLock::new()))
     }
 
     /// The bytes of a picture's file in memory, under any name.
@@ -74,7 +75,16 @@ impl Input {
     /// Why they can't be had.
     pub fn read(&self, options: &DecodeOptions) -> Result<Cow<'_, [u8]>, ImageError> {
         match &self.content {
-            Content::File => read(File::open(Path::new(&self.name))?, options).map(Cow::Owned),
+            Content::File(kept) => {
+                if let Some(kept) = kept.get() {
+                    return borrowed(kept);
+                }
+                let file = File::open(Path::new(&self.name))?;
+                if file.metadata().is_ok_and(|metadata| metadata.is_file()) {
+                    return read(file, options).map(Cow::Owned);
+                }
+                borrowed(kept.get_or_init(|| read(file, options)))
+            }
             Content::Bytes(bytes) => match u64::try_from(bytes.len()) {
                 Ok(len) if len <= options.max_bytes => Ok(Cow::Borrowed(bytes)),
                 // For the message that a file of that size gets.
@@ -85,10 +95,7 @@ impl Input {
                     let source = source.lock().unwrap_or_else(PoisonError::into_inner).take();
                     source.map_or(Ok(Vec::new()), |source| read(source, options))
                 });
-                match read {
-                    Ok(bytes) => Ok(Cow::Borrowed(bytes)),
-                    Err(error) => Err(error.clone()),
-                }
+                borrowed(read)
             }
             Content::Failed(error) => Err(error.clone()),
         }
@@ -110,10 +117,17 @@ impl Input {
     }
 }
 
+fn borrowed(read: &Result<Vec<u8>, ImageError>) -> Result<Cow<'_, [u8]>, ImageError> {
+    match read {
+        Ok(bytes) => Ok(Cow::Borrowed(bytes)),
+        Err(error) => Err(error.clone()),
+    }
+}
+
 impl fmt::Debug for Content {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::File => write!(f, "File"),
+            Self::File(_) => write!(f, "File"),
             Self::Bytes(bytes) => write!(f, "Bytes({})", bytes.len()),
             Self::Reader { .. } => write!(f, "Reader"),
             Self::Failed(error) => write!(f, "Failed({error})"),
@@ -138,6 +152,23 @@ mod tests {
                 let bytes = input.read(&options).expect("bytes");
                 assert_eq!(*bytes, *b"picture", "{input:?}");
             }
+        }
+    }
+
+    /// As `<(curl ...)` names one, of a picture that is decoded twice.
+    #[cfg(unix)]
+    #[test]
+    fn what_comes_out_of_a_pipe_can_be_had_again() {
+        use std::io::Write;
+        use std::os::fd::AsRawFd;
+
+        let (end, mut begin) = std::io::pipe().expect("a pipe");
+        begin.write_all(b"picture").expect("written");
+        drop(begin);
+        let input = Input::file(format!("/dev/fd/{}", end.as_raw_fd()));
+        for _ in 0..2 {
+            let bytes = input.read(&DecodeOptions::default()).expect("bytes");
+            assert_eq!(*bytes, *b"picture");
         }
     }
 

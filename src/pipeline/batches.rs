@@ -7,9 +7,10 @@ use std::thread::JoinHandle;
 
 use crossbeam_channel::{Receiver, Sender, TryRecvError, bounded};
 
+use super::Answer;
 use super::error::{Error, Result, Stage};
+use super::look::{Picture, Shared, Show, wants_another_look};
 use super::ordered::{Next, Ordered, Ticket, join, start};
-use super::{Answer, Picture, Shared, Show, wants_another_look};
 use crate::error::ImageError;
 use crate::pixels::Prepared;
 
@@ -37,6 +38,7 @@ impl Batches {
             window: window.max(2 * size),
             slots: VecDeque::new(),
             at_end: false,
+            failed: None,
             sender,
         };
         let thread = start("mobilenet-batches", move || batching.run())?;
@@ -73,6 +75,8 @@ struct Batching {
     slots: VecDeque<Slot>,
     /// There are no more pictures but those that are decoded again.
     at_end: bool,
+    /// Why that is before their end.
+    failed: Option<Error>,
     sender: Sender<Result<Answer>>,
 }
 
@@ -83,8 +87,6 @@ enum Slot {
     Asked,
     /// Its picture is decoded again.
     Awaited(Ticket<Picture>),
-    /// There will be none, nor any after it.
-    Cancelled,
 }
 
 /// Pictures with their slots' numbers.
@@ -110,7 +112,8 @@ impl Batching {
                     return Ok(());
                 }
             } else if !self.wait() {
-                return self.pictures.end().map_or(Ok(()), Err);
+                let failed = self.failed.take().or_else(|| self.pictures.end());
+                return failed.map_or(Ok(()), Err);
             }
         }
     }
@@ -119,6 +122,7 @@ impl Batching {
     /// the others.
     fn gather(&mut self) -> Result<Batch> {
         let mut batch = Batch::new();
+        let mut answerable = self.slots.len();
         for (number, slot) in self.slots.iter_mut().enumerate() {
             if batch.len() == self.size {
                 return Ok(batch);
@@ -134,17 +138,25 @@ impl Batching {
                 Err(TryRecvError::Empty) => {}
                 // A worker that finds the run cancelled gives nothing for the ticket.
                 Err(TryRecvError::Disconnected) if self.pictures.is_cancelled() => {
-                    *slot = Slot::Cancelled;
+                    answerable = number;
+                    self.at_end = true;
+                    break;
                 }
                 Err(TryRecvError::Disconnected) => return Err(Error::Lost),
             }
         }
+        self.slots.truncate(answerable);
         // No picture is taken before there is room for its answer.
         while !self.at_end && batch.len() < self.size && self.slots.len() < self.window {
             match self.pictures.poll() {
-                Next::Ready(picture) => {
-                    batch.push((self.slots.len(), picture?));
+                Next::Ready(Ok(picture)) => {
+                    batch.push((self.slots.len(), picture));
                     self.slots.push_back(Slot::Asked);
+                }
+                // Those before it are answered first.
+                Next::Ready(Err(error)) => {
+                    self.failed = Some(error);
+                    self.at_end = true;
                 }
                 Next::Pending => break,
                 Next::End => self.at_end = true,
@@ -162,7 +174,7 @@ impl Batching {
             _ => None,
         });
         match oldest {
-            None if self.at_end => return false,
+            None if self.at_end || over => return false,
             Some(ticket) if self.at_end || self.slots.len() >= self.window => {
                 self.pictures.wait_for(ticket);
             }

@@ -7,18 +7,14 @@
 //! for anybody.
 
 use std::any::Any;
-use std::hint::spin_loop;
 use std::num::NonZeroUsize;
-use std::ops::Range;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::ptr;
 use std::sync::atomic::{AtomicBool, AtomicPtr, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError, TryLockError};
 use std::thread::{self, Thread};
 
-/// Turns of a waiting loop before the processor is offered to somebody else: some ten
-/// microseconds, longer than most waits within a pass.
-const SPINS: usize = 4000;
+use super::barrier::{Abandoned, Barrier, Member, Wait};
 
 /// How many threads a pass runs on.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -121,9 +117,6 @@ struct Pass<'a> {
     panic: Mutex<Option<Box<dyn Any + Send>>>,
 }
 
-/// What a thread unwinds with that would wait for another one, which panicked.
-struct Abandoned;
-
 impl Team {
     const fn new() -> Self {
         Self {
@@ -154,10 +147,7 @@ impl Team {
                 return;
             }
         }
-        work(Member {
-            number: 0,
-            barrier: &Barrier::new(1),
-        });
+        work(Barrier::new(1).member(0));
     }
 }
 
@@ -211,18 +201,14 @@ impl Slot {
     /// Takes part in one pass after the other.
     fn serve(&self, number: usize) {
         loop {
-            let mut spins = 0;
+            let mut wait = Wait::default();
             let pass = loop {
                 let pass = self.pass.swap(ptr::null_mut(), Ordering::Acquire);
                 if !pass.is_null() {
                     break pass;
                 }
-                if spins < SPINS {
-                    spins += 1;
-                    spin_loop();
-                } else {
-                    thread::park();
-                }
+                // A pass that comes meanwhile has unparked it before.
+                wait.turn_or(thread::park);
             };
             // SAFETY: `together` keeps the pass, and what its work borrows, until this slot says
             // that it is done, and nothing here uses it from then on.
@@ -237,8 +223,7 @@ impl Pass<'_> {
     /// One thread's part. A panic ends the pass on every thread instead of leaving some to wait for
     /// ever.
     fn take_part(&self, number: usize) {
-        let barrier = &self.barrier;
-        let work = || (self.work)(Member { number, barrier });
+        let work = || (self.work)(self.barrier.member(number));
         let Err(payload) = catch_unwind(AssertUnwindSafe(work)) else {
             return;
         };
@@ -246,7 +231,7 @@ impl Pass<'_> {
             let mut panic = self.panic.lock().unwrap_or_else(PoisonError::into_inner);
             panic.get_or_insert(payload);
         }
-        barrier.broken.store(true, Ordering::Relaxed);
+        self.barrier.give_up();
     }
 }
 
@@ -256,86 +241,6 @@ struct Counted<'a>(&'a AtomicUsize);
 impl Drop for Counted<'_> {
     fn drop(&mut self) {
         self.0.fetch_sub(1, Ordering::Relaxed);
-    }
-}
-
-/// One of the threads of a pass.
-#[derive(Clone, Copy)]
-pub(super) struct Member<'a> {
-    /// From 0 on.
-    pub number: usize,
-    barrier: &'a Barrier,
-}
-
-impl Member<'_> {
-    /// How many threads there are.
-    pub fn threads(self) -> usize {
-        self.barrier.threads
-    }
-
-    /// This thread's share of so many things.
-    pub fn share(self, of: usize) -> Range<usize> {
-        let at = |number| of * number / self.threads();
-        at(self.number)..at(self.number + 1)
-    }
-
-    /// Waits until every thread is here. Where another one panicked, which will never come, this
-    /// one's part of the pass ends.
-    pub fn wait(self) {
-        self.barrier.wait();
-    }
-}
-
-/// A barrier that spins: a pass has fifteen of them in a few hundred microseconds, and waking a
-/// thread takes ten.
-struct Barrier {
-    threads: usize,
-    arrived: AtomicUsize,
-    passed: AtomicUsize,
-    broken: AtomicBool,
-}
-
-impl Barrier {
-    fn new(threads: usize) -> Self {
-        Self {
-            threads,
-            arrived: AtomicUsize::new(0),
-            passed: AtomicUsize::new(0),
-            broken: AtomicBool::new(false),
-        }
-    }
-
-    fn wait(&self) {
-        let round = self.passed.load(Ordering::Acquire);
-        // The last to arrive lets everybody go, and what each wrote before is seen by all.
-        if self.arrived.fetch_add(1, Ordering::AcqRel) + 1 == self.threads {
-            self.arrived.store(0, Ordering::Relaxed);
-            self.passed.store(round.wrapping_add(1), Ordering::Release);
-            return;
-        }
-        let mut wait = Wait::default();
-        while self.passed.load(Ordering::Acquire) == round {
-            if self.broken.load(Ordering::Relaxed) {
-                // Without a message: the panic that it comes of had one.
-                resume_unwind(Box::new(Abandoned));
-            }
-            wait.turn();
-        }
-    }
-}
-
-/// A waiting loop's turns.
-#[derive(Default)]
-struct Wait(usize);
-
-impl Wait {
-    fn turn(&mut self) {
-        self.0 += 1;
-        if self.0 < SPINS {
-            spin_loop();
-        } else {
-            thread::yield_now();
-        }
     }
 }
 
