@@ -170,7 +170,7 @@ impl Pipeline {
         }
         let decoding = shared.clone();
         let work = move |show: Show| Ok(decoding.picture(show));
-        let first = inputs.map(|input| Show::first(input));
+        let first = inputs.map(Show::first);
         let pictures = ordered(first, self.threads, window, cancel, work)?;
         Ok(Stream::Batches(Batches::start(
             shared, pictures, batch, window,

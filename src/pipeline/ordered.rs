@@ -249,10 +249,10 @@ impl<I, T> Ordered<I, T> {
         if self.cancel.is_cancelled() {
             return None;
         }
-        if let Some(feeder) = self.feeder.take() {
-            if let Err(error) = join(feeder, Stage::Source) {
-                return Some(error);
-            }
+        if let Some(feeder) = self.feeder.take()
+            && let Err(error) = join(feeder, Stage::Source)
+        {
+            return Some(error);
         }
         // Disconnects the urgent jobs, so that the workers end.
         self.urgent = unbounded().0;
