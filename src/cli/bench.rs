@@ -164,7 +164,8 @@ impl Subject {
             Some(checkpoint) => checkpoint.weights(device, dtype)?,
             None => VarBuilder::from_tensors(random_tensors(&self.config, 0)?, dtype, device),
         };
-        Ok(MobileNet::with_isa(&self.config, &weights, self.isa)?)
+        let network = MobileNet::with_isa(&self.config, &weights, self.isa)?;
+        Ok(network.with_threads(running.threads))
     }
 }
 

@@ -6,9 +6,10 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail, ensure};
 use memchr::memmem;
+use mobilenet::dataset::has_known_signature;
 use tempfile::{Builder, NamedTempFile};
 
-use super::inputs::{FileId, has_known_signature};
+use super::file_id::FileId;
 
 /// Where the text chunk of a PNG is, which stands before its pixels.
 const START_BYTES: u64 = 256;

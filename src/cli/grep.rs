@@ -9,9 +9,8 @@ use clap::{ArgAction, Args};
 use mobilenet::Classifier;
 use mobilenet::labels::wordnet::{Group, Hierarchy};
 
-use super::inputs::Sources;
 use super::matcher::{Matcher, Reading};
-use super::options::{LabelOptions, PictureOptions, parse_probability};
+use super::options::{LabelOptions, PictureOptions, Sources, parse_probability};
 use super::session::Session;
 use super::terminal::{Terminal, printable_name};
 use super::{Global, Outcome, note};

@@ -11,13 +11,13 @@ use clap::Args;
 use mobilenet::Embedder;
 use mobilenet::similarity::{Collection, Nearest};
 
-use super::inputs::embedded::model;
-use super::inputs::{Embedded, FileId, STDIN, Sources};
+use super::file_id::FileId;
 use super::interrupt::Interrupt;
-use super::options::{OpenedNetwork, PictureOptions};
+use super::options::{OpenedNetwork, PictureOptions, STDIN, Sources, named};
 use super::output::{SimilarOptions, write_groups, write_nearest};
 use super::progress::Comparing;
-use super::session::{Session, Tally};
+use super::session::{Session, Tally, pipeline_error};
+use super::stored_embeddings::{StoredEmbeddings, model};
 use super::terminal::printable_name;
 use super::{Global, Outcome, note};
 
@@ -108,8 +108,8 @@ pub fn run(arguments: &Arguments, global: Global) -> Result<Outcome> {
     );
     // First, because it is quick to fail.
     let inputs = pictures.inputs()?;
-    let files = files.into_iter().map(Embedded::open);
-    let files: Vec<Embedded> = files.collect::<Result<_>>()?;
+    let files = files.into_iter().map(StoredEmbeddings::open);
+    let files: Vec<StoredEmbeddings> = files.collect::<Result<_>>()?;
     let asks_a_network = query.is_some() || !pictures.sources.is_empty();
     let network = match asks_a_network {
         true => Some(pictures.open(&[], global)?),
@@ -223,9 +223,8 @@ fn query(sources: &mut Sources) -> Result<OsString> {
 
 /// The embedding of the one picture to compare with.
 fn embedding(query: &OsStr, network: &OpenedNetwork, embedder: &Arc<Embedder>) -> Result<Vec<f32>> {
-    let inputs = Sources::of(query.to_owned()).into_inputs()?;
-    let mut answers = network.pipeline(embedder.clone()).one(inputs);
-    let answer = answers.next().context("the query was lost")??;
+    let pipeline = network.pipeline(embedder.clone());
+    let answer = pipeline.answer(named(query)).map_err(pipeline_error)?;
     answer.values.map_err(|error| {
         let query = Path::new(query).display();
         anyhow!("{query}: {error}")
@@ -233,7 +232,7 @@ fn embedding(query: &OsStr, network: &OpenedNetwork, embedder: &Arc<Embedder>) -
 }
 
 /// The width of all embeddings, which have to be of one network to be comparable.
-fn comparable(network: Option<&OpenedNetwork>, files: &[Embedded]) -> Result<usize> {
+fn comparable(network: Option<&OpenedNetwork>, files: &[StoredEmbeddings]) -> Result<usize> {
     let width = network.map(|network| network.checkpoint.config().embedding_len());
     let width = width.or_else(|| files.first().map(|file| file.width));
     let width = width.unwrap_or_default();

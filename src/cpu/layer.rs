@@ -3,8 +3,8 @@
 
 use std::ops::Range;
 
+use super::barrier::Member;
 use super::kernels::{self, Kernels, Offsets, Output};
-use super::team::Member;
 use super::weights::{Block, Packed};
 use super::workspace::{Layout, Scratch, Scratches};
 

@@ -5,16 +5,18 @@
 //! that stays in the cache and from there through the pointwise product. The inner loops are in
 //! `kernels`, once for each instruction set; which one is an [`Isa`].
 
+mod barrier;
 mod buffer;
 mod isa;
 mod kernels;
 mod layer;
 mod network;
+mod parallel;
 mod pieces;
-mod team;
 mod weights;
 mod workspace;
 
 pub use isa::Isa;
 pub(crate) use network::CpuNetwork;
+pub(crate) use parallel::{Threads, for_each};
 pub use pieces::Piece;

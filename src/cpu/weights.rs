@@ -200,7 +200,7 @@ fn pack_panel(rows: &[f32], scale: &[f64], depth: usize, width: usize, panel: &m
 }
 
 /// A depthwise-separable block.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(super) struct Block {
     pub depthwise: Packed,
     pub pointwise: Packed,

@@ -131,6 +131,15 @@ impl MobileNet {
         })
     }
 
+    /// The same network, with the same weights in memory, whose passes on the CPU run on so many
+    /// threads (at least one, the caller's own): [the library's threads](crate#threads).
+    pub fn with_threads(mut self, threads: usize) -> Self {
+        if let Engine::Cpu(network) = &self.engine {
+            self.engine = Engine::Cpu(Arc::new(network.with_threads(threads)));
+        }
+        self
+    }
+
     /// The device that the network runs on.
     pub fn device(&self) -> &Device {
         &self.device

@@ -7,6 +7,7 @@
 //! - `tflite`: TensorFlow Lite files of every type of weights
 //! - `tflite_damaged`: and what is wrong with others
 //! - `pixels`: every image gives Pillow's own bytes
+//! - `pipeline`: the library over many pictures, whatever fails on the way
 //! - `ops`: the operations that devices run, against their plain definition
 //! - `cpu`: the CPU's own kernels, in every instruction set, against those
 //! - `assembly`: the kernels' machine code
@@ -52,6 +53,7 @@ mod metrics;
 mod network;
 mod ops;
 mod outputs;
+mod pipeline;
 mod pixels;
 mod rejection;
 mod shared;

@@ -11,12 +11,12 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, ensure};
 use clap::Args;
+use mobilenet::dataset::{Input, Labelled};
 use mobilenet::learn::{Example, LearnOptions, Learned, learn_until};
 use mobilenet::weights::Checkpoint;
 
 use self::report::LearnReport;
 use self::views::Views;
-use super::inputs::{Input, Labelled};
 use super::interrupt::Interrupt;
 use super::options::{NetworkOptions, OpenedNetwork, ReportOptions, tell_assumed};
 use super::progress::Waiting;

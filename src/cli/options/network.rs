@@ -6,13 +6,13 @@ use std::sync::Arc;
 use anyhow::Result;
 use clap::Args;
 use mobilenet::labels::Labels;
+use mobilenet::pipeline::{Model, Pipeline};
 use mobilenet::pixels::{DecodeOptions, Preprocessing};
 use mobilenet::weights::{Checkpoint, Source};
 use mobilenet::{Classifier, Embedder};
 use serde::Serialize;
 
 use super::{LabelOptions, ModelOptions, RunOptions, Running, ViewOptions};
-use crate::cli::pipeline::{Model, Pipeline};
 use crate::cli::{Global, files};
 
 /// What a command needs that shows pictures to a network.
@@ -67,8 +67,14 @@ impl OpenedNetwork {
             (Some(path), Some(classes)) => Some(Labels::open(path, classes)?),
             _ => None,
         };
-        let Running { device, dtype, .. } = &self.running;
+        let Running {
+            device,
+            dtype,
+            threads,
+            ..
+        } = &self.running;
         let classifier = Classifier::new(&self.checkpoint, labels, device, *dtype)?;
+        let classifier = classifier.with_threads(*threads);
         Ok(classifier.with_preprocessing(self.preprocessing.clone())?)
     }
 
@@ -78,6 +84,7 @@ impl OpenedNetwork {
     /// A failure of the device.
     pub fn embedder(&self) -> Result<Embedder> {
         let embedder = Embedder::new(&self.checkpoint, &self.running.device, self.running.dtype)?;
+        let embedder = embedder.with_threads(self.running.threads);
         Ok(embedder.with_preprocessing(self.preprocessing.clone())?)
     }
 
@@ -88,7 +95,13 @@ impl OpenedNetwork {
             batch_size,
             ..
         } = self.running;
-        Pipeline::new(model, self.decode.clone(), threads, batch_size)
+        let pipeline = Pipeline::new(model)
+            .decode_options(self.decode.clone())
+            .threads(threads);
+        match batch_size {
+            Some(pictures) => pipeline.batch_size(pictures),
+            None => pipeline,
+        }
     }
 
     /// What answers, for which all of the weights are read once more.

@@ -5,6 +5,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use anyhow::{Context, Result, ensure};
+use mobilenet::dataset::{Input, Labelled};
 use mobilenet::error::ImageError;
 use mobilenet::pixels::{DecodeOptions, Preprocessing, RgbImage, decode_shrunk};
 use mobilenet::train::{Dataset, split};
@@ -13,7 +14,6 @@ use serde::Serialize;
 use sha2::{Digest, Sha256};
 
 use super::Arguments;
-use crate::cli::inputs::{Input, Labelled};
 use crate::cli::interrupt::Interrupt;
 use crate::cli::progress::PictureProgress as Bar;
 use crate::cli::terminal::{printable, printable_name};

@@ -8,8 +8,8 @@ use anyhow::{Context, Result, bail, ensure};
 use mobilenet::train::State;
 
 use super::Arguments;
+use crate::cli::file_id::is_same_file;
 use crate::cli::files;
-use crate::cli::inputs::is_same_file;
 
 /// How a log begins.
 const LOG_START: &[u8] = b"epoch,learning_rate,";

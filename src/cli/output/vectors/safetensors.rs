@@ -12,8 +12,8 @@ use tempfile::{SpooledTempFile, spooled_tempfile, spooled_tempfile_in};
 use super::npy::KEPT_BYTES;
 use super::{End, Made, VectorWriter, little_endian};
 use crate::cli::files::{self, Staged};
-use crate::cli::inputs::embedded::{METADATA_VERSION, TENSOR, keys};
 use crate::cli::output::{ErrorKeys, PathKeys, Row};
+use crate::cli::stored_embeddings::{METADATA_VERSION, TENSOR, keys};
 
 /// The paths stand before the rows, which are kept until all of them are known.
 pub struct Safetensors {

@@ -3,14 +3,10 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context, Result, bail, ensure};
-
-use super::{Input, walk};
-
-/// Classes without pictures that are named.
-const MAX_TOLD: usize = 10;
+use super::{Error, Input, Result, walk};
 
 /// Pictures with the classes that they are of.
+#[derive(Debug)]
 pub struct Labelled {
     /// The classes' names, in bytewise order.
     pub classes: Vec<String>,
@@ -19,6 +15,7 @@ pub struct Labelled {
 }
 
 /// The folders of a folder, one for each class.
+#[derive(Debug)]
 pub struct ClassFolders(Vec<(String, PathBuf)>);
 
 impl ClassFolders {
@@ -30,12 +27,16 @@ impl ClassFolders {
     /// # Errors
     /// A folder that can't be read, or a name that is not UTF-8.
     pub fn open(root: &Path) -> Result<Self> {
-        let named = |path: &Path| path.display().to_string();
-        ensure!(root.exists(), "{}: no such folder", named(root));
-        ensure!(root.is_dir(), "{}: not a folder", named(root));
+        let path = || root.to_owned();
+        if !root.exists() {
+            return Err(Error::NoSuchFolder { path: path() });
+        }
+        if !root.is_dir() {
+            return Err(Error::NotAFolder { path: path() });
+        }
         let mut folders: Vec<PathBuf> = Vec::new();
-        for entry in fs::read_dir(root).with_context(|| named(root))? {
-            let entry = entry.with_context(|| named(root))?;
+        for entry in fs::read_dir(root).map_err(Error::unreadable(root))? {
+            let entry = entry.map_err(Error::unreadable(root))?;
             let hidden = entry.file_name().as_encoded_bytes().starts_with(b".");
             if !hidden && entry.path().is_dir() {
                 folders.push(entry.path());
@@ -44,10 +45,10 @@ impl ClassFolders {
         folders.sort_unstable_by(|a, b| a.as_os_str().cmp(b.as_os_str()));
         let with_name = |folder: PathBuf| {
             let name = folder.file_name().and_then(|name| name.to_str());
-            let name = name.map(str::to_owned);
-            let name =
-                name.with_context(|| format!("{}: its name is not UTF-8", named(&folder)))?;
-            Ok((name, folder))
+            match name.map(str::to_owned) {
+                Some(name) => Ok((name, folder)),
+                None => Err(Error::NameNotUtf8 { path: folder }),
+            }
         };
         let folders: Result<Vec<_>> = folders.into_iter().map(with_name).collect();
         Ok(Self(folders?))
@@ -62,9 +63,8 @@ impl ClassFolders {
     /// in each; with the number of the class. They are looked for as they are asked for.
     pub fn into_pictures(self) -> impl Iterator<Item = (Input, usize)> + Send {
         let folders = self.0.into_iter().enumerate();
-        folders.flat_map(|(class, (_, folder))| {
-            walk::pictures(&folder).map(move |input| (input, class))
-        })
+        folders
+            .flat_map(|(class, (_, folder))| walk::folder(&folder).map(move |input| (input, class)))
     }
 }
 
@@ -76,11 +76,10 @@ impl Labelled {
     /// As [`ClassFolders::open`], or no folder.
     pub fn open(root: &Path) -> Result<Self> {
         let folders = ClassFolders::open(root)?;
-        ensure!(
-            folders.names().next().is_some(),
-            "{}: it has no folders; each class needs one, with its pictures in it",
-            root.display()
-        );
+        if folders.names().next().is_none() {
+            let path = root.to_owned();
+            return Err(Error::NoClasses { path });
+        }
         Ok(Self {
             classes: folders.names().map(str::to_owned).collect(),
             pictures: folders.into_pictures().collect(),
@@ -93,26 +92,18 @@ impl Labelled {
     /// As [`open`](Self::open), a single class, or classes without pictures.
     pub fn open_to_learn(root: &Path) -> Result<Self> {
         let labelled = Self::open(root)?;
-        let folder = root.display();
+        let path = root.to_owned();
         if let [class] = labelled.classes.as_slice() {
-            bail!(
-                "{folder}: {class} is its only folder, and one class alone can't be learned: at \
-                 least two are needed; add a folder of pictures that show something else"
-            );
+            let class = class.clone();
+            return Err(Error::OneClass { path, class });
         }
         let counts = labelled.counts();
         let counts = labelled.classes.iter().zip(&counts);
         let empty = counts.filter(|(_, count)| **count == 0);
-        let empty: Vec<&str> = empty.map(|(class, _)| class.as_str()).collect();
-        let more = match empty.len().saturating_sub(MAX_TOLD) {
-            0 => String::new(),
-            more => format!(" and {more} more"),
-        };
-        ensure!(
-            empty.is_empty(),
-            "{folder}: no pictures in {}{more}; add some, or remove the folder",
-            empty[..empty.len().min(MAX_TOLD)].join(", ")
-        );
+        let classes: Vec<String> = empty.map(|(class, _)| class.clone()).collect();
+        if !classes.is_empty() {
+            return Err(Error::EmptyClasses { path, classes });
+        }
         Ok(labelled)
     }
 
@@ -131,7 +122,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_folder_is_a_class() -> Result<()> {
+    fn a_folder_is_a_class() -> Result<(), Box<dyn std::error::Error>> {
         let root = tempfile::tempdir()?;
         for path in [
             "b/2.png",
@@ -142,7 +133,7 @@ mod tests {
             "0.png",
         ] {
             let path = root.path().join(path);
-            fs::create_dir_all(path.parent().context("a folder")?)?;
+            fs::create_dir_all(path.parent().ok_or("no folder")?)?;
             fs::write(path, b"")?;
         }
         let found = Labelled::open(root.path())?;

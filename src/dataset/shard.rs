@@ -1,4 +1,4 @@
-//! `--shard I/N`: one of several runs that share the pictures.
+//! One of several parts of the pictures, for runs that share them.
 
 use std::ffi::OsStr;
 use std::str::FromStr;
@@ -8,7 +8,8 @@ use sha2::{Digest, Sha256};
 /// The `index`-th of `count` parts, from 1 on.
 ///
 /// Which part a picture belongs to depends on nothing but its path as it is given: it is the
-/// first eight bytes of the path's SHA-256, big-endian, modulo `count`.
+/// first eight bytes of the path's SHA-256, big-endian, modulo `count`. In text it is `I/N`, such
+/// as `2/4`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Shard {
     index: u64,
@@ -25,8 +26,13 @@ impl Shard {
     }
 }
 
+/// A text that names no [`Shard`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("expected I/N, for example 2/4, with I from 1 to N")]
+pub struct ParseShardError;
+
 impl FromStr for Shard {
-    type Err = &'static str;
+    type Err = ParseShardError;
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
         let parsed = text.split_once('/').and_then(|(index, count)| {
@@ -35,7 +41,7 @@ impl FromStr for Shard {
                 .contains(&index)
                 .then_some(Self { index, count })
         });
-        parsed.ok_or("expected I/N, for example 2/4, with I from 1 to N")
+        parsed.ok_or(ParseShardError)
     }
 }
 

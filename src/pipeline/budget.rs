@@ -1,11 +1,12 @@
-//! Memory for pictures that are decoded at once.
+//! What the pictures that are worked on at once may use together.
 
 use std::sync::{Condvar, Mutex, PoisonError};
 
-/// Pixels that may be decoded at once, by all threads together.
+/// Pixels that may be decoded at once, or threads that may be at work at once.
 ///
-/// Without it as many pictures of the largest size that is allowed as there are threads would be
-/// in memory. Photographs are never made to wait.
+/// Without the first as many pictures of the largest size that is allowed as there are threads would
+/// be in memory; photographs are never made to wait. Without the second a program that answers many
+/// requests would have a thread at work for each.
 pub struct Budget {
     total: u64,
     left: Mutex<u64>,
@@ -22,15 +23,20 @@ impl Budget {
         }
     }
 
-    /// Waits until there is room for a picture; one that is larger than all of it has it alone.
-    pub fn take(&self, pixels: u64) -> Share<'_> {
-        let pixels = pixels.min(self.total);
+    /// Whether nobody has any of it.
+    pub fn is_whole(&self) -> bool {
+        *self.left.lock().unwrap_or_else(PoisonError::into_inner) == self.total
+    }
+
+    /// Waits until there is so much of it; what is larger than all of it has it alone.
+    pub fn take(&self, amount: u64) -> Share<'_> {
+        let amount = amount.min(self.total);
         let left = self.left.lock().unwrap_or_else(PoisonError::into_inner);
-        let left = self.returned.wait_while(left, |left| *left < pixels);
-        *left.unwrap_or_else(PoisonError::into_inner) -= pixels;
+        let left = self.returned.wait_while(left, |left| *left < amount);
+        *left.unwrap_or_else(PoisonError::into_inner) -= amount;
         Share {
             budget: self,
-            pixels,
+            amount,
         }
     }
 }
@@ -38,13 +44,13 @@ impl Budget {
 /// A part of a budget, given back when it is dropped.
 pub struct Share<'a> {
     budget: &'a Budget,
-    pixels: u64,
+    amount: u64,
 }
 
 impl Drop for Share<'_> {
     fn drop(&mut self) {
         let left = self.budget.left.lock();
-        *left.unwrap_or_else(PoisonError::into_inner) += self.pixels;
+        *left.unwrap_or_else(PoisonError::into_inner) += self.amount;
         self.budget.returned.notify_all();
     }
 }
@@ -66,10 +72,10 @@ mod tests {
                 scope.spawn(move || {
                     for _ in 0..200 {
                         let share = budget.take(pixels);
-                        let now = out.fetch_add(share.pixels, Ordering::SeqCst) + share.pixels;
+                        let now = out.fetch_add(share.amount, Ordering::SeqCst) + share.amount;
                         most.fetch_max(now, Ordering::SeqCst);
                         thread::yield_now();
-                        out.fetch_sub(share.pixels, Ordering::SeqCst);
+                        out.fetch_sub(share.amount, Ordering::SeqCst);
                     }
                 });
             }

@@ -38,7 +38,7 @@ pub mod keys {
 
 /// Embeddings that were made earlier.
 #[derive(Debug)]
-pub struct Embedded {
+pub struct StoredEmbeddings {
     pub path: PathBuf,
     /// How many values each has.
     pub width: usize,
@@ -51,7 +51,7 @@ pub struct Embedded {
     pub is_complete: bool,
 }
 
-impl Embedded {
+impl StoredEmbeddings {
     /// Whether a path is one of a file of embeddings and not of a picture.
     pub fn is_named_by(path: &Path) -> bool {
         let extension = path.extension();

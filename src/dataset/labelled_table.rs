@@ -1,14 +1,13 @@
 //! Pictures whose classes are known: a table of paths and labels.
 
-use std::ffi::OsStr;
+use std::fmt;
 use std::fs::File;
 use std::io::{self, BufRead, BufReader, Read};
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context, Result, anyhow, bail, ensure};
 use csv::ByteRecord;
 
-use super::{Input, STDIN, list};
+use super::{Error, Input, Result, RowFault, list};
 
 /// Longer than the first row of any table.
 const MAX_ROW_BYTES: u64 = 1 << 16;
@@ -35,7 +34,7 @@ const MARK: &[u8] = b"\xef\xbb\xbf";
 /// Its columns are separated by tabs where the first line has one, else by commas where it has
 /// one, else by spaces. They are the path and the label, in any order and among others where the
 /// first row is a header that says so.
-pub struct LabelledList {
+pub struct LabelledTable {
     name: PathBuf,
     /// Where relative paths start.
     root: PathBuf,
@@ -54,7 +53,10 @@ pub struct LabelledList {
 }
 
 /// A row of the table.
-pub struct Row {
+#[derive(Debug)]
+#[non_exhaustive]
+pub struct LabelledRow {
+    /// The picture.
     pub input: Input,
     /// What the table calls its class.
     pub label: String,
@@ -64,28 +66,38 @@ pub struct Row {
     pub relative: Option<PathBuf>,
 }
 
-impl LabelledList {
-    /// Opens a table; `-` is stdin. Relative paths start from `root`; else from the folder that
-    /// the table is in, or from the working directory for what is no file.
+impl LabelledTable {
+    /// Opens a table. Relative paths start from `root`; else from the folder that the table is in,
+    /// or from the working directory for what is no file.
     ///
     /// # Errors
     /// A file that can't be read, or is no table.
-    pub fn open(name: &OsStr, root: Option<&Path>) -> Result<Self> {
-        let path = Path::new(name);
-        let is_file = name != STDIN && path.is_file();
-        let folder = || path.parent().filter(|_| is_file).map(Path::to_owned);
-        let root = root.map(Path::to_owned).or_else(folder).unwrap_or_default();
-        let named = || path.display().to_string();
-        ensure!(
-            name == STDIN || !path.is_dir(),
-            "{}: a folder, and --list names a file of paths and labels",
-            named()
-        );
-        let mut source: Box<dyn BufRead + Send> = match name == STDIN {
-            true => Box::new(BufReader::new(io::stdin())),
-            false => Box::new(BufReader::new(File::open(path).with_context(named)?)),
+    pub fn open(path: &Path, root: Option<&Path>) -> Result<Self> {
+        if path.is_dir() {
+            let path = path.to_owned();
+            return Err(Error::NotAFile { path });
+        }
+        let folder = || path.parent().filter(|_| path.is_file());
+        let root = root.or_else(folder).unwrap_or(Path::new(""));
+        let file = File::open(path).map_err(Error::unreadable(path))?;
+        Self::from_reader(path, BufReader::new(file), root)
+    }
+
+    /// The table that comes out of a reader, whose name is for messages. Relative paths start from
+    /// `root`.
+    ///
+    /// # Errors
+    /// A reader that fails, or what is no table.
+    pub fn from_reader(
+        name: impl Into<PathBuf>,
+        mut source: impl BufRead + Send + 'static,
+        root: &Path,
+    ) -> Result<Self> {
+        let name = name.into();
+        let head = head(&mut source).map_err(Error::unreadable(&name))?;
+        let Some(head) = head else {
+            return Err(Error::NotATable { path: name });
         };
-        let head = head(&mut source).with_context(named)?;
         let has = |separator| head.trim_ascii_end().contains(&separator);
         let separator = [b'\t', b',', b' '].into_iter().find(|&s| has(s));
         let separator = separator.unwrap_or(b',');
@@ -97,12 +109,13 @@ impl LabelledList {
             .delimiter(separator)
             .from_reader(source)
             .into_byte_records();
-        let first = rows.next().transpose().with_context(named)?;
+        let first = rows.next().transpose();
+        let first = first.map_err(|error| Error::unreadable(&name)(error.into()))?;
         let header = first.as_ref().and_then(columns);
         let width = first.as_ref().filter(|_| header.is_some());
         Ok(Self {
-            name: path.to_owned(),
-            root,
+            name,
+            root: root.to_owned(),
             rows,
             width: width.map_or(2, ByteRecord::len),
             first: first.filter(|_| header.is_none()),
@@ -113,50 +126,61 @@ impl LabelledList {
         })
     }
 
-    fn row(&self, mut row: ByteRecord) -> Result<Row> {
+    fn row(&self, row: ByteRecord) -> Result<LabelledRow> {
         let line = row.position().map_or(0, |position| {
             position.line() + u64::from(self.two_byte_ends && position.byte() > 0)
         });
+        self.parse(row, line).map_err(|fault| Error::Row {
+            path: self.name.clone(),
+            line,
+            fault,
+        })
+    }
+
+    fn parse(&self, mut row: ByteRecord, line: u64) -> Result<LabelledRow, RowFault> {
         if self.by_spaces {
             row = row.iter().filter(|field| !field.is_empty()).collect();
         }
-        let at = || format!("{}: line {line}", self.name.display());
-        let (width, found) = (self.width, row.len());
-        ensure!(
-            (row.as_slice().len() as u64) < MAX_ROW_BYTES,
-            "{}: longer than any path and label; is a \" left open?",
-            at()
-        );
-        ensure!(
-            found == width || !row.iter().any(|field| field.contains(&b'\n')),
-            "{}: it goes on over several lines; is a \" left open?",
-            at()
-        );
-        ensure!(found > 1, "{}: a path and a label are wanted", at());
-        ensure!(
-            found == width,
-            "{}: {found} columns, not {width}; one with a separator in it needs \"quotes\"",
-            at()
-        );
-        let label = String::from_utf8(row[self.columns.1].to_vec());
-        let label = label
-            .ok()
-            .with_context(|| format!("{}: the label is not UTF-8", at()))?;
-        ensure!(!label.trim().is_empty(), "{}: the label is empty", at());
+        let (expected, found) = (self.width, row.len());
+        if row.as_slice().len() as u64 >= MAX_ROW_BYTES {
+            return Err(RowFault::TooLong);
+        }
+        if found != expected && row.iter().any(|field| field.contains(&b'\n')) {
+            return Err(RowFault::SeveralLines);
+        }
+        if found < 2 {
+            return Err(RowFault::OneColumn);
+        }
+        if found != expected {
+            return Err(RowFault::Columns { found, expected });
+        }
+        let label = std::str::from_utf8(&row[self.columns.1]);
+        let label = label.map_err(|_| RowFault::LabelNotUtf8)?.trim();
+        if label.is_empty() {
+            return Err(RowFault::EmptyLabel);
+        }
         let path = list::path(row[self.columns.0].to_vec());
-        let path = path.map_err(|(_, error)| anyhow!("{}: {error}", at()))?;
-        Ok(Row {
+        let path = path.map_err(|_| RowFault::PathNotUtf8)?;
+        Ok(LabelledRow {
             input: Input::file(self.root.join(&path)),
-            label: label.trim().to_owned(),
+            label: label.to_owned(),
             line,
             relative: path.is_relative().then_some(path),
         })
     }
 }
 
-impl Iterator for LabelledList {
+impl fmt::Debug for LabelledTable {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("LabelledTable")
+            .field("name", &self.name)
+            .finish_non_exhaustive()
+    }
+}
+
+impl Iterator for LabelledTable {
     /// An error is the last item.
-    type Item = Result<Row>;
+    type Item = Result<LabelledRow>;
 
     fn next(&mut self) -> Option<Self::Item> {
         if self.done {
@@ -164,8 +188,8 @@ impl Iterator for LabelledList {
         }
         let row = self.first.take().map(Ok).or_else(|| self.rows.next());
         let found = row.map(|row| {
-            let row = row.with_context(|| self.name.display().to_string())?;
-            self.row(row)
+            let unreadable = |error: csv::Error| Error::unreadable(&self.name)(error.into());
+            self.row(row.map_err(unreadable)?)
         });
         self.done = !matches!(found, Some(Ok(_)));
         found
@@ -173,18 +197,18 @@ impl Iterator for LabelledList {
 }
 
 /// All up to the end of the first line that is not empty, without the mark that some programs
-/// begin text with.
-fn head(source: &mut impl BufRead) -> Result<Vec<u8>> {
+/// begin text with; nothing where that is no text.
+fn head(source: &mut impl BufRead) -> io::Result<Option<Vec<u8>>> {
     let mut head = Vec::new();
     let mut limited = source.take(MAX_ROW_BYTES);
     while head.trim_ascii().is_empty() && limited.read_until(b'\n', &mut head)? > 0 {}
     if head.len() as u64 == MAX_ROW_BYTES || head.contains(&0) {
-        bail!("this is no table of paths and labels");
+        return Ok(None);
     }
     if head.starts_with(MARK) {
         head.drain(..MARK.len());
     }
-    Ok(head)
+    Ok(Some(head))
 }
 
 /// The columns of the path and the label, where a row is a header.
@@ -207,12 +231,12 @@ mod tests {
 
     /// The paths and labels of a table in a folder of its own.
     fn read(text: &[u8], root: Option<&Path>) -> Result<Vec<(String, String, u64)>> {
-        let folder = tempfile::tempdir()?;
+        let folder = tempfile::tempdir().expect("a folder");
         let file = folder.path().join("list");
-        std::fs::write(&file, text)?;
-        let list = LabelledList::open(file.as_os_str(), root)?;
+        std::fs::write(&file, text).expect("a table");
+        let list = LabelledTable::open(&file, root)?;
         let own = |path: &Path| path.strip_prefix(folder.path()).unwrap_or(path).to_owned();
-        let row = |row: Result<Row>| {
+        let row = |row: Result<LabelledRow>| {
             let row = row?;
             let path = own(Path::new(&row.input.name)).display().to_string();
             Ok((path, row.label, row.line))
@@ -280,7 +304,7 @@ mod tests {
             (b"GIF89a\0\0\n", "no table"),
             (&[b'x'; 1 << 17], "no table"),
         ] {
-            let error = format!("{:#}", read(text, None).expect_err(part));
+            let error = read(text, None).expect_err(part).to_string();
             assert!(error.contains(part), "{error}");
         }
     }

@@ -1,32 +1,14 @@
 //! The pictures that a command line names, one after the other.
 
-pub mod embedded;
-mod file_id;
-mod labelled;
-mod labelled_list;
-mod list;
-mod shard;
-mod walk;
-
-use std::borrow::Cow;
 use std::ffi::{OsStr, OsString};
-use std::fs::File;
-use std::io;
-use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::io::{self, BufReader};
 use std::path::{Path, PathBuf};
-use std::sync::OnceLock;
 
 use anyhow::{Result, ensure};
 use clap::{Arg, ArgAction, ArgMatches, Args, Command, FromArgMatches, value_parser};
-use mobilenet::error::ImageError;
-use mobilenet::pixels::{DecodeOptions, read};
+use mobilenet::dataset::{self, Input, Inputs, PathList, Separator};
 
-pub use embedded::Embedded;
-pub use file_id::{FileId, is_same_file};
-pub use labelled::{ClassFolders, Labelled};
-pub use labelled_list::LabelledList;
-pub use shard::Shard;
-pub use walk::has_known_signature;
+use crate::cli::stored_embeddings::StoredEmbeddings;
 
 /// The name of the bytes on stdin.
 pub const STDIN: &str = "-";
@@ -39,18 +21,21 @@ pub struct Sources(Vec<Source>);
 enum Source {
     /// A picture, a folder of them, or stdin.
     Path(OsString),
-    /// A file of paths, each ended by a byte.
-    List(OsString, u8),
+    /// A file of paths.
+    List(OsString, Separator),
 }
 
 const PATHS: &str = "paths";
 /// Arguments that name lists, and what ends a path in them.
-const LISTS: [(&str, u8); 2] = [("files-from", b'\n'), ("files0-from", b'\0')];
+const LISTS: [(&str, Separator); 2] = [
+    ("files-from", Separator::Line),
+    ("files0-from", Separator::Nul),
+];
 
 // By hand, because the order of paths among lists is lost to the derived code.
 impl Args for Sources {
     fn augment_args(command: Command) -> Command {
-        let list = |(id, _): (&'static str, u8)| {
+        let list = |(id, _): (&'static str, Separator)| {
             Arg::new(id)
                 .long(id)
                 .value_name("FILE")
@@ -102,11 +87,6 @@ impl FromArgMatches for Sources {
 }
 
 impl Sources {
-    /// One path alone.
-    pub fn of(path: OsString) -> Self {
-        Self(vec![Source::Path(path)])
-    }
-
     /// How many of them are read from stdin, from which only one can be.
     pub fn readers_of_stdin(&self) -> usize {
         let stdin = |source: &&Source| match source {
@@ -127,7 +107,7 @@ impl Sources {
     /// Takes away the paths that name files of embeddings.
     pub fn take_embeddings(&mut self) -> Vec<PathBuf> {
         let is_file = |source: &mut Source| match source {
-            Source::Path(name) => Embedded::is_named_by(Path::new(name)),
+            Source::Path(name) => StoredEmbeddings::is_named_by(Path::new(name)),
             Source::List(..) => false,
         };
         let taken = self.0.extract_if(.., is_file);
@@ -169,110 +149,41 @@ impl Sources {
         let mut opened = Vec::with_capacity(self.0.len());
         for source in self.0 {
             opened.push(match source {
-                Source::Path(name) if name == STDIN => Opened::Stdin,
-                Source::Path(name) => Opened::Path(name.into()),
-                Source::List(name, end) => Opened::List(list::open(&name, end)?),
+                Source::Path(name) => Opened::Path(name),
+                Source::List(name, separator) if name == STDIN => {
+                    let stdin = BufReader::new(io::stdin());
+                    Opened::List(PathList::from_reader(name, stdin, separator))
+                }
+                Source::List(name, separator) => {
+                    Opened::List(PathList::open(Path::new(&name), separator)?)
+                }
             });
         }
         Ok(Box::new(opened.into_iter().flat_map(Opened::inputs)))
     }
 }
 
-/// The pictures of a command line.
-pub type Inputs = Box<dyn Iterator<Item = Input> + Send>;
-
+/// A source that could be opened.
 enum Opened {
-    Stdin,
-    Path(PathBuf),
-    List(list::List),
+    Path(OsString),
+    List(PathList),
 }
 
 impl Opened {
     fn inputs(self) -> Inputs {
         match self {
-            Self::Stdin => Box::new(std::iter::once(Input::named(OsStr::new(STDIN)))),
-            Self::Path(path) => expand(path),
-            Self::List(list) => Box::new(list.flat_map(|entry| match entry {
-                Ok(path) => expand(path),
-                Err(input) => Box::new(std::iter::once(input)),
-            })),
+            Self::Path(name) if name == STDIN => Box::new(std::iter::once(named(&name))),
+            Self::Path(name) => dataset::path(name),
+            Self::List(list) => Box::new(list.into_inputs()),
         }
     }
 }
 
-/// A picture, or those in a folder.
-fn expand(path: PathBuf) -> Inputs {
-    match path.is_dir() {
-        true => Box::new(walk::pictures(&path)),
-        false => Box::new(std::iter::once(Input::file(path))),
-    }
-}
-
-/// A picture by its name.
-#[derive(Debug)]
-pub struct Input {
-    /// Its path as it was given or found; `-` for stdin.
-    pub name: OsString,
-    content: Content,
-}
-
-#[derive(Debug)]
-enum Content {
-    File,
-    /// Its bytes, once they have been read.
-    Stdin(OnceLock<Vec<u8>>),
-    /// It is known already that there is none.
-    Missing(ImageError),
-}
-
-impl Input {
-    /// The picture that one argument names; `-` is stdin.
-    pub fn named(path: &OsStr) -> Self {
-        match path == STDIN {
-            true => Self {
-                name: path.into(),
-                content: Content::Stdin(OnceLock::new()),
-            },
-            false => Self::file(path),
-        }
-    }
-
-    fn file(path: impl Into<OsString>) -> Self {
-        Self {
-            name: path.into(),
-            content: Content::File,
-        }
-    }
-
-    fn missing(path: impl Into<OsString>, error: ImageError) -> Self {
-        Self {
-            name: path.into(),
-            content: Content::Missing(error),
-        }
-    }
-
-    /// Its bytes, within the limit on a file's size. They can be had again.
-    fn read(&self, options: &DecodeOptions) -> Result<Cow<'_, [u8]>, ImageError> {
-        match &self.content {
-            Content::File => read(File::open(Path::new(&self.name))?, options).map(Cow::Owned),
-            Content::Stdin(bytes) => {
-                if bytes.get().is_none() {
-                    let _ = bytes.set(read(io::stdin().lock(), options)?);
-                }
-                Ok(bytes.get().map_or(Cow::Borrowed(&[]), |b| Cow::Borrowed(b)))
-            }
-            Content::Missing(error) => Err(error.clone()),
-        }
-    }
-
-    /// What a decoder makes of its bytes. A defect of the decoder costs this picture, and no other.
-    pub fn decode<T>(
-        &self,
-        options: &DecodeOptions,
-        decode: impl FnOnce(&[u8]) -> Result<T, ImageError>,
-    ) -> Result<T, ImageError> {
-        let bytes = self.read(options)?;
-        let decoded = catch_unwind(AssertUnwindSafe(|| decode(&bytes)));
-        decoded.unwrap_or_else(|_| Err(ImageError::decoder_failed()))
+/// The picture that one argument names; `-` is stdin.
+pub fn named(path: &OsStr) -> Input {
+    if path == STDIN {
+        Input::reader(path, io::stdin())
+    } else {
+        Input::file(path)
     }
 }

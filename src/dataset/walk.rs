@@ -5,11 +5,11 @@ use std::fs::File;
 use std::io::Read;
 use std::path::Path;
 
-use mobilenet::error::ImageError;
-use mobilenet::pixels::looks_like_image;
 use walkdir::{DirEntry, WalkDir};
 
 use super::Input;
+use crate::error::ImageError;
+use crate::pixels::looks_like_image;
 
 /// Extensions of pictures. Those of formats that are not read are among them, so that nothing
 /// in an album is left out without a word.
@@ -21,11 +21,12 @@ const EXTENSIONS: [&str; 20] = [
 /// Enough of a file to tell its format.
 const SIGNATURE_BYTES: u64 = 32;
 
-/// What is a picture by its extension or its first bytes, in bytewise order of the paths.
+/// The pictures in a folder and its folders: what is one by its extension or its first bytes, in
+/// bytewise order of the paths.
 ///
 /// Links to files are followed, those to folders are not, so there are no loops. What can't be
-/// read is given as an input that fails.
-pub fn pictures(root: &Path) -> impl Iterator<Item = Input> + Send + use<> {
+/// read, the folder itself too, is given as an input that fails.
+pub fn folder(root: &Path) -> impl Iterator<Item = Input> + Send + use<> {
     let entries = WalkDir::new(root)
         .sort_by(|a, b| path_order(a).cmp(path_order(b)))
         .into_iter();
@@ -39,7 +40,7 @@ pub fn pictures(root: &Path) -> impl Iterator<Item = Input> + Send + use<> {
                 // Only links that are followed make loops.
                 None => return None,
             };
-            Some(Input::missing(path, reason))
+            Some(Input::failed(path, reason))
         }
     })
 }
