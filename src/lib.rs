@@ -30,9 +30,11 @@
 //! `examples/compare.rs` is a whole program, which also says how alike two pictures are.
 #![warn(missing_docs)]
 
+pub mod atomic_file;
 mod classifier;
 mod cpu;
 pub mod device;
+pub mod digest;
 mod embedder;
 pub mod error;
 pub mod explain;

@@ -45,7 +45,7 @@ impl CpuNetwork {
             }
         }
         let Some(stem) = stem else {
-            return Err(Error::Config("a network without a stem".into()));
+            return Err(Error::network("a network without a stem"));
         };
         Ok(Self {
             isa,
