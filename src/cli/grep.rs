@@ -209,10 +209,8 @@ pub fn run(arguments: &Arguments, global: Global) -> Result<Outcome> {
     if arguments.silent && matched > 0 {
         return Ok(Outcome::Complete);
     }
-    Ok(match tally? {
-        tally if tally.interrupted => Outcome::Interrupted,
-        tally if tally.failed > 0 => Outcome::Incomplete,
-        _ if matched == 0 => Outcome::NoMatch,
-        _ => Outcome::Complete,
+    Ok(match tally?.outcome() {
+        Outcome::Complete if matched == 0 => Outcome::NoMatch,
+        outcome => outcome,
     })
 }

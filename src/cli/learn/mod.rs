@@ -147,10 +147,7 @@ pub fn run(arguments: &Arguments, global: Global) -> Result<Outcome> {
         false => report.write_text(&mut out, Terminal::of_stdout().width)?,
     }
     out.flush()?;
-    Ok(match embedded.tally.failed {
-        0 => Outcome::Complete,
-        _ => Outcome::Incomplete,
-    })
+    Ok(embedded.tally.outcome())
 }
 
 /// Embeds the pictures; those that can't be read are told and left out.

@@ -20,6 +20,7 @@ use self::outputs::{Beside, Outputs};
 use self::report::TrainReport;
 use super::interrupt::Interrupt;
 use super::options::{DTypeName, RunOptions, ViewOptions};
+use super::session::Tally;
 use super::{Global, Outcome, note};
 
 /// Train a network on pictures of your own, all of its layers
@@ -267,8 +268,9 @@ pub fn run(arguments: &Arguments, global: Global) -> Result<Outcome> {
     report.files(trainer.epochs())?;
     trainer.checkpoint()?.save(&arguments.output)?;
     outputs.remove_state()?;
-    Ok(match dataset.failed {
-        0 => Outcome::Complete,
-        _ => Outcome::Incomplete,
-    })
+    let tally = Tally {
+        failed: dataset.failed as u64,
+        ..Tally::default()
+    };
+    Ok(tally.outcome())
 }
