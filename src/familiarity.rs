@@ -107,9 +107,10 @@ impl FamiliarityRange {
     /// From next to nothing for a stranger's cosine to 1.
     pub(crate) fn trust(self, cosine: f32) -> f32 {
         let Self { strange, usual } = self;
-        match cosine >= usual {
-            true => 1.0,
-            false => ((cosine - strange) / (usual - strange)).clamp(LEAST_TRUST, 1.0),
+        if cosine >= usual {
+            1.0
+        } else {
+            ((cosine - strange) / (usual - strange)).clamp(LEAST_TRUST, 1.0)
         }
     }
 }

@@ -53,9 +53,10 @@ pub fn cosine(a: &[f32], b: &[f32]) -> f32 {
 
 /// As a similarity is told: what is not a number comes of zeros.
 fn rounded(cosine: f64) -> f32 {
-    match cosine.is_nan() {
-        true => 0.0,
-        false => cosine.clamp(-1.0, 1.0) as f32,
+    if cosine.is_nan() {
+        0.0
+    } else {
+        cosine.clamp(-1.0, 1.0) as f32
     }
 }
 

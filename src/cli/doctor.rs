@@ -226,9 +226,12 @@ fn write_text(out: &mut impl Write, report: &DoctorReport) -> io::Result<()> {
     let Some(weights) = &report.weights else {
         return Ok(());
     };
-    let folder = |folder: &FolderReport| match folder.exists {
-        true => folder.path.clone(),
-        false => format!("{} (not there yet)", folder.path),
+    let folder = |folder: &FolderReport| {
+        if folder.exists {
+            folder.path.clone()
+        } else {
+            format!("{} (not there yet)", folder.path)
+        }
     };
     line("cache", &folder(&weights.cache))?;
     line("hub cache", &folder(&weights.hub_cache))?;

@@ -193,9 +193,10 @@ pub fn run(arguments: &Arguments, global: Global) -> Result<Outcome> {
             return Ok(ControlFlow::Break(()));
         }
         if !arguments.count {
-            match readable {
-                true => out.write_all(printable_name(&answer.name).as_bytes())?,
-                false => out.write_all(answer.name.as_encoded_bytes())?,
+            if readable {
+                out.write_all(printable_name(&answer.name).as_bytes())?;
+            } else {
+                out.write_all(answer.name.as_encoded_bytes())?;
             }
             out.write_all(end)?;
             out.flush()?;

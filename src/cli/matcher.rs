@@ -106,9 +106,10 @@ fn patterns_set(patterns: &[String], reading: Reading) -> Result<RegexSet, regex
     let pattern = |pattern: &String| {
         let ignore_case = reading.ignore_case.unwrap_or(!has_capital(pattern));
         let flags = if ignore_case { "i" } else { "-i" };
-        match reading.whole_words {
-            true => format!(r"(?{flags}:\b{{start-half}}(?:{pattern})\b{{end-half}})"),
-            false => format!("(?{flags}:{pattern})"),
+        if reading.whole_words {
+            format!(r"(?{flags}:\b{{start-half}}(?:{pattern})\b{{end-half}})")
+        } else {
+            format!("(?{flags}:{pattern})")
         }
     };
     // On their own first, so that an error shows the pattern as it was given.

@@ -7,6 +7,7 @@ mod fetch;
 mod image;
 
 use std::borrow::Borrow;
+use std::error::Error as StdError;
 use std::path::{Path, PathBuf};
 
 use crate::device::DeviceChoice;
@@ -98,7 +99,7 @@ pub enum Error {
         /// What is wrong with it.
         reason: String,
         /// What was found out first, if it is an error of its own.
-        source: Option<Box<Error>>,
+        source: Option<Box<dyn StdError + Send + Sync>>,
     },
 
     /// A labels file that could not be used.
@@ -143,8 +144,8 @@ pub enum Error {
     OutOfMemory {
         /// The driver's reason, in words.
         reason: String,
-        /// The driver's error.
-        source: Box<candle_core::Error>,
+        /// The driver's error, a [`candle_core::Error`].
+        source: Box<dyn StdError + Send + Sync>,
     },
 
     /// A GPU, or its driver, failed in the middle of its work.
@@ -153,8 +154,8 @@ pub enum Error {
     Gpu {
         /// The driver's reason, in words.
         reason: String,
-        /// The driver's error.
-        source: Box<candle_core::Error>,
+        /// The driver's error, a [`candle_core::Error`].
+        source: Box<dyn StdError + Send + Sync>,
     },
 
     /// Any other failure inside candle.
@@ -163,8 +164,8 @@ pub enum Error {
     Candle {
         /// candle's reason.
         reason: String,
-        /// candle's error.
-        source: Box<candle_core::Error>,
+        /// The [`candle_core::Error`].
+        source: Box<dyn StdError + Send + Sync>,
     },
 }
 
@@ -183,7 +184,7 @@ pub enum DeviceErrorKind {
 impl From<candle_core::Error> for Error {
     fn from(error: candle_core::Error) -> Self {
         let reason = without_backtrace(&error);
-        let source = Box::new(error);
+        let source: Box<dyn StdError + Send + Sync> = Box::new(error);
         let (failure, reason) = reason::explain(reason);
         match failure {
             Failure::OutOfMemory => Self::OutOfMemory { reason, source },
@@ -297,8 +298,6 @@ fn in_words(error: &std::io::Error) -> String {
 
 #[cfg(test)]
 mod tests {
-    use std::error::Error as _;
-
     use candle_core::{DType, Device, Tensor};
 
     use super::*;

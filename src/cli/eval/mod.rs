@@ -107,9 +107,12 @@ impl Arguments {
 
     /// What names the pictures, for messages.
     fn source(&self) -> String {
-        let list = self.list.as_deref().map(|list| match list == STDIN {
-            true => OsStr::new("stdin"),
-            false => list,
+        let list = self.list.as_deref().map(|list| {
+            if list == STDIN {
+                OsStr::new("stdin")
+            } else {
+                list
+            }
         });
         let folder = self.folder.as_ref().map(|folder| folder.as_os_str());
         let source = list.or(folder).unwrap_or_default();

@@ -142,9 +142,10 @@ pub fn run(arguments: &Arguments, global: Global) -> Result<Outcome> {
         fitting,
     };
     let mut out = io::BufWriter::new(io::stdout().lock());
-    match arguments.report.is_json() {
-        true => report.write_json(&mut out)?,
-        false => report.write_text(&mut out, Terminal::of_stdout().width)?,
+    if arguments.report.is_json() {
+        report.write_json(&mut out)?;
+    } else {
+        report.write_text(&mut out, Terminal::of_stdout().width)?;
     }
     out.flush()?;
     Ok(embedded.tally.outcome())

@@ -166,9 +166,10 @@ impl Paths {
     }
 
     fn path(&mut self, name: &OsStr) -> io::Result<()> {
-        match self.readable {
-            true => self.out.write_all(printable_name(name).as_bytes())?,
-            false => self.out.write_all(name_bytes(name))?,
+        if self.readable {
+            self.out.write_all(printable_name(name).as_bytes())?;
+        } else {
+            self.out.write_all(name_bytes(name))?;
         }
         self.end()
     }

@@ -245,24 +245,24 @@ pub fn run(arguments: &Arguments, global: Global) -> Result<Outcome> {
             arguments.epochs
         ));
     }
-    while !trainer.is_done() {
-        let watch = |shown| report.watch(shown, &interrupt);
-        let Some(epoch) = trainer.epoch(&dataset.learn, Some(&dataset.test), watch)? else {
-            report.end();
+    if !run_epochs(
+        &mut trainer,
+        &dataset,
+        &outputs,
+        &description,
+        &report,
+        &interrupt,
+    )? {
+        report.end();
+        if !global.quiet {
             let done = trainer.epochs().len();
-            if !global.quiet {
-                let next = match outputs.beside {
-                    Some(_) => "--resume goes on from there",
-                    None => "nothing is kept of them",
-                };
-                note(&format!("stopped after {done} epochs; {next}"));
-            }
-            return Ok(Outcome::Interrupted);
-        };
-        if let Some(Beside { state, .. }) = &outputs.beside {
-            trainer.save(state, &description)?;
+            let next = match outputs.beside {
+                Some(_) => "--resume goes on from there",
+                None => "nothing is kept of them",
+            };
+            note(&format!("stopped after {done} epochs; {next}"));
         }
-        report.epoch(&epoch, trainer.epochs())?;
+        return Ok(Outcome::Interrupted);
     }
     report.end();
     report.files(trainer.epochs())?;
@@ -273,4 +273,27 @@ pub fn run(arguments: &Arguments, global: Global) -> Result<Outcome> {
         ..Tally::default()
     };
     Ok(tally.outcome())
+}
+
+/// Runs the epochs that are left, and keeps the state after each; false where it is asked to stop
+/// before the last one.
+fn run_epochs(
+    trainer: &mut Trainer,
+    dataset: &TrainingData,
+    outputs: &Outputs,
+    description: &serde_json::Value,
+    report: &TrainReport,
+    interrupt: &Interrupt,
+) -> Result<bool> {
+    while !trainer.is_done() {
+        let watch = |shown| report.watch(shown, interrupt);
+        let Some(epoch) = trainer.epoch(&dataset.learn, Some(&dataset.test), watch)? else {
+            return Ok(false);
+        };
+        if let Some(Beside { state, .. }) = &outputs.beside {
+            trainer.save(state, description)?;
+        }
+        report.epoch(&epoch, trainer.epochs())?;
+    }
+    Ok(true)
 }

@@ -12,7 +12,7 @@ use serde::Deserialize;
 use serde::de::IgnoredAny;
 use serde_json::Value;
 
-use super::earlier::{Earlier, Seen};
+use super::earlier::{Earlier, Facts, Seen};
 use super::not_ours;
 
 /// What every line of ours begins with.
@@ -66,37 +66,46 @@ pub fn read(path: &Path, content: Content) -> Result<Earlier> {
         let begin = earlier.whole_bytes;
         earlier.whole_bytes += read;
         let row = row.with_context(|| not_ours(number))?;
-        let is_of_kind = match content {
-            Content::Predictions => row.predictions.is_some(),
-            Content::Embedding => row.embedding.is_some() || row.error.is_some(),
-        };
-        ensure!(is_of_kind, not_ours(number));
-        let seen = match row.error {
+        ensure!(row.is_of(content), not_ours(number));
+        let seen = match &row.error {
             Some(_) => Seen::Failed(begin..earlier.whole_bytes),
             None => Seen::Answered,
         };
-        let name = match (row.path, row.path_base64) {
-            (Some(path), _) => path.into_bytes(),
-            (None, Some(encoded)) => {
-                let name = STANDARD.decode(encoded);
-                name.with_context(|| not_ours(number))?
-            }
-            (None, None) => bail!("a row without a path: {}", not_ours(number)),
-        };
-        let facts = &mut earlier.facts;
-        let predictions = row.predictions.unwrap_or_default();
+        let name = row.name().with_context(|| not_ours(number))?;
+        row.tell(&mut earlier.facts);
+        earlier.add(name, seen);
+    }
+    Ok(earlier)
+}
+
+impl JsonRow {
+    fn is_of(&self, content: Content) -> bool {
+        match content {
+            Content::Predictions => self.predictions.is_some(),
+            Content::Embedding => self.embedding.is_some() || self.error.is_some(),
+        }
+    }
+
+    /// The bytes of the picture's name.
+    fn name(&self) -> Result<Vec<u8>> {
+        match (&self.path, &self.path_base64) {
+            (Some(path), _) => Ok(path.clone().into_bytes()),
+            (None, Some(encoded)) => Ok(STANDARD.decode(encoded)?),
+            (None, None) => bail!("a row without a path"),
+        }
+    }
+
+    /// Adds what it tells of the run that wrote it.
+    fn tell(self, facts: &mut Facts) {
+        let predictions = self.predictions.unwrap_or_default();
         facts.most_predictions = facts.most_predictions.max(predictions.len());
         if facts.class.is_none() {
             let class = |p: JsonPrediction| Some((p.index?, p.label));
             facts.class = predictions.into_iter().find_map(class);
         }
-        if let (None, Some(values)) = (facts.embedding, row.embedding) {
+        if let (None, Some(values)) = (facts.embedding, self.embedding) {
             facts.embedding = Some((values.len(), norm(&values)));
         }
-        if number == 1 {
-            facts.model = row.model;
-        }
-        earlier.add(name, seen);
+        facts.model = facts.model.take().or(self.model);
     }
-    Ok(earlier)
 }

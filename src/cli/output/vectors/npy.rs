@@ -98,9 +98,10 @@ impl RowWriter<f32> for Npy {
         self.file.write_all(&bytes)?;
         self.rows += 1;
         self.uncounted += bytes.len();
-        match self.uncounted >= UNCOUNTED_BYTES {
-            true => self.count(),
-            false => Ok(()),
+        if self.uncounted >= UNCOUNTED_BYTES {
+            self.count()
+        } else {
+            Ok(())
         }
     }
 
