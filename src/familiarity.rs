@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::error::{Error, Result};
-use crate::similarity::{dot, normalise};
+use crate::similarity::{dot_in_f32, normalise};
 
 /// A network's scores are of the classes that it knows, whatever a picture shows, and a picture of
 /// something else can have a high one. Here it is held against those that were learned from: the
@@ -79,7 +79,7 @@ impl Familiarity {
         normalise(&mut embedding);
         let examples = self.examples.chunks_exact(self.len).enumerate();
         let cosines = examples.filter(|(i, _)| wanted(*i));
-        let cosines = cosines.map(|(_, example)| dot(example, &embedding) as f32);
+        let cosines = cosines.map(|(_, example)| dot_in_f32(example, &embedding));
         cosines.fold(-1.0, f32::max)
     }
 

@@ -3,6 +3,9 @@
 //! Sums are taken in f64, or lead to the same answers, and so a similarity is the same whatever
 //! else it is computed with.
 
+use std::iter::Sum;
+use std::ops::{Add, Mul};
+
 use candle_core::{DType, Device, Tensor};
 use rayon::prelude::*;
 
@@ -32,17 +35,30 @@ pub fn norm(vector: &[f32]) -> f64 {
 
 /// The scalar product of two vectors of equal length.
 pub fn dot(a: &[f32], b: &[f32]) -> f64 {
-    // In several sums side by side, as a processor likes it.
-    let mut sums = [0.0; LANES];
+    sum_of_products(a, b)
+}
+
+/// The same with sums in f32, which is faster.
+pub(crate) fn dot_in_f32(a: &[f32], b: &[f32]) -> f32 {
+    sum_of_products(a, b)
+}
+
+/// In several sums side by side, as a processor likes it.
+fn sum_of_products<T>(a: &[f32], b: &[f32]) -> T
+where
+    T: Copy + Default + From<f32> + Add<Output = T> + Mul<Output = T> + Sum,
+{
+    let mut sums = [T::default(); LANES];
     let (a_chunks, b_chunks) = (a.chunks_exact(LANES), b.chunks_exact(LANES));
+    let product = |(&a, &b): (&f32, &f32)| T::from(a) * T::from(b);
     let rest = a_chunks.remainder().iter().zip(b_chunks.remainder());
-    let rest: f64 = rest.map(|(&a, &b)| f64::from(a) * f64::from(b)).sum();
+    let rest: T = rest.map(product).sum();
     for (a, b) in a_chunks.zip(b_chunks) {
         for lane in 0..LANES {
-            sums[lane] += f64::from(a[lane]) * f64::from(b[lane]);
+            sums[lane] = sums[lane] + product((&a[lane], &b[lane]));
         }
     }
-    sums.iter().sum::<f64>() + rest
+    sums.into_iter().sum::<T>() + rest
 }
 
 /// The cosine of the angle between two vectors of equal length, from -1 to 1. A vector of zeros

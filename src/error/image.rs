@@ -48,8 +48,8 @@ impl ImageError {
         }
     }
 
-    /// The same with the file that it is about.
-    pub fn with_path(self, path: impl Into<PathBuf>) -> Self {
+    /// The same error, which names the file.
+    pub fn at(self, path: impl Into<PathBuf>) -> Self {
         Self {
             path: Some(path.into()),
             ..self

@@ -352,7 +352,7 @@ mod tests {
                 .source()
                 .is_some_and(|source| source.is::<std::io::Error>())
         );
-        assert_eq!(error.with_path("a/b").to_string(), "a/b: no such file");
+        assert_eq!(error.at("a/b").to_string(), "a/b: no such file");
         let error = Error::tensor("conv1.weight", "is cut off").in_checkpoint(Path::new("a"));
         assert_eq!(error.to_string(), "a: conv1.weight is cut off");
         assert!(error.source().is_some_and(|source| source.is::<Error>()));

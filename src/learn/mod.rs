@@ -59,6 +59,7 @@ pub struct Example {
 
 /// How classes are learned.
 #[derive(Debug, Clone, PartialEq)]
+#[non_exhaustive]
 pub struct LearnOptions {
     /// Parts for cross-validation, at least 2; there are fewer where no class has as many pictures.
     pub folds: usize,
@@ -199,6 +200,29 @@ pub fn learn_until(
 }
 
 impl LearnOptions {
+    /// The same with another number of parts for cross-validation.
+    pub fn with_folds(self, folds: usize) -> Self {
+        Self { folds, ..self }
+    }
+
+    /// The same with another seed.
+    pub fn with_seed(self, seed: u64) -> Self {
+        Self { seed, ..self }
+    }
+
+    /// The same with this regularisation, which is not chosen by cross-validation then.
+    pub fn with_regularisation(self, regularisation: f64) -> Self {
+        Self {
+            regularisation: Some(regularisation),
+            ..self
+        }
+    }
+
+    /// The same with another share of members that may be rejected.
+    pub fn with_reject(self, reject: f64) -> Self {
+        Self { reject, ..self }
+    }
+
     fn validate(&self) -> Result<()> {
         let error = |setting, message: &str| Err(crate::Error::config(setting, message));
         if self.folds < 2 {
