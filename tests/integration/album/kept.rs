@@ -143,6 +143,37 @@ fn each_picture_that_may_lack_lines_is_remembered() {
     assert_tidy(&program);
 }
 
+/// It is answered, and killed before the end, when the row gets its place.
+#[test]
+fn a_row_that_waits_for_its_place_leaves_the_old_one_in_doubt() {
+    let program = Program::new();
+    let whole = unsure_table(&program);
+    let (mut child, mut list) = resuming(&program, &[]);
+    list.write_all(b"2.png\n").expect("written");
+    wait_for_lines(&program.path("labels.csv"), 1 + 5 + 4 + 5);
+    child.kill().expect("killed");
+    child.wait().expect("an end");
+    drop(list);
+    let killed = read(&program);
+    let end = killed.trim_end().rfind('\n').expect("lines") + 1;
+    program.file("labels.csv", &killed[..end]);
+    // Behind the second picture in doubt there is a third one now.
+    let (mut child, mut list) = resuming(&program, &[]);
+    list.write_all(b"1.png\n3.png\n").expect("written");
+    wait_for_lines(&program.path("labels.csv"), 1 + 5 + 4 + 4 + 5);
+    child.kill().expect("killed");
+    child.wait().expect("an end");
+    drop(list);
+    let all = ["0.png", "1.png", "2.png", "3.png"];
+    let resume = [&["-o", "labels.csv", "--resume"], &all[..]].concat();
+    assert_eq!(run(&program, &resume).code, Some(0));
+    let after = read(&program);
+    assert_eq!(lines_of(&after, "1.png"), lines_of(&whole, "1.png"));
+    assert_eq!(lines_of(&after, "2.png"), lines_of(&killed, "2.png"));
+    assert_eq!(after.lines().count(), 1 + 4 * 5);
+    assert_tidy(&program);
+}
+
 /// Its new row differs from the start on.
 #[test]
 fn lines_of_other_scores_are_replaced_as_a_whole() {

@@ -34,6 +34,8 @@ struct Unsure {
     lines: Vec<u8>,
     /// Whether they are the end of the file, and so are known to be like this.
     is_at_end: bool,
+    /// A whole row waits to take their place. Until it has it, they are in doubt.
+    is_answered: bool,
 }
 
 impl Resumed {
@@ -62,6 +64,7 @@ impl Resumed {
             Ok(Unsure {
                 lines: doubts::lines(path, &place)?,
                 is_at_end: place.end == earlier.whole_bytes,
+                is_answered: false,
                 place,
             })
         };
@@ -105,20 +108,20 @@ impl Resumed {
         let Some(number) = self.unsure.iter().position(is_there) else {
             return Ok(());
         };
-        let unsure = &self.unsure[number];
+        let unsure = &mut self.unsure[number];
         match row.strip_prefix(&unsure.lines[..]) {
             // The usual case: the lines are the beginning of the same row.
             Some(rest) if unsure.is_at_end => {
                 let mut file = File::options().append(true).open(&self.path)?;
                 file.write_all(rest)?;
+                self.unsure.remove(number);
             }
             _ => {
-                // Until it is replaced it may still lack lines.
-                self.note_doubts()?;
+                unsure.is_answered = true;
                 self.replacements.add(place, row);
+                self.note_doubts()?;
             }
         }
-        self.unsure.remove(number);
         Ok(())
     }
 
@@ -129,7 +132,9 @@ impl Resumed {
     pub fn finish(mut self) -> Result<()> {
         // Those that were none of this run's pictures go to the end, where it can be seen of the
         // last one that it may lack lines.
+        let before = noted(&self.unsure);
         let mut moved = std::mem::take(&mut self.unsure);
+        moved.retain(|unsure| !unsure.is_answered);
         if moved.iter().all(|unsure| unsure.is_at_end) {
             moved.clear();
         }
@@ -149,7 +154,7 @@ impl Resumed {
         let mut now: Vec<NotedRow> = now.collect();
         if !moved.is_empty() {
             // Both, as one of them is right before the file is replaced, and the other afterwards.
-            self.doubts.note([noted(&moved), now.clone()].concat())?;
+            self.doubts.note([before, now.clone()].concat())?;
         }
         let tail: Vec<u8> = moved.into_iter().flat_map(|unsure| unsure.lines).collect();
         self.replacements.write(&self.path, &tail)?;
