@@ -68,10 +68,9 @@ impl Classifier {
             .or_else(|| checkpoint.labels())
             .unwrap_or_else(|| Labels::for_classes(classes));
         if labels.classes().len() != classes {
-            return Err(Error::Config(format!(
-                "{} labels for a network of {classes} classes",
-                labels.classes().len()
-            )));
+            let found = labels.classes().len();
+            let message = format!("{found} labels for a network of {classes} classes");
+            return Err(Error::length(classes, found, message));
         }
         Ok(Self {
             embedder: Embedder::new(checkpoint, device, dtype)?,

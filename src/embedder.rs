@@ -140,5 +140,5 @@ impl Embedder {
 /// What is said of an answer that is none.
 pub(crate) fn not_a_number() -> Error {
     let message = "the network's answer is not a number: its weights are damaged";
-    Error::Config(message.into())
+    Error::not_a_number(message)
 }

@@ -54,10 +54,12 @@
 //! alone says `default-features = false`. `cuda` and `metal` are for GPUs.
 #![warn(missing_docs)]
 
+pub mod atomic_file;
 mod classifier;
 mod cpu;
 pub mod dataset;
 pub mod device;
+pub mod digest;
 mod embedder;
 pub mod error;
 pub mod explain;

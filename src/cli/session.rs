@@ -15,7 +15,7 @@ use mobilenet::pipeline::{self, Answer, Pipeline};
 use super::interrupt::Interrupt;
 use super::progress::PictureProgress;
 use super::terminal::{printable, printable_name};
-use super::{Global, note};
+use super::{Global, Outcome, note};
 
 /// Names that are looked up ahead of the pictures, for a progress bar that knows how many there
 /// are: a few megabytes at most.
@@ -51,6 +51,8 @@ pub struct Left {
 pub struct Tally {
     pub answered: u64,
     pub failed: u64,
+    /// Failures that an earlier run left in the output.
+    pub failed_earlier: u64,
     /// The program was asked to stop before the end.
     pub interrupted: bool,
 }
@@ -139,6 +141,7 @@ impl Session {
         }
         drop(progress);
         tally.interrupted = interrupt.happened();
+        tally.failed_earlier = self.earlier.as_ref().map_or(0, |left| left.failed.get());
         if !self.global.quiet {
             tally.tell(begin, self.earlier.as_ref(), self.global);
         }
@@ -147,6 +150,17 @@ impl Session {
 }
 
 impl Tally {
+    /// How a command that answered these pictures, and did nothing else, ended.
+    pub fn outcome(&self) -> Outcome {
+        if self.interrupted {
+            Outcome::Interrupted
+        } else if self.failed + self.failed_earlier > 0 {
+            Outcome::Incomplete
+        } else {
+            Outcome::Complete
+        }
+    }
+
     fn add(&mut self, answer: &Answer) {
         match answer.values {
             Ok(_) => self.answered += 1,
@@ -160,6 +174,7 @@ impl Tally {
             answered,
             failed,
             interrupted,
+            ..
         } = self;
         if answered + failed == 0 && !interrupted && earlier.is_none() {
             return note("no pictures found");

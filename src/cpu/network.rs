@@ -46,7 +46,7 @@ impl CpuNetwork {
             }
         }
         let Some(stem) = stem else {
-            return Err(Error::Config("a network without a stem".into()));
+            return Err(Error::network("a network without a stem"));
         };
         Ok(Self {
             isa,

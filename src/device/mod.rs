@@ -17,7 +17,7 @@ use candle_core::{DType, Device};
 
 #[cfg(feature = "metal")]
 use crate::error::without_backtrace;
-use crate::error::{Error, Result};
+use crate::error::{DeviceErrorKind, Error, Result};
 
 /// A device as a user asks for it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -106,7 +106,15 @@ pub fn open(choice: DeviceChoice) -> Result<OpenedDevice> {
     let reasons = passed_over
         .iter()
         .map(|(name, reason)| format!("device {name}: {reason}"));
-    Err(Error::Device(reasons.collect::<Vec<_>>().join("\n")))
+    Err(Error::Device {
+        device: choice,
+        kind: if is_built_in(choice) {
+            DeviceErrorKind::Unavailable
+        } else {
+            DeviceErrorKind::NotBuilt
+        },
+        reason: reasons.collect::<Vec<_>>().join("\n"),
+    })
 }
 
 /// Every device that the program knows, and why it can't be had where it can't.
@@ -118,6 +126,15 @@ pub fn probe() -> Vec<(DeviceChoice, std::result::Result<(), String>)> {
     ]
     .map(|choice| (choice, open_one(choice).map(|_| ())))
     .into()
+}
+
+/// Whether this build knows a device.
+fn is_built_in(choice: DeviceChoice) -> bool {
+    match choice {
+        DeviceChoice::Auto | DeviceChoice::Cpu => true,
+        DeviceChoice::Cuda(_) => cfg!(feature = "cuda"),
+        DeviceChoice::Metal => cfg!(feature = "metal"),
+    }
 }
 
 fn open_one(choice: DeviceChoice) -> std::result::Result<Device, String> {
@@ -171,9 +188,10 @@ pub fn check_dtype(device: &OpenedDevice, dtype: DType) -> Result<()> {
     match (device.name, dtype) {
         (_, DType::F32) => Ok(()),
         (DeviceChoice::Cuda(_) | DeviceChoice::Metal, DType::F16 | DType::BF16) => Ok(()),
-        (name, dtype) => Err(Error::Device(format!(
-            "device {name} computes in f32, not in {}",
-            dtype.as_str()
-        ))),
+        (device, dtype) => Err(Error::Device {
+            device,
+            kind: DeviceErrorKind::UnsupportedType,
+            reason: format!("device {device} computes in f32, not in {}", dtype.as_str()),
+        }),
     }
 }

@@ -123,7 +123,7 @@ impl GpuNetwork {
             }
         }
         let (Some(stem), Some(layer)) = (stem, last) else {
-            return Err(Error::Config("a network without layers".into()));
+            return Err(Error::network("a network without layers"));
         };
         Ok(Self {
             stem,

@@ -47,9 +47,10 @@ impl<'a> Folded<'a> {
             let values = tensors.values(&name, shape)?;
             match all_finite(&values) {
                 true => Ok(values),
-                false => Err(Error::Config(format!(
-                    "{name} has values that are not finite numbers"
-                ))),
+                false => Err(Error::tensor(
+                    name,
+                    "has values that are not finite numbers",
+                )),
             }
         };
         let (name, channels) = (&convolution.name, convolution.out_channels);
@@ -69,8 +70,11 @@ impl<'a> Folded<'a> {
             bias.iter().map(|&b| (1.0, f64::from(b))).unzip()
         };
         if !scale.iter().chain(&bias).all(|value| value.is_finite()) {
-            let message = format!("{name}_bn has values that no finite scale comes of");
-            return Err(Error::Config(message));
+            let name = format!("{name}_bn");
+            return Err(Error::tensor(
+                name,
+                "has values that no finite scale comes of",
+            ));
         }
         Ok(Self {
             weight,

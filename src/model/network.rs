@@ -257,7 +257,7 @@ impl MobileNet {
                 let expected = network.embedding_len();
                 if channels != expected {
                     let message = format!("embeddings of {channels} values, not {expected}");
-                    return Err(Error::Config(message));
+                    return Err(Error::length(expected, channels, message));
                 }
                 if network.classes() == 0 {
                     return Ok(embedding.clone());
@@ -308,7 +308,7 @@ pub(crate) fn image_size(pixels: &Tensor) -> Result<(usize, usize)> {
         ((_, channels, height, width), _) => (channels, height, width),
     };
     if channels != 3 || height.min(width) < MIN_SIZE {
-        return Err(Error::Config(format!(
+        return Err(Error::input(format!(
             "pixels of {channels} channels, {height}x{width}: they have to be [N, 3, H, W], or \
              bytes [N, H, W, 3], of at least {MIN_SIZE}x{MIN_SIZE}"
         )));
@@ -325,7 +325,7 @@ fn on_pixels(pixels: &Tensor, len: usize, run: impl Fn(&[f32]) -> Vec<f32>) -> R
     };
     let (storage, layout) = pixels.storage_and_layout();
     let Storage::Cpu(storage) = &*storage else {
-        return Err(Error::Config("pixels that are not on the CPU".into()));
+        return Err(Error::input("pixels that are not on the CPU"));
     };
     let start = layout.start_offset();
     let values = &storage.as_slice::<f32>()?[start..start + layout.shape().elem_count()];

@@ -55,7 +55,11 @@ pub fn dimensions(bytes: &[u8]) -> Option<(u32, u32)> {
 /// # Errors
 /// See [`decode`]; also a file that can't be opened or read.
 pub fn open(path: impl AsRef<Path>, options: &DecodeOptions) -> Result<RgbImage, ImageError> {
-    decode(&read(File::open(path)?, options)?, options)
+    let path = path.as_ref();
+    let read = || read(File::open(path)?, options);
+    read()
+        .and_then(|bytes| decode(&bytes, options))
+        .map_err(|error| error.at(path))
 }
 
 /// Reads the bytes of one image to the end, within the limit on a file's size.

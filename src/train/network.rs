@@ -47,22 +47,19 @@ impl TrainableNetwork {
         dtype: DType,
     ) -> Result<Self> {
         config.validate()?;
-        let refuse = |reason: String| Err(Error::Config(reason));
+        let refuse = |reason: &str| Err(Error::network(reason));
         if config.batch_norm_folded {
-            return refuse(
-                "batch norm is folded into the convolutions: it can't be trained".into(),
-            );
+            return refuse("batch norm is folded into the convolutions: it can't be trained");
         }
         if config.classes.is_none() {
-            return refuse("there is no classifier to be trained".into());
+            return refuse("there is no classifier to be trained");
         }
         let convolutions = config.convolutions();
         // The stem and the classifier, and two for each block.
         let blocks = convolutions.len() / 2 - 1;
         if frozen > blocks {
-            return refuse(format!(
-                "{frozen} blocks can't be frozen: there are {blocks}"
-            ));
+            let reason = format!("{frozen} blocks can't be frozen: there are {blocks}");
+            return Err(Error::config("frozen", reason));
         }
         let frozen_layers = if frozen == 0 { 0 } else { 1 + 2 * frozen };
         let take = |name: &str, shape: &[usize]| match tensors.get(name) {
@@ -71,10 +68,10 @@ impl TrainableNetwork {
                 // A copy: what is trained must not change what it began with.
                 Ok(placed.copy()?)
             }
-            _ => {
-                let message = format!("{name} of shape {shape:?} is missing");
-                Err(Error::Config(message))
-            }
+            _ => Err(Error::tensor(
+                name,
+                format!("of shape {shape:?} is missing"),
+            )),
         };
         let mut layers = Vec::with_capacity(convolutions.len());
         for (number, convolution) in convolutions.into_iter().enumerate() {

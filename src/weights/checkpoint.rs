@@ -9,10 +9,11 @@ use candle_nn::VarBuilder;
 
 use super::contents::Contents;
 use super::imported::Tensors;
-use super::provenance::{Origin, Source, sha256};
+use super::provenance::{Origin, Source};
 use super::recognise::{Stated, check};
 use super::safetensors::{CLASSIFIER_BIAS, CLASSIFIER_WEIGHT};
 use crate::cpu::Isa;
+use crate::digest::sha256;
 use crate::error::{Error, Result};
 use crate::familiarity::Familiarity;
 use crate::labels::Labels;
@@ -301,10 +302,7 @@ impl Checkpoint {
             }
             _ => MobileNet::new(&self.config, &self.weights(device, dtype)?),
         };
-        network.map_err(|error| match error {
-            Error::Config(reason) => Error::checkpoint(&self.path, reason),
-            other => other,
-        })
+        network.map_err(|error| error.in_checkpoint(&self.path))
     }
 
     /// The tensors for a network on a device, to compute in `dtype`.

@@ -8,7 +8,7 @@ use candle_core::{DType, Device, Tensor};
 use super::checkpoint::Checkpoint;
 use super::imported::Tensors;
 use super::safetensors::{self, EXAMPLES, Header};
-use super::whole::write_whole;
+use crate::atomic_file;
 use crate::error::{Error, Result};
 use crate::familiarity::Familiarity;
 use crate::model::{Config, Folded};
@@ -88,7 +88,7 @@ impl Checkpoint {
     pub fn save_as(&self, path: impl AsRef<Path>, options: &SaveOptions) -> Result<()> {
         let path = path.as_ref();
         let bytes = self.to_safetensors(options)?;
-        write_whole(path, &bytes).map_err(Error::io(path))
+        atomic_file::write(path, &bytes).map_err(Error::io(path))
     }
 
     fn header(&self, config: Config) -> Header {

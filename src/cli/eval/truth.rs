@@ -229,9 +229,10 @@ struct Wrong {
 
 impl Wrong {
     fn add(&mut self, what: impl FnOnce() -> String) {
-        match self.told.len() < MAX_TOLD {
-            true => self.told.push(what()),
-            false => self.more += 1,
+        if self.told.len() < MAX_TOLD {
+            self.told.push(what())
+        } else {
+            self.more += 1
         }
     }
 

@@ -109,9 +109,10 @@ pub fn run(arguments: &Arguments, global: Global) -> Result<Outcome> {
     };
     if let Some(path) = &arguments.output {
         let drawn = arguments.draw(&answer)?;
-        match path.as_os_str() == "-" {
-            true => io::stdout().write_all(&drawn)?,
-            false => files::write(path, &drawn)?,
+        if path.as_os_str() == "-" {
+            io::stdout().write_all(&drawn)?;
+        } else {
+            files::write(path, &drawn)?;
         }
     }
     match (arguments.json, &arguments.output) {

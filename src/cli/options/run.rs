@@ -1,6 +1,6 @@
 //! What it runs on.
 
-use anyhow::{Result, bail};
+use anyhow::Result;
 use candle_core::DType;
 use clap::{Args, ValueEnum};
 use mobilenet::device::{self, DeviceChoice, OpenedDevice};
@@ -36,7 +36,6 @@ pub enum DTypeName {
     F32,
     F16,
     Bf16,
-    Int8,
 }
 
 /// What [`RunOptions`] came to.
@@ -55,7 +54,6 @@ impl RunOptions {
             DTypeName::F32 => DType::F32,
             DTypeName::F16 => DType::F16,
             DTypeName::Bf16 => DType::BF16,
-            DTypeName::Int8 => bail!("int8 is not supported on any device yet; use --dtype f32"),
         };
         let device = device::open(self.device)?;
         device::check_dtype(&device, dtype)?;

@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use anyhow::{Context, Result, ensure};
 use mobilenet::dataset::{Input, Labelled};
+use mobilenet::digest::Sha256Hex;
 use mobilenet::error::ImageError;
 use mobilenet::pixels::{DecodeOptions, Preprocessing, RgbImage, decode_shrunk};
 use mobilenet::train::{Dataset, split};
@@ -226,7 +227,7 @@ impl Reading<'_> {
         let all = pictures(inputs.clone(), every.clone(), limits, decode.clone());
         let bar = Bar::new(self.global);
         bar.count(0..inputs.len()).for_each(drop);
-        let mut digests = vec![(0, Sha256::new()); self.classes.len()];
+        let mut digests = vec![(0, Sha256Hex::new()); self.classes.len()];
         let mut numbers = Vec::with_capacity(inputs.len());
         for run in every.chunks(RUN) {
             if self.interrupt.happened() {
@@ -261,8 +262,7 @@ impl Reading<'_> {
             }
         }
         for (name, (pictures, digest)) in self.classes.iter().zip(digests) {
-            let sha256 = digest.finalize();
-            let sha256 = sha256.iter().map(|byte| format!("{byte:02x}")).collect();
+            let sha256 = digest.finish();
             let content = Content { pictures, sha256 };
             self.contents.insert(format!("{kind} {name:?}"), content);
         }

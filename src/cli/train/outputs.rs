@@ -36,9 +36,10 @@ impl Beside {
             name.push(end);
             PathBuf::from(name)
         };
-        let log = match output.extension().is_some_and(|end| end == "csv") {
-            true => with(".csv"),
-            false => output.with_extension("csv"),
+        let log = if output.extension().is_some_and(|end| end == "csv") {
+            with(".csv")
+        } else {
+            output.with_extension("csv")
         };
         let state = with(".state");
         Self { log, state }
