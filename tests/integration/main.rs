@@ -7,6 +7,8 @@
 //! - `tflite`: TensorFlow Lite files of every type of weights
 //! - `tflite_damaged`: and what is wrong with others
 //! - `pixels`: every image gives Pillow's own bytes
+//! - `orientation`: and is upright, wherever its file says how it lies
+//! - `formats`: the formats that are known by name
 //! - `ops`: the operations that devices run, against their plain definition
 //! - `cpu`: the CPU's own kernels, in every instruction set, against those
 //! - `assembly`: the kernels' machine code
@@ -42,6 +44,7 @@ mod embed;
 mod eval;
 mod explain;
 mod figures;
+mod formats;
 mod gpu;
 mod grep;
 mod keras;
@@ -51,6 +54,7 @@ mod learn;
 mod metrics;
 mod network;
 mod ops;
+mod orientation;
 mod outputs;
 mod pixels;
 mod rejection;
