@@ -29,6 +29,11 @@
 //! ```
 //! `examples/compare.rs` is a whole program, which also says how alike two pictures are.
 #![warn(missing_docs)]
+// The library prints nothing and ends no program.
+#![cfg_attr(
+    not(test),
+    deny(clippy::print_stdout, clippy::print_stderr, clippy::exit)
+)]
 
 mod classifier;
 mod cpu;

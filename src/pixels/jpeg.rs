@@ -181,9 +181,10 @@ fn cmyk_to_rgb(left: &[u8]) -> [u8; 3] {
 
 fn damaged(error: impl std::fmt::Display) -> ImageError {
     let reason = error.to_string();
-    match reason.contains(READ_ERROR) || reason.contains(TRUNCATED) {
-        true => ImageError::decode(TRUNCATED),
-        false => ImageError::decode(format!("damaged JPEG: {reason}")),
+    if reason.contains(READ_ERROR) || reason.contains(TRUNCATED) {
+        ImageError::decode(TRUNCATED)
+    } else {
+        ImageError::decode(format!("damaged JPEG: {reason}"))
     }
 }
 

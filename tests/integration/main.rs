@@ -32,6 +32,8 @@
 //! - `spark`: the program inside Apache Spark (`examples/spark`), skipped without pyspark
 //! - `network`: downloads, against a server on loopback that can misbehave
 
+#![allow(clippy::expect_used, clippy::panic, clippy::unwrap_used)]
+
 mod album;
 #[cfg(all(target_arch = "x86_64", target_os = "linux"))]
 mod assembly;
