@@ -53,6 +53,9 @@ pub mod pixels;
 mod random;
 mod rejection;
 pub mod similarity;
+#[cfg(test)]
+#[path = "../tests/integration/skipped.rs"]
+mod skipped;
 pub mod train;
 pub mod weights;
 

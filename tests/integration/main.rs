@@ -62,6 +62,7 @@ mod pixels;
 mod rejection;
 mod shared;
 mod similar;
+mod skipped;
 mod spark;
 mod support;
 mod tflite;

@@ -24,7 +24,7 @@ pub fn shared(path: &str) -> Option<PathBuf> {
     if file.exists() {
         return Some(file);
     }
-    eprintln!("skipped: ../shared/{path} is not there");
+    crate::skipped::skip(format_args!("../shared/{path} is not there"));
     None
 }
 
