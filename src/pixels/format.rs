@@ -295,22 +295,25 @@ fn has_tag(start: &[u8], tags: &[&str]) -> bool {
     })
 }
 
-/// Whether the first picture of a TIFF is a small one beside others in directories of their own,
-/// which is how cameras keep the picture to show beside what the sensor gave.
+/// Whether the first picture of a TIFF is what a sensor gave, or a small one beside others in
+/// directories of their own, which is how cameras keep a picture to show beside that.
 fn is_raw(bytes: &[u8]) -> bool {
     const NEW_SUBFILE_TYPE: u16 = 254;
+    const PHOTOMETRIC: u16 = 262;
     const SUB_IFDS: u16 = 330;
     const REDUCED: u64 = 1;
+    const COLOUR_FILTER_ARRAY: u64 = 32803;
+    const LINEAR_RAW: u64 = 34892;
     if !is_tiff(bytes) {
         return false;
     }
     let Some(first) = Directory::first(bytes) else {
         return false;
     };
-    let kind = first
-        .entry(NEW_SUBFILE_TYPE)
-        .and_then(|entry| entry.integer());
-    kind.is_some_and(|kind| kind & REDUCED != 0) && first.entry(SUB_IFDS).is_some()
+    let integer = |tag| first.entry(tag).and_then(|entry| entry.integer());
+    let is_reduced = integer(NEW_SUBFILE_TYPE).is_some_and(|kind| kind & REDUCED != 0);
+    let is_sensors = matches!(integer(PHOTOMETRIC), Some(COLOUR_FILTER_ARRAY | LINEAR_RAW));
+    is_sensors || is_reduced && first.entry(SUB_IFDS).is_some()
 }
 
 /// Whether all fields of a TGA's header have values that they may have.

@@ -127,6 +127,11 @@ fn a_thumbnail_does_not_stand_for_a_raw_photograph() {
         tiff[at] = value;
         assert_eq!(PictureFormat::of(&tiff), Some(PictureFormat::Tiff));
     }
+    // What a sensor gave, without a thumbnail: the tag and its value in place of the second.
+    let mut sensors = RAW.to_vec();
+    sensors[18] = 0;
+    sensors[22..34].copy_from_slice(b"\x06\x01\x03\0\x01\0\0\0\x23\x80\0\0");
+    assert_eq!(PictureFormat::of(&sensors), Some(PictureFormat::Raw));
     let Some(folder) = crate::support::shared("cases/reports/f10") else {
         return;
     };
