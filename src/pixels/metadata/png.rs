@@ -28,28 +28,34 @@ pub(super) fn metadata(bytes: &[u8]) -> Metadata<'_> {
             b"IEND" => break,
             b"eXIf" => exif = Some(Cow::Borrowed(without_header(data))),
             b"tEXt" | b"zTXt" | b"iTXt" => {
-                if let Some(text) = text(kind, RAW_PROFILE_KEYWORD, data) {
-                    profile = Some(text);
-                } else if let Some(text) = text(kind, XMP_KEYWORD, data) {
-                    xmp = Some(text);
+                // Only what counts is inflated: there may be very many.
+                if let Some(rest) = after_keyword(RAW_PROFILE_KEYWORD, data) {
+                    profile = Some((kind, rest));
+                } else if let Some(rest) = after_keyword(XMP_KEYWORD, data) {
+                    xmp = Some((kind, rest));
                 }
             }
             _ => {}
         }
     }
     let unpacked = || {
-        let exif = unpacked(&profile?)?;
+        let (kind, rest) = profile?;
+        let exif = unpacked(&text(kind, rest)?)?;
         Some(Cow::Owned(without_header(&exif).to_vec()))
     };
     Metadata {
         exif: exif.or_else(unpacked),
-        xmp,
+        xmp: xmp.and_then(|(kind, rest)| text(kind, rest)),
     }
 }
 
-/// The text of a chunk that has this keyword.
-fn text<'a>(kind: &[u8; 4], keyword: &[u8], data: &'a [u8]) -> Option<Cow<'a, [u8]>> {
-    let rest = data.strip_prefix(keyword)?.strip_prefix(b"\0")?;
+/// What stands behind this keyword in a chunk of text that has it.
+fn after_keyword<'a>(keyword: &[u8], data: &'a [u8]) -> Option<&'a [u8]> {
+    data.strip_prefix(keyword)?.strip_prefix(b"\0")
+}
+
+/// The text of a chunk of this kind, from behind its keyword on.
+fn text<'a>(kind: &[u8; 4], rest: &'a [u8]) -> Option<Cow<'a, [u8]>> {
     match kind {
         b"tEXt" => Some(Cow::Borrowed(rest)),
         b"zTXt" => inflated(rest.strip_prefix(b"\0")?).map(Cow::Owned),
