@@ -8,6 +8,8 @@
 //! - `tflite_damaged`: and what is wrong with others
 //! - `pixels`: every image gives Pillow's own bytes
 //! - `pipeline`: the library over many pictures, whatever fails on the way
+//! - `orientation`: and is upright, wherever its file says how it lies
+//! - `formats`: the formats that are known by name
 //! - `ops`: the operations that devices run, against their plain definition
 //! - `cpu`: the CPU's own kernels, in every instruction set, against those
 //! - `assembly`: the kernels' machine code
@@ -31,6 +33,8 @@
 //! - `spark`: the program inside Apache Spark (`examples/spark`), skipped without pyspark
 //! - `network`: downloads, against a server on loopback that can misbehave
 
+#![allow(clippy::expect_used, clippy::panic, clippy::unwrap_used)]
+
 mod album;
 #[cfg(all(target_arch = "x86_64", target_os = "linux"))]
 mod assembly;
@@ -43,6 +47,7 @@ mod embed;
 mod eval;
 mod explain;
 mod figures;
+mod formats;
 mod gpu;
 mod grep;
 mod keras;
@@ -52,12 +57,14 @@ mod learn;
 mod metrics;
 mod network;
 mod ops;
+mod orientation;
 mod outputs;
 mod pipeline;
 mod pixels;
 mod rejection;
 mod shared;
 mod similar;
+mod skipped;
 mod spark;
 mod support;
 mod tflite;
