@@ -8,10 +8,11 @@ use std::process::{Command, Stdio};
 use candle_core::{DType, Device, Layout, Tensor};
 use half::bf16;
 
+use super::kernel::{Kernel, KernelOp, Sizes};
 use super::launch::Launch;
-use super::layer::{COLOURS, Kernel, Layer, Sizes};
 use super::plain;
 use crate::ops::{Activation, Padding};
+use crate::pixels::COLOURS;
 
 /// Compiles `tests/data/gpu/emulate.cpp`; `None`, said aloud, where there is no C++ compiler.
 fn emulator(folder: &Path) -> Option<PathBuf> {
@@ -109,12 +110,15 @@ fn values(len: usize, seed: u64) -> Vec<f32> {
     (0..len).map(|_| next()).collect()
 }
 
+/// The bytes that become 0, different for each colour.
+const ZERO: [f32; COLOURS] = [127.5, 123.675, -3.0];
+
 fn layout(shape: impl Into<candle_core::Shape>) -> Layout {
     Layout::contiguous(shape)
 }
 
 /// Holds one layer of these sizes against plain loops, in f32 and bf16.
-fn compare(program: &Emulator, layer: Layer, (images, height, width): (usize, usize, usize)) {
+fn compare(program: &Emulator, layer: KernelOp, (images, height, width): (usize, usize, usize)) {
     let (in_channels, rows) = match layer.kernel {
         Kernel::Stem => (COLOURS, 28),
         Kernel::Depthwise { input_bias, .. } => (layer.channels, 10 + usize::from(input_bias)),
@@ -168,12 +172,19 @@ fn compare(program: &Emulator, layer: Layer, (images, height, width): (usize, us
     match layer.kernel {
         Kernel::Stem => {
             let pixels: Vec<u8> = (0..input.len()).map(|i| (i * 37 % 256) as u8).collect();
-            let scaled: Vec<f32> = pixels.iter().map(|&x| f32::from(x) / 127.5 - 1.0).collect();
-            let want = plain::run(&layer, &sizes, &scaled, &parameters);
+            let zeros = ZERO.iter().cycle();
+            let differences = pixels
+                .iter()
+                .zip(zeros)
+                .map(|(&x, zero)| f32::from(x) - zero);
+            let differences: Vec<f32> = differences.collect();
+            // With the scale, as the weights of a stem have it.
+            let parameters: Vec<f32> = parameters.iter().map(|x| x / 100.0).collect();
+            let want = plain::run(&layer, &sizes, &differences, &parameters);
             let launch = layer.launch(&sizes, DType::U8, 0).expect("a launch");
             let got = floats(&emulate(program, &launch, &pixels, &parameters, 4 * count));
             check(&got, &want, 1e-5, "bytes");
-            let half = Layer {
+            let half = KernelOp {
                 dtype: DType::BF16,
                 ..layer
             };
@@ -182,7 +193,7 @@ fn compare(program: &Emulator, layer: Layer, (images, height, width): (usize, us
             check(&got, &want, 5e-3, "bytes to bf16");
         }
         Kernel::Depthwise { .. } => {
-            let half = Layer {
+            let half = KernelOp {
                 dtype: DType::BF16,
                 ..layer
             };
@@ -259,12 +270,13 @@ fn compare_all(emulator: &Emulator) {
                 let dtype = DType::F32;
                 compare(
                     emulator,
-                    Layer {
+                    KernelOp {
                         kernel,
                         channels,
                         padding,
                         activation,
                         dtype,
+                        zero: ZERO,
                     },
                     shape,
                 );
@@ -286,12 +298,13 @@ fn what_is_not_a_number_stays_so() {
             ptx,
         };
         for kernel in KERNELS {
-            let layer = Layer {
+            let layer = KernelOp {
                 kernel,
                 channels: 8,
                 padding: Padding::Same,
                 activation: Activation::Relu6,
                 dtype: DType::F32,
+                zero: ZERO,
             };
             let channels = if kernel == Kernel::Stem { COLOURS } else { 8 };
             let input = vec![f32::NAN; 5 * 5 * channels];
@@ -320,14 +333,15 @@ fn what_is_not_a_number_stays_so() {
 
 #[test]
 fn a_launch_is_named_for_its_types_and_lanes() {
-    let layer = |kernel, channels, dtype| Layer {
+    let layer = |kernel, channels, dtype| KernelOp {
         kernel,
         channels,
         padding: Padding::Same,
         activation: Activation::Relu6,
         dtype,
+        zero: ZERO,
     };
-    let name = |layer: Layer, input: DType, offset: usize| {
+    let name = |layer: KernelOp, input: DType, offset: usize| {
         let channels = if layer.kernel == Kernel::Stem {
             3
         } else {
@@ -392,7 +406,7 @@ fn a_launch_is_named_for_its_types_and_lanes() {
 
 #[test]
 fn what_does_not_fit_is_an_error_and_what_is_too_much_too() {
-    let layer = Layer {
+    let layer = KernelOp {
         kernel: Kernel::Depthwise {
             stride: 1,
             input_bias: false,
@@ -401,6 +415,7 @@ fn what_does_not_fit_is_an_error_and_what_is_too_much_too() {
         padding: Padding::Same,
         activation: Activation::Relu6,
         dtype: DType::F32,
+        zero: ZERO,
     };
     let fits = layout((1, 4, 4, 8));
     assert!(layer.sizes(&fits, &layout(80)).is_ok());

@@ -7,6 +7,7 @@
 //! - `tflite`: TensorFlow Lite files of every type of weights
 //! - `tflite_damaged`: and what is wrong with others
 //! - `pixels`: every image gives Pillow's own bytes
+//! - `pixel_scale`: pixels of any scale, on every engine
 //! - `pipeline`: the library over many pictures, whatever fails on the way
 //! - `ops`: the operations that devices run, against their plain definition
 //! - `cpu`: the CPU's own kernels, in every instruction set, against those
@@ -53,6 +54,7 @@ mod metrics;
 mod network;
 mod ops;
 mod outputs;
+mod pixel_scale;
 mod pipeline;
 mod pixels;
 mod rejection;
