@@ -113,9 +113,10 @@ pub enum ImageErrorKind {
 }
 
 /// Why an image has no answer, in words. The message does not repeat the path.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("{message}")]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ImageError {
+    /// The file, where it is known to what failed: [`open`](crate::pixels::open) says it.
+    pub path: Option<PathBuf>,
     /// The reason's kind.
     pub kind: ImageErrorKind,
     /// The reason in words.
@@ -126,8 +127,17 @@ impl ImageError {
     /// An error of `kind`.
     pub fn new(kind: ImageErrorKind, message: impl Into<String>) -> Self {
         Self {
+            path: None,
             kind,
             message: message.into(),
+        }
+    }
+
+    /// The same error, which names the file.
+    pub(crate) fn at(self, path: impl Into<PathBuf>) -> Self {
+        Self {
+            path: Some(path.into()),
+            ..self
         }
     }
 
@@ -140,6 +150,17 @@ impl ImageError {
         Self::decode("the decoder failed: please report this picture")
     }
 }
+
+impl std::fmt::Display for ImageError {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        if let Some(path) = &self.path {
+            write!(f, "{}: ", path.display())?;
+        }
+        f.write_str(&self.message)
+    }
+}
+
+impl std::error::Error for ImageError {}
 
 impl From<std::io::Error> for ImageError {
     fn from(error: std::io::Error) -> Self {

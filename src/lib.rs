@@ -53,6 +53,11 @@
 //! `cli`, on by default, is the program and its crates: a program of yours that needs the library
 //! alone says `default-features = false`. `cuda` and `metal` are for GPUs.
 #![warn(missing_docs)]
+// The library prints nothing and ends no program.
+#![cfg_attr(
+    not(test),
+    deny(clippy::print_stdout, clippy::print_stderr, clippy::exit)
+)]
 
 mod classifier;
 mod cpu;
@@ -74,6 +79,9 @@ pub mod pixels;
 mod random;
 mod rejection;
 pub mod similarity;
+#[cfg(test)]
+#[path = "../tests/integration/skipped.rs"]
+mod skipped;
 pub mod train;
 pub mod weights;
 

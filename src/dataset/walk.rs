@@ -9,14 +9,7 @@ use walkdir::{DirEntry, WalkDir};
 
 use super::Input;
 use crate::error::ImageError;
-use crate::pixels::looks_like_image;
-
-/// Extensions of pictures. Those of formats that are not read are among them, so that nothing
-/// in an album is left out without a word.
-const EXTENSIONS: [&str; 20] = [
-    "jpg", "jpeg", "jpe", "jfif", "png", "webp", "gif", "bmp", "dib", "tif", "tiff", "pnm", "pbm",
-    "pgm", "ppm", "pam", "heic", "heif", "avif", "jxl",
-];
+use crate::pixels::PictureFormat;
 
 /// Enough of a file to tell its format.
 const SIGNATURE_BYTES: u64 = 32;
@@ -72,12 +65,14 @@ fn is_picture_file(path: &Path) -> bool {
 
 fn has_known_extension(path: &Path) -> bool {
     let extension = path.extension().and_then(OsStr::to_str);
-    extension.is_some_and(|e| EXTENSIONS.iter().any(|known| e.eq_ignore_ascii_case(known)))
+    let format = extension.and_then(PictureFormat::of_extension);
+    // Those that are not read are among them, so that nothing is left out without a word.
+    format.is_some_and(PictureFormat::is_picture)
 }
 
 /// Whether a file begins as a picture does. One that can't be read does not.
 pub fn has_known_signature(path: &Path) -> bool {
     let mut start = Vec::new();
     let read = File::open(path).and_then(|file| file.take(SIGNATURE_BYTES).read_to_end(&mut start));
-    read.is_ok() && looks_like_image(&start)
+    read.is_ok() && PictureFormat::of(&start).is_some_and(PictureFormat::is_picture)
 }

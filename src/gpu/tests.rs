@@ -35,7 +35,7 @@ fn emulator(folder: &Path) -> Option<PathBuf> {
             }
             Ok(_) => (),
             Err(error) => {
-                eprintln!("skipped: no C++ compiler ({error})");
+                crate::skipped::skip(format_args!("no C++ compiler ({error})"));
                 return None;
             }
         }
@@ -55,7 +55,7 @@ fn ptx() -> Vec<PathBuf> {
     if files.iter().all(fresh) {
         return files.into();
     }
-    eprintln!("skipped: tests/data/gpu/compile.sh makes the kernels' PTX");
+    crate::skipped::skip("tests/data/gpu/compile.sh makes the kernels' PTX");
     Vec::new()
 }
 

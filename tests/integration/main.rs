@@ -7,6 +7,8 @@
 //! - `tflite`: TensorFlow Lite files of every type of weights
 //! - `tflite_damaged`: and what is wrong with others
 //! - `pixels`: every image gives Pillow's own bytes
+//! - `orientation`: and is upright, wherever its file says how it lies
+//! - `formats`: the formats that are known by name
 //! - `pixel_scale`: pixels of any scale, on every engine
 //! - `pipeline`: the library over many pictures, whatever fails on the way
 //! - `ops`: the operations that devices run, against their plain definition
@@ -32,6 +34,8 @@
 //! - `spark`: the program inside Apache Spark (`examples/spark`), skipped without pyspark
 //! - `network`: downloads, against a server on loopback that can misbehave
 
+#![allow(clippy::expect_used, clippy::panic, clippy::unwrap_used)]
+
 mod album;
 #[cfg(all(target_arch = "x86_64", target_os = "linux"))]
 mod assembly;
@@ -44,6 +48,7 @@ mod embed;
 mod eval;
 mod explain;
 mod figures;
+mod formats;
 mod gpu;
 mod grep;
 mod keras;
@@ -53,6 +58,7 @@ mod learn;
 mod metrics;
 mod network;
 mod ops;
+mod orientation;
 mod outputs;
 mod pixel_scale;
 mod pipeline;
@@ -60,6 +66,7 @@ mod pixels;
 mod rejection;
 mod shared;
 mod similar;
+mod skipped;
 mod spark;
 mod support;
 mod tflite;
