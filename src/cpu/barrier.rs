@@ -5,10 +5,16 @@ use std::ops::Range;
 use std::panic::resume_unwind;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::thread;
+use std::time::Duration;
 
-/// Turns of a waiting loop before the processor is offered to somebody else: some ten
-/// microseconds, longer than most waits within a pass.
+/// Turns of a waiting loop before the processor is left to somebody else: some ten microseconds,
+/// longer than most waits within a pass.
 const SPINS: usize = 4000;
+
+/// How long a thread sleeps between looks after that. Then other work has the processor that the
+/// thread which is waited for needs, and a scheduler gives one sooner to a thread that has slept
+/// than to one that keeps yielding: passes on a busy machine take less time.
+const NAP: Duration = Duration::from_micros(20);
 
 /// One of the threads of a pass.
 #[derive(Clone, Copy)]
@@ -96,9 +102,9 @@ pub(super) struct Abandoned;
 pub(super) struct Wait(usize);
 
 impl Wait {
-    /// Spins, and after a while offers the processor to somebody else.
+    /// Spins, and after a while sleeps.
     pub fn turn(&mut self) {
-        self.turn_or(thread::yield_now);
+        self.turn_or(|| thread::sleep(NAP));
     }
 
     /// Spins, and after a while waits in another way.
