@@ -59,6 +59,7 @@ pub struct Example {
 
 /// How classes are learned.
 #[derive(Debug, Clone, PartialEq)]
+#[non_exhaustive]
 pub struct LearnOptions {
     /// Parts for cross-validation, at least 2; there are fewer where no class has as many pictures.
     pub folds: usize,
@@ -70,6 +71,31 @@ pub struct LearnOptions {
     /// The share of true members that may be taken for none of the classes, from 0 (which turns
     /// rejection off) to less than 1.
     pub reject: f64,
+}
+
+impl LearnOptions {
+    /// The same with another number of parts.
+    pub fn with_folds(self, folds: usize) -> Self {
+        Self { folds, ..self }
+    }
+
+    /// The same with another seed.
+    pub fn with_seed(self, seed: u64) -> Self {
+        Self { seed, ..self }
+    }
+
+    /// The same with a price for the squared weights, or `None` to choose it.
+    pub fn with_regularisation(self, regularisation: impl Into<Option<f64>>) -> Self {
+        Self {
+            regularisation: regularisation.into(),
+            ..self
+        }
+    }
+
+    /// The same with another share that may be rejected.
+    pub fn with_reject(self, reject: f64) -> Self {
+        Self { reject, ..self }
+    }
 }
 
 impl Default for LearnOptions {

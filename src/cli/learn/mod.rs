@@ -79,12 +79,10 @@ fn parse_share(text: &str) -> Result<f64, String> {
 
 impl Arguments {
     fn options(&self) -> LearnOptions {
-        LearnOptions {
-            folds: self.folds.into(),
-            seed: self.seed,
-            reject: self.reject,
-            ..LearnOptions::default()
-        }
+        LearnOptions::default()
+            .with_folds(self.folds.into())
+            .with_seed(self.seed)
+            .with_reject(self.reject)
     }
 }
 
