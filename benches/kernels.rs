@@ -52,7 +52,10 @@ fn main() {
             let config = Config::with_alpha(alpha);
             let tensors = random_tensors(&config, 0).expect("tensors");
             let weights = VarBuilder::from_tensors(tensors, DType::F32, &Device::Cpu);
-            let network = MobileNet::with_isa(&config, &weights, isa).expect("a network");
+            let network = MobileNet::builder(&config, &weights)
+                .with_isa(isa)
+                .build()
+                .expect("a network");
             let mut seen = HashSet::new();
             for mut piece in network.pieces(224, 224) {
                 let name = format!("{isa}/alpha {alpha:?}/{}/{}", piece.kernel, piece.shape);

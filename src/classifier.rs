@@ -83,7 +83,8 @@ impl Classifier {
     /// The same with another recipe for the pixels.
     ///
     /// # Errors
-    /// A recipe out of range.
+    /// A recipe out of range, or one that scales pixels otherwise than the network was built for
+    /// ([`Embedder::with_preprocessing`]).
     pub fn with_preprocessing(mut self, preprocessing: Preprocessing) -> Result<Self> {
         self.embedder = self.embedder.with_preprocessing(preprocessing)?;
         Ok(self)

@@ -1,13 +1,13 @@
 //! Pictures to embeddings: a network without its last layer.
 
-use candle_core::{DType, Device, Tensor};
+use candle_core::{DType, Tensor};
 use image::RgbImage;
 
 use crate::cpu::{Threads, for_each};
 use crate::device::OpenedDevice;
 use crate::error::{Error, Result};
 use crate::model::MobileNet;
-use crate::pixels::{Preprocessing, to_bytes, to_tensor};
+use crate::pixels::{Preprocessing, to_bytes};
 use crate::weights::Checkpoint;
 
 /// A network with its recipe for pixels. It needs no classifier.
@@ -33,12 +33,18 @@ impl Embedder {
         })
     }
 
-    /// The same with another recipe for the pixels.
+    /// The same with another recipe for the pixels, of the same scale: the network has that in its
+    /// weights, so another one goes into the checkpoint
+    /// ([`Checkpoint::with_preprocessing`]) before the network is built.
     ///
     /// # Errors
-    /// A recipe out of range.
+    /// A recipe out of range, or of another scale.
     pub fn with_preprocessing(mut self, preprocessing: Preprocessing) -> Result<Self> {
         preprocessing.validate()?;
+        if preprocessing.pixel_scale != *self.network.pixel_scale() {
+            let message = "a recipe that scales pixels otherwise than the network was built for";
+            return Err(Error::config("pixel_scale", message));
+        }
         self.preprocessing = preprocessing;
         Ok(self)
     }
@@ -129,11 +135,7 @@ impl Embedder {
 
     /// Pictures on the network's device.
     fn pixels(&self, inputs: &[RgbImage]) -> Result<Tensor> {
-        match self.network.device() {
-            // Our kernels there want scaled planes.
-            Device::Cpu => to_tensor(inputs, &Device::Cpu),
-            device => to_bytes(inputs, device),
-        }
+        to_bytes(inputs, self.network.device())
     }
 }
 

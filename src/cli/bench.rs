@@ -164,8 +164,10 @@ impl Subject {
             Some(checkpoint) => checkpoint.weights(device, dtype)?,
             None => VarBuilder::from_tensors(random_tensors(&self.config, 0)?, dtype, device),
         };
-        let network = MobileNet::with_isa(&self.config, &weights, self.isa)?;
-        Ok(network.with_threads(running.threads))
+        Ok(MobileNet::builder(&self.config, &weights)
+            .with_isa(self.isa)
+            .build()?
+            .with_threads(running.threads))
     }
 }
 

@@ -52,22 +52,21 @@ enum StoredType {
 
 impl Arguments {
     fn options(&self) -> SaveOptions {
-        SaveOptions {
-            dtype: match self.dtype {
-                StoredType::F32 => DType::F32,
-                StoredType::F16 => DType::F16,
-                StoredType::Bf16 => DType::BF16,
-            },
-            fold_batch_norm: self.fold_batch_norm,
-        }
+        let dtype = match self.dtype {
+            StoredType::F32 => DType::F32,
+            StoredType::F16 => DType::F16,
+            StoredType::Bf16 => DType::BF16,
+        };
+        SaveOptions::default()
+            .with_dtype(dtype)
+            .with_fold_batch_norm(self.fold_batch_norm)
     }
 }
 
 pub fn run(arguments: &Arguments, global: Global) -> Result<Outcome> {
-    let loading = LoadOptions {
-        size: arguments.size,
-        activation: arguments.activation.map(Into::into),
-    };
+    let loading = LoadOptions::default()
+        .with_size(arguments.size)
+        .with_activation(arguments.activation.map(Into::into));
     let checkpoint = Checkpoint::open(&arguments.input, &loading)?;
     let (output, options) = (&arguments.output, arguments.options());
     let names_a_folder = output.as_os_str().as_encoded_bytes().ends_with(b"/");

@@ -1,22 +1,24 @@
 //! The network on the CPU, in f32.
 //!
-//! [`CpuNetwork`] is built from the folded convolutions and runs all of them: activations lie
+//! [`CpuEngine`] is built from the folded convolutions and runs all of them: activations lie
 //! as `[row][column][channel]`, a depthwise layer's output goes tile by tile into a scratch
 //! that stays in the cache and from there through the pointwise product. The inner loops are in
 //! `kernels`, once for each instruction set; which one is an [`Isa`].
 
 mod barrier;
 mod buffer;
+mod engine;
 mod isa;
 mod kernels;
-mod layer;
 mod network;
 mod parallel;
 mod pieces;
+mod pixels;
+mod tiled_layer;
 mod weights;
 mod workspace;
 
+pub(crate) use engine::CpuEngine;
 pub use isa::Isa;
-pub(crate) use network::CpuNetwork;
 pub(crate) use parallel::{Threads, for_each};
 pub use pieces::Piece;

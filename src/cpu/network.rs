@@ -6,53 +6,34 @@ use std::sync::Arc;
 use super::barrier::Member;
 use super::isa::Isa;
 use super::kernels::{self, Kernels, Offsets, Output};
-use super::layer::{Layer, Shape};
 use super::parallel::{self, Threads};
-use super::weights::{Block, Packed, pack};
-use super::workspace::{Layout, Pool, Rows, Scratches, Workspace};
-use crate::error::{Error, Result};
-use crate::model::{Config, ConvolutionKind, TensorSource};
+use super::pixels::{Picture, Pixel};
+use super::tiled_layer::{Input, LayerShape, TiledLayer};
+use super::weights::{Packed, pack};
+use super::workspace::{PaddedImage, PaddedSpan, Pool, Scratches, Workspace};
+use crate::error::Result;
+use crate::model::{Assembly, Blueprint};
 use crate::ops::ConvParams;
+use crate::pixels::COLOURS;
 
 /// MobileNet V1 with its weights packed for an instruction set.
 #[derive(Debug, Clone)]
 pub(crate) struct CpuNetwork {
     isa: Isa,
-    stem: Packed,
-    blocks: Vec<Block>,
-    classifier: Option<Packed>,
+    layers: Assembly<Packed>,
+    /// The byte of each colour that becomes 0: what the stem takes are differences from it.
+    zero: [f32; COLOURS],
     pool: Arc<Pool>,
     threads: Threads,
 }
 
 impl CpuNetwork {
     /// Packs the weights of a network's convolutions.
-    pub fn new(config: &Config, tensors: &dyn TensorSource, isa: Isa) -> Result<Self> {
-        let mut stem = None;
-        let mut depthwise = None;
-        let mut blocks = Vec::new();
-        let mut classifier = None;
-        for (kind, packed) in pack(config, tensors, isa.kernels())? {
-            match kind {
-                ConvolutionKind::Standard => stem = Some(packed),
-                ConvolutionKind::Depthwise => depthwise = Some(packed),
-                ConvolutionKind::Pointwise => {
-                    blocks.extend(depthwise.take().map(|depthwise| Block {
-                        depthwise,
-                        pointwise: packed,
-                    }));
-                }
-                ConvolutionKind::Classifier => classifier = Some(packed),
-            }
-        }
-        let Some(stem) = stem else {
-            return Err(Error::network("a network without a stem"));
-        };
+    pub fn new(blueprint: Blueprint, isa: Isa) -> Result<Self> {
         Ok(Self {
             isa,
-            stem,
-            blocks,
-            classifier,
+            layers: pack(blueprint, isa.kernels())?,
+            zero: blueprint.pixel_scale.zero().map(|zero| zero as f32),
             pool: Arc::default(),
             threads: Threads::default(),
         })
@@ -73,26 +54,32 @@ impl CpuNetwork {
 
     /// Length of the embedding.
     pub fn embedding_len(&self) -> usize {
-        self.blocks.last().map_or(0, |last| last.pointwise.outputs)
+        self.layers
+            .blocks
+            .last()
+            .map_or(0, |last| last.pointwise.outputs)
     }
 
     /// Classes, or 0 without a classifier.
     pub fn classes(&self) -> usize {
-        self.classifier.as_ref().map_or(0, |last| last.outputs)
+        self.layers
+            .classifier
+            .as_ref()
+            .map_or(0, |last| last.outputs)
     }
 
-    /// Embeddings `[N, embedding_len]` of images `[N, 3, height, width]`.
-    pub fn embed(&self, pixels: &[f32], height: usize, width: usize) -> Vec<f32> {
-        self.run(pixels, (height, width), None)
+    /// Embeddings `[N, embedding_len]` of images of this height and width: bytes `[N, height, width,
+    /// 3]`, or differences of them from the one that becomes 0 as `[N, 3, height, width]`.
+    pub fn embed<P: Pixel>(&self, pixels: &[P], size: (usize, usize)) -> Vec<f32> {
+        self.run(pixels, size, None)
     }
 
     /// Feature maps `[N, embedding_len, rows, columns]`, of which the embedding is the average.
-    pub fn features(&self, pixels: &[f32], height: usize, width: usize) -> Vec<f32> {
-        let size = (height, width);
-        let (rows, columns) = self.features_size(height, width);
+    pub fn features<P: Pixel>(&self, pixels: &[P], size: (usize, usize)) -> Vec<f32> {
+        let (rows, columns) = self.features_size(size);
         let channels = self.embedding_len();
         let mut maps = Vec::new();
-        for image in pixels.chunks_exact(3 * height * width) {
+        for image in pixels.chunks_exact(COLOURS * size.0 * size.1) {
             self.pool.lend(|workspace| {
                 self.run_one(image, size, None, workspace, self.threads);
                 let [_, last] = self.ends(workspace.images.each_ref());
@@ -108,24 +95,24 @@ impl CpuNetwork {
     }
 
     /// Rows and columns of the feature maps.
-    pub fn features_size(&self, height: usize, width: usize) -> (usize, usize) {
-        let last = self.shapes((height, width)).last();
+    pub fn features_size(&self, size: (usize, usize)) -> (usize, usize) {
+        let last = self.shapes(size).last();
         last.map_or((0, 0), |s| (s.written.rows.len, s.written.columns.len))
     }
 
     /// Their logits `[N, classes]`; without a classifier, their embeddings.
-    pub fn forward(&self, pixels: &[f32], height: usize, width: usize) -> Vec<f32> {
-        self.run(pixels, (height, width), self.classifier.as_ref())
+    pub fn forward<P: Pixel>(&self, pixels: &[P], size: (usize, usize)) -> Vec<f32> {
+        self.run(pixels, size, self.layers.classifier.as_ref())
     }
 
     /// A batch of at least as many images as there are threads runs an image a thread; fewer
     /// images run one after the other on all threads. What comes out is the same.
-    fn run(&self, pixels: &[f32], size: (usize, usize), head: Option<&Packed>) -> Vec<f32> {
-        let image_len = 3 * size.0 * size.1;
+    fn run<P: Pixel>(&self, pixels: &[P], size: (usize, usize), head: Option<&Packed>) -> Vec<f32> {
+        let image_len = COLOURS * size.0 * size.1;
         let images = pixels.len() / image_len;
         let len = head.map_or(self.embedding_len(), |head| head.outputs);
         let mut outputs = vec![0.0; images * len];
-        let one = |image: &[f32], output: &mut [f32], threads| {
+        let one = |image: &[P], output: &mut [f32], threads| {
             self.pool.lend(|workspace| {
                 self.run_one(image, size, head, workspace, threads);
                 let [embedding, logits] = self.ends(workspace.images.each_ref());
@@ -150,7 +137,7 @@ impl CpuNetwork {
 
     /// Logits `[N, classes]` of embeddings `[N, embedding_len]`.
     pub fn classify(&self, embeddings: &[f32]) -> Vec<f32> {
-        let Some(classifier) = &self.classifier else {
+        let Some(classifier) = &self.layers.classifier else {
             return embeddings.to_vec();
         };
         let images = embeddings.len() / self.embedding_len();
@@ -207,9 +194,9 @@ impl CpuNetwork {
     }
 
     /// One image on `threads` threads. What comes of it is left in the workspace.
-    fn run_one(
+    fn run_one<P: Pixel>(
         &self,
-        pixels: &[f32],
+        pixels: &[P],
         size: (usize, usize),
         head: Option<&Packed>,
         workspace: &mut Workspace,
@@ -219,8 +206,9 @@ impl CpuNetwork {
         workspace.reserve(image, tile, threads.count());
         let (images, scratches) = workspace.parts();
         let images = images.map(|buffer| Output::new(buffer.floats_mut()));
+        let picture = P::picture(pixels, self.zero);
         parallel::run(threads, |member| {
-            self.pass(pixels, size, images, scratches, member);
+            self.pass(picture, size, images, scratches, member);
             self.end(size, images, head, member);
         });
     }
@@ -228,7 +216,7 @@ impl CpuNetwork {
     /// Of the two images, the one that the last layer read, in whose place the embedding goes, and
     /// the one that it wrote, in whose place the logits go, if they are wanted.
     fn ends<T>(&self, [even, odd]: [T; 2]) -> [T; 2] {
-        match self.blocks.len() % 2 {
+        match self.layers.blocks.len() % 2 {
             0 => [even, odd],
             _ => [odd, even],
         }
@@ -243,7 +231,7 @@ impl CpuNetwork {
         member: Member,
     ) {
         let [embedding, last] = self.ends(images);
-        let Some(Shape { written, .. }) = self.shapes(size).last() else {
+        let Some(LayerShape { written, .. }) = self.shapes(size).last() else {
             return;
         };
         let lanes = self.kernels().lanes;
@@ -273,7 +261,7 @@ impl CpuNetwork {
     /// even or odd as `i` is, and written by the others.
     fn pass(
         &self,
-        pixels: &[f32],
+        picture: Picture,
         size: (usize, usize),
         images: [Output; 2],
         scratches: Scratches,
@@ -287,14 +275,14 @@ impl CpuNetwork {
                 let zero = |range| unsafe { output.zero(range) };
                 shape.written.border(zero);
             }
-            Layer {
+            TiledLayer {
                 kernels: self.kernels(),
                 input: match number {
-                    0 => pixels,
+                    0 => Input::Picture(picture),
                     _ => {
                         // SAFETY: nobody writes to this image before the barrier below.
                         let image = unsafe { images[number % 2].floats() };
-                        &image[..shape.read.len()]
+                        Input::Activations(&image[..shape.read.len()])
                     }
                 },
                 output,
@@ -306,21 +294,23 @@ impl CpuNetwork {
     }
 
     /// The layers for an input size: the stem, then the blocks.
-    pub(super) fn shapes(&self, size: (usize, usize)) -> impl Iterator<Item = Shape<'_>> {
+    pub(super) fn shapes(&self, size: (usize, usize)) -> impl Iterator<Item = LayerShape<'_>> {
         let mut size = size;
-        let mut channels = 3;
-        (0..=self.blocks.len()).map(move |number| {
-            let block = number.checked_sub(1).map(|i| &self.blocks[i]);
-            let dense = block.map_or(&self.stem, |block| &block.pointwise);
-            let params = block.map_or(&self.stem, |block| &block.depthwise).params;
+        let mut channels = COLOURS;
+        (0..=self.layers.blocks.len()).map(move |number| {
+            let block = number.checked_sub(1).map(|i| &self.layers.blocks[i]);
+            let dense = block.map_or(&self.layers.stem, |block| &block.pointwise);
+            let params = block
+                .map_or(&self.layers.stem, |block| &block.depthwise)
+                .params;
             let read = padded(size, channels, params);
             size = convolved(size, params);
             channels = dense.channels;
-            let written = match self.blocks.get(number) {
+            let written = match self.layers.blocks.get(number) {
                 Some(next) => padded(size, channels, next.depthwise.params),
-                None => Layout::unpadded(size.0, size.1, channels),
+                None => PaddedImage::unpadded(size.0, size.1, channels),
             };
-            Shape {
+            LayerShape {
                 read,
                 written,
                 stride: params.stride,
@@ -333,7 +323,11 @@ impl CpuNetwork {
     /// Floats of the largest image, or of what takes its place in the end, and of the largest tile
     /// for an input size.
     fn sizes(&self, size: (usize, usize)) -> (usize, usize) {
-        let logits = self.classifier.as_ref().map_or(0, |head| head.channels);
+        let logits = self
+            .layers
+            .classifier
+            .as_ref()
+            .map_or(0, |head| head.channels);
         self.shapes(size).fold((logits, 0), |(image, tile), shape| {
             (
                 image.max(shape.written.len()),
@@ -350,9 +344,9 @@ fn convolved((height, width): (usize, usize), params: ConvParams) -> (usize, usi
 }
 
 /// An image as a convolution of these settings wants to read it.
-fn padded((height, width): (usize, usize), channels: usize, params: ConvParams) -> Layout {
-    let direction = |len| Rows::new(len, params.padding.span(len, 3, params.stride));
-    Layout {
+fn padded((height, width): (usize, usize), channels: usize, params: ConvParams) -> PaddedImage {
+    let direction = |len| PaddedSpan::new(len, params.padding.span(len, 3, params.stride));
+    PaddedImage {
         rows: direction(height),
         columns: direction(width),
         channels,

@@ -3,8 +3,9 @@
 use super::buffer::Buffer;
 use super::isa::Isa;
 use super::kernels::{OffsetList, Output};
-use super::layer::{Layer, Shape};
 use super::network::CpuNetwork;
+use super::pixels::Picture;
+use super::tiled_layer::{Input, LayerShape, TiledLayer};
 use super::workspace::Scratch;
 
 /// A kernel's work in one layer on one image.
@@ -32,7 +33,7 @@ enum Part {
 impl CpuNetwork {
     /// The pieces of its layers, in order.
     pub fn pieces(&self, size: (usize, usize)) -> Vec<Piece<'_>> {
-        let parts = |shape: Shape<'_>| match shape.block {
+        let parts = |shape: LayerShape<'_>| match shape.block {
             Some(_) => [Some(Part::Depthwise), Some(Part::Pointwise)],
             None => [Some(Part::Stem), None],
         };
@@ -42,14 +43,17 @@ impl CpuNetwork {
         parts.map(|(shape, part)| self.piece(shape, part)).collect()
     }
 
-    fn piece<'a>(&'a self, shape: Shape<'a>, part: Part) -> Piece<'a> {
+    fn piece<'a>(&'a self, shape: LayerShape<'a>, part: Part) -> Piece<'a> {
         let [read, written] = [shape.read, shape.written];
         let outputs = shape.dense.outputs;
         let pixels = written.rows.len * written.columns.len;
         let product = pixels * shape.dense.depth * outputs;
         let out = format!("{}x{}", written.rows.len, written.columns.len);
         let (kernel, name, products) = match part {
-            Part::Stem => ("stem", format!("{out}x27-{outputs}"), product),
+            Part::Stem => {
+                let name = format!("{out}x{}-{outputs}", shape.dense.depth);
+                ("stem", name, product)
+            }
             Part::Pointwise => {
                 let name = format!("{out}x{}-{outputs}", shape.dense.depth);
                 ("pointwise", name, product)
@@ -73,17 +77,22 @@ impl CpuNetwork {
             offsets: OffsetList::default(),
         };
         let run = move || {
-            let layer = Layer {
+            let input = &input.floats()[..read.len()];
+            let layer = TiledLayer {
                 kernels: self.kernels(),
                 shape,
-                input: &input.floats()[..read.len()],
+                input: match part {
+                    Part::Stem => Input::Picture(Picture::Planes(input)),
+                    _ => Input::Activations(input),
+                },
                 output: Output::new(output.floats_mut()),
             };
             let (all, channels) = (0..written.rows.len, 0..shape.dense.channels);
             match (part, shape.block) {
                 (Part::Depthwise, Some(block)) => {
                     for (rows, _) in layer.tiles(all) {
-                        layer.depthwise(&block.depthwise, rows, scratch.tile.floats_mut());
+                        let tile = scratch.tile.floats_mut();
+                        layer.depthwise(input, &block.depthwise, rows, tile);
                     }
                 }
                 (Part::Pointwise, _) => {
@@ -91,7 +100,7 @@ impl CpuNetwork {
                         layer.product(rows, channels.clone(), &mut scratch);
                     }
                 }
-                _ => layer.stem(all, channels, &mut scratch),
+                _ => layer.stem(Picture::Planes(input), all, channels, &mut scratch),
             }
         };
         Piece {

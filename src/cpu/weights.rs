@@ -11,9 +11,10 @@ use rayon::prelude::*;
 
 use super::buffer::{Buffer, Part};
 use super::kernels::Kernels;
-use crate::error::Result;
-use crate::model::{Config, Convolution, ConvolutionKind, Folded, TensorSource};
+use crate::error::{Error, Result};
+use crate::model::{Assembly, Blueprint, Convolution, ConvolutionKind, Folded};
 use crate::ops::{Activation, ConvParams};
+use crate::pixels::COLOURS;
 
 /// Depth of the part of a panel that is written at a time: it stays in the first-level cache
 /// while the channels are written side by side.
@@ -51,12 +52,13 @@ impl Packed {
     }
 }
 
-/// Packs all convolutions of a network, in order.
-pub(super) fn pack(
-    config: &Config,
-    tensors: &dyn TensorSource,
-    kernels: &Kernels,
-) -> Result<Vec<(ConvolutionKind, Packed)>> {
+/// Packs all convolutions of a network.
+pub(super) fn pack(blueprint: Blueprint, kernels: &Kernels) -> Result<Assembly<Packed>> {
+    let Blueprint {
+        config,
+        pixel_scale,
+        tensors,
+    } = blueprint;
     let convolutions = config.convolutions();
     let mut end = 0;
     let plans: Vec<Plan> = convolutions
@@ -78,15 +80,23 @@ pub(super) fn pack(
     let packed: Vec<Result<()>> = jobs
         .into_par_iter()
         .map(|(convolution, plan, part)| {
-            plan.pack(Folded::read(config, convolution, tensors)?, part);
+            let folded = Folded::read(config, convolution, tensors)?;
+            let folded = match convolution.kind {
+                ConvolutionKind::Standard => folded.with_pixel_scale(pixel_scale),
+                _ => folded,
+            };
+            plan.pack(folded, part);
             Ok(())
         })
         .collect();
     // Of several errors, the first layer's.
     packed.into_iter().collect::<Result<()>>()?;
     let buffer = Arc::new(buffer);
-    let packed = convolutions.iter().zip(plans).map(|(convolution, plan)| {
-        let packed = Packed {
+    let mut plans = plans.into_iter();
+    Assembly::new(config, |convolution| {
+        let plan = plans.next();
+        let plan = plan.ok_or_else(|| Error::network("a layer without a plan"))?;
+        Ok(Packed {
             params: ConvParams {
                 stride: convolution.stride,
                 padding: convolution.padding,
@@ -102,10 +112,8 @@ pub(super) fn pack(
                 (_, Activation::Relu) => (0.0, f32::INFINITY),
                 (_, Activation::Relu6) => (0.0, 6.0),
             },
-        };
-        (convolution.kind, packed)
-    });
-    Ok(packed.collect())
+        })
+    })
 }
 
 /// Where a convolution's packed weights go.
@@ -165,7 +173,7 @@ impl Plan {
         let ordered;
         let rows = match self.kind {
             ConvolutionKind::Standard => {
-                ordered = windows(&folded.weight);
+                ordered = windows(&folded.weight, self.depth);
                 &ordered
             }
             _ => &*folded.weight,
@@ -173,9 +181,10 @@ impl Plan {
         let panels = weight.par_chunks_mut(self.depth * self.panel).enumerate();
         panels.for_each(|(number, panel)| {
             // The last panels, where less than a full one is left, are of a single vector.
-            let width = match panel.len() == self.depth * self.panel {
-                true => self.panel,
-                false => self.narrow,
+            let width = if panel.len() == self.depth * self.panel {
+                self.panel
+            } else {
+                self.narrow
             };
             for (i, panel) in panel.chunks_exact_mut(self.depth * width).enumerate() {
                 let first = (number * self.panel + i * width).min(self.outputs);
@@ -199,20 +208,14 @@ fn pack_panel(rows: &[f32], scale: &[f64], depth: usize, width: usize, panel: &m
     }
 }
 
-/// A depthwise-separable block.
-#[derive(Debug, Clone)]
-pub(super) struct Block {
-    pub depthwise: Packed,
-    pub pointwise: Packed,
-}
-
-/// The stem's weight (`[out, 3, 3, 3]`, input channels before the kernel's rows and columns) as
-/// `[out][ky][kx][c]`, which is the order of the pixels under a window.
-fn windows(weight: &[f32]) -> Vec<f32> {
+/// The stem's weight `[out][colour][tap]`, taps by row and column, as `[out][tap][colour]`, which is
+/// the order of the pixels under a window.
+fn windows(weight: &[f32], depth: usize) -> Vec<f32> {
+    let taps = depth / COLOURS;
     let mut ordered = Vec::with_capacity(weight.len());
-    for output in weight.chunks_exact(27) {
-        for tap in 0..9 {
-            ordered.extend((0..3).map(|c| output[9 * c + tap]));
+    for output in weight.chunks_exact(depth) {
+        for tap in 0..taps {
+            ordered.extend((0..COLOURS).map(|colour| output[taps * colour + tap]));
         }
     }
     ordered

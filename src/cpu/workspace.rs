@@ -9,21 +9,21 @@ use crate::ops::Span;
 /// An image in memory: `[row][column][channel]` with the zeros around it that the convolution
 /// that reads it wants.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Layout {
-    pub rows: Rows,
-    pub columns: Rows,
+pub(super) struct PaddedImage {
+    pub rows: PaddedSpan,
+    pub columns: PaddedSpan,
     pub channels: usize,
 }
 
 /// One direction of an image: its length and the zeros at both ends.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Rows {
+pub(super) struct PaddedSpan {
     pub before: usize,
     pub len: usize,
     pub after: usize,
 }
 
-impl Rows {
+impl PaddedSpan {
     pub fn new(len: usize, span: Span) -> Self {
         Self {
             before: span.before,
@@ -38,10 +38,10 @@ impl Rows {
     }
 }
 
-impl Layout {
+impl PaddedImage {
     /// An image with nothing around it.
     pub fn unpadded(rows: usize, columns: usize, channels: usize) -> Self {
-        let direction = |len| Rows {
+        let direction = |len| PaddedSpan {
             before: 0,
             len,
             after: 0,

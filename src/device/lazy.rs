@@ -5,6 +5,10 @@
 //! place: each jumps to the library's own, once that has been looked up. The libraries are then no
 //! longer needed to start, and one program serves every machine.
 //!
+//! Other crates that are linked into the same program and call CUDA get these functions too, and by
+//! way of them the libraries' own. Nobody else does: the names are hidden, so that a program or a
+//! shared library that this crate is a part of doesn't show them to the libraries that it loads.
+//!
 //! They stand for the functions that this program calls; what the linker does not find here it
 //! takes from the libraries as before (`readelf -d` shows whether there are such:
 //! `docs/gpu.md`).
@@ -12,6 +16,7 @@
 use std::arch::global_asm;
 use std::ffi::{CStr, c_char, c_int, c_void};
 use std::sync::OnceLock;
+use std::sync::atomic::{AtomicPtr, Ordering};
 
 use libloading::Library;
 
@@ -87,7 +92,9 @@ fn library(number: usize) -> Option<&'static Library> {
 /// A function: where the library has it, and behind that its name, ended by a zero.
 #[repr(C)]
 struct Entry {
-    address: *const c_void,
+    /// Null until it has been looked up. The assembly below reads it as `load` with
+    /// `Ordering::Acquire` would.
+    address: AtomicPtr<c_void>,
     name: [c_char; 0],
 }
 
@@ -96,7 +103,7 @@ struct Entry {
 /// # Safety
 /// `entry` is one of those that the assembly below defines.
 #[unsafe(no_mangle)]
-unsafe extern "C" fn mobilenet_cuda_resolve(entry: *mut Entry) -> *const c_void {
+unsafe extern "C" fn mobilenet_cuda_resolve(entry: *const Entry) -> *mut c_void {
     // SAFETY: the name stands behind the address, by the caller's promise.
     let name = unsafe { CStr::from_ptr((&raw const (*entry).name).cast()) };
     let text = name.to_str().unwrap_or_default();
@@ -106,14 +113,16 @@ unsafe extern "C" fn mobilenet_cuda_resolve(entry: *mut Entry) -> *const c_void 
     // SAFETY: it is only passed on.
     let found = library.and_then(|library| unsafe {
         let symbol = library.get::<unsafe extern "C" fn()>(name.to_bytes_with_nul());
-        symbol.ok().map(|symbol| *symbol as *const c_void)
+        symbol.ok().map(|symbol| *symbol as *mut c_void)
     });
     let address = found.unwrap_or(match text {
-        "cuGetErrorName" | "cuGetErrorString" => describe_absence as *const c_void,
-        _ => fail as *const c_void,
+        "cuGetErrorName" | "cuGetErrorString" => describe_absence as *mut c_void,
+        _ => fail as *mut c_void,
     });
-    // SAFETY: a pointer is written whole; threads that do so at the same time write the same.
-    unsafe { (&raw mut (*entry).address).write_volatile(address) };
+    // Threads that do so at the same time write the same. What the library wrote when it was opened
+    // is seen by who reads this.
+    // SAFETY: the entry is the assembly's, by the caller's promise, and is there for good.
+    unsafe { &(*entry).address }.store(address, Ordering::Release);
     address
 }
 
@@ -141,6 +150,8 @@ macro_rules! function {
         concat!(
             ".pushsection .text.mobilenet_cuda,\"ax\",@progbits\n",
             ".globl ",
+            $name,
+            "\n.hidden ",
             $name,
             "\n.type ",
             $name,
@@ -180,6 +191,8 @@ macro_rules! function {
             ".pushsection .text.mobilenet_cuda,\"ax\",%progbits\n",
             ".globl ",
             $name,
+            "\n.hidden ",
+            $name,
             "\n.type ",
             $name,
             ",%function\n.p2align 4\n",
@@ -192,7 +205,7 @@ macro_rules! function {
             "add x16, x16, :lo12:.Lentry_",
             $name,
             "\n",
-            "ldr x17, [x16]\n",
+            "ldar x17, [x16]\n",
             "cbz x17, 1f\n",
             "br x17\n",
             "1: b mobilenet_cuda_lazy\n",

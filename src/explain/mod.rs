@@ -20,7 +20,7 @@ use crate::classifier::softmax;
 use crate::error::{Error, Result};
 use crate::familiarity::Familiarity;
 use crate::model::MobileNet;
-use crate::pixels::to_tensor;
+use crate::pixels::to_bytes;
 use crate::weights::Checkpoint;
 
 /// A network with the weights of its last layer at hand, in f32. Where the network computes in fewer
@@ -91,7 +91,7 @@ impl Explainer {
     /// A failure of the device, weights that lead to scores that are not numbers, or a network
     /// that is not the checkpoint's.
     pub fn explain(&self, input: &RgbImage) -> Result<Explanation<'_>> {
-        let pixels = to_tensor(std::slice::from_ref(input), self.network.device())?;
+        let pixels = to_bytes(std::slice::from_ref(input), self.network.device())?;
         let features = self.network.features(&pixels)?;
         let (_, channels, rows, columns) = features.dims4()?;
         if channels * self.bias.len() != self.weight.len() {

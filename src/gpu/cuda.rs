@@ -8,8 +8,8 @@ use candle_core::cuda_backend::{CudaDType, WrapErr};
 use candle_core::{CudaDevice, CudaStorage, DType, Layout, Result, Shape, bail};
 use half::{bf16, f16};
 
+use super::kernel::{KernelOp, Sizes};
 use super::launch::{Launch, RawSizes};
-use super::layer::{Layer, Sizes};
 
 /// `kernels.cu`, compiled by the build script.
 const PTX: &str = include_str!(concat!(env!("OUT_DIR"), "/kernels.ptx"));
@@ -24,28 +24,28 @@ const BLOCK: usize = 64;
 // SAFETY: it is `repr(C)`, and as `Sizes` in `kernels.h`.
 unsafe impl DeviceRepr for RawSizes {}
 
-/// Where a layer's arrays begin in the GPU's memory.
+/// Where a kernel's arrays begin in the GPU's memory.
 pub(super) struct Arrays {
     pub input: u64,
     pub parameters: u64,
     pub output: u64,
 }
 
-/// Runs a layer.
+/// Runs a kernel.
 pub(super) fn run(
-    layer: &Layer,
+    op: &KernelOp,
     sizes: &Sizes,
     (input, input_layout): (&CudaStorage, &Layout),
     (parameters, parameters_layout): (&CudaStorage, &Layout),
 ) -> Result<(CudaStorage, Shape)> {
     let offset = input_layout.start_offset();
-    let launch = layer.launch(sizes, input.dtype(), offset)?;
+    let launch = op.launch(sizes, input.dtype(), offset)?;
     let device = input.device();
     let stream = device.cuda_stream();
-    let shape = layer.output(sizes);
+    let shape = op.output(sizes);
     // SAFETY: the kernel writes all of it.
     let output = unsafe {
-        match layer.output_dtype() {
+        match op.output_dtype() {
             DType::F16 => empty::<f16>(device, shape.elem_count())?,
             DType::BF16 => empty::<bf16>(device, shape.elem_count())?,
             _ => empty::<f32>(device, shape.elem_count())?,
@@ -61,7 +61,7 @@ pub(super) fn run(
             parameters,
             output,
         };
-        // SAFETY: `Layer::sizes` checked that the tensors are as large as the sizes say; the types
+        // SAFETY: `KernelOp::sizes` checked that the tensors are as large as the sizes say; the types
         // are those that the launch is for; memory is freed in the order of the same stream.
         unsafe { give(device, &stream, &launch, &arrays)? };
     }
@@ -81,7 +81,7 @@ pub(super) unsafe fn give(
 ) -> Result<()> {
     let function = device.get_or_load_custom_func(&launch.name, MODULE, PTX)?;
     let config = LaunchConfig {
-        // As many as fit into 31 bits, see `Layer::launch`.
+        // As many as fit into 31 bits, see `KernelOp::launch`.
         grid_dim: (launch.threads.div_ceil(BLOCK) as u32, 1, 1),
         block_dim: (BLOCK as u32, 1, 1),
         shared_mem_bytes: 0,

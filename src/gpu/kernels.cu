@@ -13,7 +13,6 @@ typedef unsigned int uint;
 #define UNROLL _Pragma("unroll")
 #define LARGER larger
 #define SMALLER smaller
-#define FUSED fmaf
 
 // fmaxf and fminf take the other where one is not a number. From Ampere on there are instructions that
 // don't.

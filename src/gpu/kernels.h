@@ -10,8 +10,8 @@
 // CUDA and Metal compile the same text, and so does a C++ compiler: tests/data/gpu/emulate.cpp runs
 // it a thread at a time on the CPU, so that its arithmetic is tested where there is no GPU. Whoever
 // includes it says what these words are: INLINE, MEMORY (where arrays lie), PRIVATE (where a thread's
-// own lie), UNROLL, LARGER and SMALLER (of a and b; a, where that is not a number), FUSED (a * b + c),
-// WRITE_PACK (which stores a pack at once).
+// own lie), UNROLL, LARGER and SMALLER (of a and b; a, where that is not a number), WRITE_PACK (which
+// stores a pack at once).
 
 // The elements that a thread reads and writes at once.
 template <typename T, int LANES> struct alignas(sizeof(T) * LANES) Pack {
@@ -30,13 +30,17 @@ template <int LANES> INLINE void read(MEMORY const float *from, PRIVATE float *t
   }
 }
 
-// What is the same for all threads: sizes, what the padding puts before the input, and the
-// activation's upper end: 6, or infinity. As `RawSizes` in `launch.rs`.
+constexpr INTEGER_CONSTANT COLOURS = 3;
+
+// What is the same for all threads: sizes, what the padding puts before the input, the activation's
+// upper end (6, or infinity), and the byte of each colour that counts as 0. As `RawSizes` in
+// `launch.rs`.
 struct Sizes {
   uint images, height, width, channels;
   uint out_height, out_width;
   int before_rows, before_columns;
   float highest;
+  float zero[COLOURS];
 };
 
 // What is not a number stays so, and is found in the answer.
@@ -48,8 +52,6 @@ constexpr INTEGER_CONSTANT STRIP = 4;
 
 // Side of a window.
 constexpr INTEGER_CONSTANT TAPS = 3;
-
-constexpr INTEGER_CONSTANT COLOURS = 3;
 
 // The part of the work that is a thread's: LANES channels of STRIP columns of a row.
 struct Share {
@@ -133,7 +135,7 @@ INLINE void depthwise(MEMORY const T *input, MEMORY const float *parameters, MEM
 }
 
 // The stem: a full 3x3 convolution of stride 2 from pixels [N, H, W, 3], with bias and activation.
-// Bytes are scaled to x / 127.5 - 1 on the way.
+// Of bytes it takes what they differ from the zero of their colour; the weights have their scale.
 //
 // parameters: [27][C] weights by row, column and colour, then [C] bias.
 template <typename Pixel, typename T, int LANES>
@@ -164,9 +166,8 @@ INLINE void stem(MEMORY const Pixel *input, MEMORY const float *parameters, MEMO
       const bool inside = column >= 0 && column < int(sizes.width);
       UNROLL
       for (int colour = 0; colour < COLOURS; colour++) {
-        const float value = inside ? float(input[(line + column) * COLOURS + colour]) : 0.0f;
-        const bool scaled = sizeof(Pixel) == 1 && inside;
-        x[c][colour] = scaled ? FUSED(value, 1.0f / 127.5f, -1.0f) : value;
+        const float zero = sizeof(Pixel) == 1 ? sizes.zero[colour] : 0.0f;
+        x[c][colour] = inside ? float(input[(line + column) * COLOURS + colour]) - zero : 0.0f;
       }
     }
     UNROLL

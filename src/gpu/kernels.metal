@@ -11,7 +11,6 @@ using namespace metal;
 #define UNROLL _Pragma("unroll")
 #define LARGER(a, b) (a < b ? b : a)
 #define SMALLER(a, b) (a > b ? b : a)
-#define FUSED fma
 
 template <typename P, typename T> INLINE void write_pack(device T *to, P pack) {
   *(device P *)to = pack;

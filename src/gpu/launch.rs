@@ -1,8 +1,9 @@
-//! How a layer is launched: which kernel, on how many threads, with which sizes.
+//! How a kernel is launched: which kernel, on how many threads, with which sizes.
 
 use candle_core::{DType, Result, bail};
 
-use super::layer::{Kernel, Layer, Sizes};
+use super::kernel::{Kernel, KernelOp, Sizes};
+use crate::pixels::COLOURS;
 
 /// Output columns that a thread computes; as in `kernels.h`.
 const STRIP: usize = 4;
@@ -20,6 +21,7 @@ pub(super) struct RawSizes {
     before_rows: i32,
     before_columns: i32,
     highest: f32,
+    zero: [f32; COLOURS],
 }
 
 impl RawSizes {
@@ -34,11 +36,12 @@ impl RawSizes {
         bytes.extend(self.before_rows.to_le_bytes());
         bytes.extend(self.before_columns.to_le_bytes());
         bytes.extend(self.highest.to_le_bytes());
+        bytes.extend(self.zero.iter().flat_map(|zero| zero.to_le_bytes()));
         bytes
     }
 }
 
-/// How a layer is launched on a GPU.
+/// How a kernel is launched on a GPU.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) struct Launch {
     /// The kernel's name.
@@ -51,7 +54,7 @@ pub(super) struct Launch {
 /// What a thread reads and writes at once, where channels are a multiple of it.
 const PACK_BYTES: usize = 16;
 
-impl Layer {
+impl KernelOp {
     /// The kernel for an input of this type that begins so many elements into its memory.
     ///
     /// # Errors
@@ -70,9 +73,10 @@ impl Layer {
         let most = PACK_BYTES / self.dtype.size_in_bytes();
         // The stem reads its pixels one by one.
         let aligned = self.kernel == Kernel::Stem || offset.is_multiple_of(most);
-        let lanes = match aligned && sizes.channels.is_multiple_of(most) {
-            true => most,
-            false => 1,
+        let lanes = if aligned && sizes.channels.is_multiple_of(most) {
+            most
+        } else {
+            1
         };
         let (name, threads) = match self.kernel {
             Kernel::Stem => (format!("stem_{from}_{to}_{lanes}"), sizes.strips() / lanes),
@@ -104,6 +108,7 @@ impl Layer {
                 before_rows: sizes.before_rows as i32,
                 before_columns: sizes.before_columns as i32,
                 highest: self.highest(),
+                zero: self.zero,
             },
         })
     }

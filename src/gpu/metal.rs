@@ -9,7 +9,7 @@ use candle_metal_kernels::MetalKernelError;
 use candle_metal_kernels::metal::{ComputePipeline, Library};
 use objc2_metal::{MTLCompileOptions, MTLSize};
 
-use super::layer::{Layer, Sizes};
+use super::kernel::{KernelOp, Sizes};
 
 /// `kernels.metal`, the kernels, and which of them there are.
 const SOURCE: &str = concat!(
@@ -32,19 +32,19 @@ struct Compiled {
     pipelines: HashMap<(u64, String), ComputePipeline>,
 }
 
-/// Runs a layer.
+/// Runs a kernel.
 pub(super) fn run(
-    layer: &Layer,
+    op: &KernelOp,
     sizes: &Sizes,
     (input, input_layout): (&MetalStorage, &Layout),
     (parameters, parameters_layout): (&MetalStorage, &Layout),
 ) -> Result<(MetalStorage, Shape)> {
     let offset = input_layout.start_offset();
-    let launch = layer.launch(sizes, input.dtype(), offset)?;
+    let launch = op.launch(sizes, input.dtype(), offset)?;
     let device = input.device();
     let pipeline = pipeline(device, &launch.name).map_err(MetalError::from)?;
-    let shape = layer.output(sizes);
-    let dtype = layer.output_dtype();
+    let shape = op.output(sizes);
+    let dtype = op.output_dtype();
     let output = device
         .new_buffer_builder()
         .with_size_for(shape.elem_count(), dtype)

@@ -10,28 +10,33 @@
 //! The kernels are in `kernels.h`, once for CUDA and Metal; [`plain`] is the same in plain loops,
 //! which runs where a tensor is on the CPU and is what the tests hold the kernels against.
 
+mod candle_op;
 #[cfg(feature = "cuda")]
 mod cuda;
+mod engine;
+mod kernel;
 #[cfg(any(feature = "cuda", feature = "metal", test))]
 mod launch;
-mod layer;
 #[cfg(feature = "metal")]
 mod metal;
-mod network;
 mod plain;
+#[cfg(feature = "cuda")]
+mod recording;
 #[cfg(feature = "cuda")]
 mod replay;
 #[cfg(test)]
 mod tests;
+mod weights;
 
-pub(crate) use network::GpuNetwork;
+pub(crate) use engine::GpuEngine;
 
 use std::sync::{Mutex, PoisonError};
 
 use candle_core::{DType, Device, DeviceLocation, Result, Tensor};
 
-use self::layer::{COLOURS, Kernel, Layer};
+use self::kernel::{Kernel, KernelOp};
 use crate::ops::{Activation, Padding};
+use crate::pixels::COLOURS;
 
 /// Whether a device computes with our kernels what plain loops do; tried once. Where it doesn't, for
 /// whatever reason, the network is a composition of candle's operations.
@@ -62,27 +67,35 @@ fn trial(device: &Device) -> Result<f32> {
     // A channel a thread, and several.
     for channels in [3, 8] {
         for (kernel, rows) in kernels {
-            let layer = Layer {
+            let op = KernelOp {
                 kernel,
                 channels,
                 padding: Padding::Same,
                 activation: Activation::Relu6,
                 dtype: DType::F32,
+                zero: [1.5, 2.5, 0.5],
             };
             let shape = match kernel {
                 Kernel::Stem => (2, 7, 9, COLOURS),
                 _ => (2, 7, 9, channels),
             };
             let wave = |len: usize| (0..len).map(|i| (i as f32 * 1.7).sin()).collect::<Vec<_>>();
-            let input = Tensor::new(wave(shape.0 * shape.1 * shape.2 * shape.3), &Device::Cpu)?;
-            let input = input.reshape(shape)?;
+            let count = shape.0 * shape.1 * shape.2 * shape.3;
+            let mut inputs = vec![Tensor::new(wave(count), &Device::Cpu)?];
+            if kernel == Kernel::Stem {
+                let bytes: Vec<u8> = (0..count).map(|i| (i * 7 % 5) as u8).collect();
+                inputs.push(Tensor::new(bytes, &Device::Cpu)?);
+            }
             let parameters = Tensor::new(wave(rows * channels), &Device::Cpu)?;
-            let want = layer.run(&input, &parameters)?;
-            let got = layer.run(&input.to_device(device)?, &parameters.to_device(device)?)?;
-            let difference = (got.to_device(&Device::Cpu)? - want)?.abs()?;
-            let largest = difference.flatten_all()?.max(0)?.to_scalar::<f32>()?;
-            // What is not a number is off by more than anything.
-            off = if largest <= off { off } else { largest };
+            for input in inputs {
+                let input = input.reshape(shape)?;
+                let want = op.run(&input, &parameters)?;
+                let got = op.run(&input.to_device(device)?, &parameters.to_device(device)?)?;
+                let difference = (got.to_device(&Device::Cpu)? - want)?.abs()?;
+                let largest = difference.flatten_all()?.max(0)?.to_scalar::<f32>()?;
+                // What is not a number is off by more than anything.
+                off = if largest <= off { off } else { largest };
+            }
         }
     }
     Ok(off)

@@ -3,20 +3,26 @@
 use candle_core::{CpuStorage, DType, Layout, Result, bail};
 use half::{bf16, f16};
 
-use super::layer::{COLOURS, Kernel, Layer, Sizes, TAPS};
+use super::kernel::{Kernel, KernelOp, Sizes, TAPS};
+use crate::pixels::COLOURS;
 
-/// A contiguous tensor's values in f32; bytes scaled to [-1, 1] where they are `pixels`.
-pub(super) fn floats(storage: &CpuStorage, layout: &Layout, pixels: bool) -> Result<Vec<f32>> {
+/// A contiguous tensor's values in f32; of bytes, which only pixels are, what they differ from the
+/// `zero` of their colour.
+pub(super) fn floats(
+    storage: &CpuStorage,
+    layout: &Layout,
+    zero: Option<[f32; COLOURS]>,
+) -> Result<Vec<f32>> {
     let Some((start, end)) = layout.contiguous_offsets() else {
         bail!("a tensor that is not contiguous");
     };
-    Ok(match storage {
-        CpuStorage::F32(values) => values[start..end].to_vec(),
-        CpuStorage::F16(values) => values[start..end].iter().map(|x| x.to_f32()).collect(),
-        CpuStorage::BF16(values) => values[start..end].iter().map(|x| x.to_f32()).collect(),
-        CpuStorage::U8(values) if pixels => {
-            let scaled = |&x: &u8| f32::from(x) / 127.5 - 1.0;
-            values[start..end].iter().map(scaled).collect()
+    Ok(match (storage, zero) {
+        (CpuStorage::F32(values), _) => values[start..end].to_vec(),
+        (CpuStorage::F16(values), _) => values[start..end].iter().map(|x| x.to_f32()).collect(),
+        (CpuStorage::BF16(values), _) => values[start..end].iter().map(|x| x.to_f32()).collect(),
+        (CpuStorage::U8(values), Some(zero)) => {
+            let pixels = values[start..end].iter().zip(zero.iter().cycle());
+            pixels.map(|(&x, zero)| f32::from(x) - zero).collect()
         }
         _ => bail!("a tensor of another type"),
     })
@@ -32,14 +38,14 @@ pub(super) fn storage(values: Vec<f32>, dtype: DType) -> Result<CpuStorage> {
     })
 }
 
-/// Runs a layer.
-pub(super) fn run(layer: &Layer, sizes: &Sizes, input: &[f32], parameters: &[f32]) -> Vec<f32> {
+/// Runs a kernel.
+pub(super) fn run(op: &KernelOp, sizes: &Sizes, input: &[f32], parameters: &[f32]) -> Vec<f32> {
     let channels = sizes.channels;
     let parameter = |row: usize, channel: usize| parameters[row * channels + channel];
     // What is not a number stays so.
-    let activate = |x: f32| x.clamp(0.0, layer.highest());
-    match layer.kernel {
-        Kernel::Stem => windows(sizes, layer.kernel.stride(), |taps, channel| {
+    let activate = |x: f32| x.clamp(0.0, op.highest());
+    match op.kernel {
+        Kernel::Stem => windows(sizes, op.kernel.stride(), |taps, channel| {
             let mut sum = parameter(TAPS * TAPS * COLOURS, channel);
             for &(tap, pixel) in taps {
                 for colour in 0..COLOURS {

@@ -73,6 +73,54 @@ pub struct LearnOptions {
     pub reject: f64,
 }
 
+impl LearnOptions {
+    /// The same with another number of parts.
+    pub fn with_folds(self, folds: usize) -> Self {
+        Self { folds, ..self }
+    }
+
+    /// The same with another seed.
+    pub fn with_seed(self, seed: u64) -> Self {
+        Self { seed, ..self }
+    }
+
+    /// The same with a price for the squared weights, or `None` to choose it.
+    pub fn with_regularisation(self, regularisation: impl Into<Option<f64>>) -> Self {
+        Self {
+            regularisation: regularisation.into(),
+            ..self
+        }
+    }
+
+    /// The same with another share that may be rejected.
+    pub fn with_reject(self, reject: f64) -> Self {
+        Self { reject, ..self }
+    }
+
+    fn validate(&self) -> Result<()> {
+        let error = |setting, message: &str| Err(crate::Error::config(setting, message));
+        if self.folds < 2 {
+            return error("folds", "cross-validation needs at least 2 folds");
+        }
+        if self
+            .regularisation
+            .is_some_and(|r| !(LEAST_REGULARISATION..=MOST_REGULARISATION).contains(&r))
+        {
+            return error(
+                "regularisation",
+                "the regularisation has to be from 1e-12 to 1e6",
+            );
+        }
+        if !(0.0..1.0).contains(&self.reject) {
+            return error(
+                "reject",
+                "the share of members to reject has to be from 0 to less than 1",
+            );
+        }
+        Ok(())
+    }
+}
+
 impl Default for LearnOptions {
     fn default() -> Self {
         Self {
@@ -197,54 +245,6 @@ pub fn learn_until(
         familiarity,
         report,
     }))
-}
-
-impl LearnOptions {
-    /// The same with another number of parts for cross-validation.
-    pub fn with_folds(self, folds: usize) -> Self {
-        Self { folds, ..self }
-    }
-
-    /// The same with another seed.
-    pub fn with_seed(self, seed: u64) -> Self {
-        Self { seed, ..self }
-    }
-
-    /// The same with this regularisation, which is not chosen by cross-validation then.
-    pub fn with_regularisation(self, regularisation: f64) -> Self {
-        Self {
-            regularisation: Some(regularisation),
-            ..self
-        }
-    }
-
-    /// The same with another share of members that may be rejected.
-    pub fn with_reject(self, reject: f64) -> Self {
-        Self { reject, ..self }
-    }
-
-    fn validate(&self) -> Result<()> {
-        let error = |setting, message: &str| Err(crate::Error::config(setting, message));
-        if self.folds < 2 {
-            return error("folds", "cross-validation needs at least 2 folds");
-        }
-        if self
-            .regularisation
-            .is_some_and(|r| !(LEAST_REGULARISATION..=MOST_REGULARISATION).contains(&r))
-        {
-            return error(
-                "regularisation",
-                "the regularisation has to be from 1e-12 to 1e6",
-            );
-        }
-        if !(0.0..1.0).contains(&self.reject) {
-            return error(
-                "reject",
-                "the share of members to reject has to be from 0 to less than 1",
-            );
-        }
-        Ok(())
-    }
 }
 
 /// A matrix of candle's, on the CPU.

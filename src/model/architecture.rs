@@ -1,10 +1,11 @@
 //! The network as data: which convolutions it has, in which order, with which tensors.
 //!
-//! This is the only description of MobileNet V1 in the crate. The forward pass, the summary,
-//! the check of a checkpoint and the conversion of one are all derived from it.
+//! This is the only description of MobileNet V1 in the crate. The forward passes, the summary, and
+//! the recognition, the check and the conversion of a checkpoint are all derived from it.
 
 use super::config::{Config, Padding};
 use crate::ops;
+use crate::pixels::COLOURS;
 
 /// One row of the paper's Table 1 after the stem: stride of the depthwise convolution and
 /// output channels of the pointwise one.
@@ -29,6 +30,29 @@ const LEFT_OUT_IN_SHALLOW: std::ops::RangeInclusive<usize> = 7..=11;
 
 /// The stem's output channels in the paper.
 const STEM_CHANNELS: usize = 32;
+
+/// The length of the embedding in the paper.
+pub(super) const EMBEDDING_CHANNELS: usize = BLOCKS[BLOCKS.len() - 1].1;
+
+/// Keras's name for the last layer.
+const CLASSIFIER: &str = "conv_preds";
+
+/// What a network of this many depthwise convolutions is: shallow (`true`) or not; `None` where it is
+/// no MobileNet V1.
+pub(crate) fn is_shallow(depthwise: usize) -> Option<bool> {
+    let blocks = [false, true].map(|shallow| (shallow, block_count(shallow)));
+    let found = blocks.into_iter().find(|(_, count)| *count == depthwise);
+    found.map(|(shallow, _)| shallow)
+}
+
+/// Blocks of a network.
+pub(crate) const fn block_count(shallow: bool) -> usize {
+    if shallow {
+        BLOCKS.len() - (*LEFT_OUT_IN_SHALLOW.end() - *LEFT_OUT_IN_SHALLOW.start() + 1)
+    } else {
+        BLOCKS.len()
+    }
+}
 
 /// What a convolution of the network does to its channels.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -66,6 +90,29 @@ pub struct Convolution {
 }
 
 impl Convolution {
+    /// The classifier of a network: from an embedding to classes.
+    pub(crate) fn classifier(in_channels: usize, classes: usize) -> Self {
+        Self {
+            name: CLASSIFIER.into(),
+            kind: ConvolutionKind::Classifier,
+            in_channels,
+            out_channels: classes,
+            stride: 1,
+            padding: ops::Padding::Same,
+            batch_norm: false,
+        }
+    }
+
+    /// The name of its weight.
+    pub(crate) fn weight_name(&self) -> String {
+        format!("{}.weight", self.name)
+    }
+
+    /// The name of its bias, where it has one.
+    pub(crate) fn bias_name(&self) -> String {
+        format!("{}.bias", self.name)
+    }
+
     /// Side of the kernel: 3 or 1.
     pub fn kernel(&self) -> usize {
         match self.kind {
@@ -89,13 +136,13 @@ impl Convolution {
     /// moving mean and variance), or `NAME.bias` where there is no batch norm.
     pub fn tensors(&self) -> Vec<(String, Vec<usize>)> {
         let name = &self.name;
-        let mut tensors = vec![(format!("{name}.weight"), self.weight_shape().to_vec())];
+        let mut tensors = vec![(self.weight_name(), self.weight_shape().to_vec())];
         if self.batch_norm {
             for part in BATCH_NORM_PARTS {
                 tensors.push((format!("{name}_bn.{part}"), vec![self.out_channels]));
             }
         } else {
-            tensors.push((format!("{name}.bias"), vec![self.out_channels]));
+            tensors.push((self.bias_name(), vec![self.out_channels]));
         }
         tensors
     }
@@ -118,7 +165,7 @@ impl Config {
         let mut layers = vec![Convolution {
             name: "conv1".into(),
             kind: ConvolutionKind::Standard,
-            in_channels: 3,
+            in_channels: COLOURS,
             out_channels: channels,
             stride: 2,
             padding,
@@ -153,15 +200,7 @@ impl Config {
             channels = out_channels;
         }
         if let Some(classes) = self.classes {
-            layers.push(Convolution {
-                name: "conv_preds".into(),
-                kind: ConvolutionKind::Classifier,
-                in_channels: channels,
-                out_channels: classes,
-                stride: 1,
-                padding,
-                batch_norm: false,
-            });
+            layers.push(Convolution::classifier(channels, classes));
         }
         layers
     }

@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::architecture::EMBEDDING_CHANNELS;
 use crate::error::{Error, Result};
 use crate::ops::Activation;
 
@@ -96,7 +97,7 @@ impl Config {
 
     /// Length of the embedding, the global average pool's output.
     pub fn embedding_len(&self) -> usize {
-        self.channels(1024)
+        self.channels(EMBEDDING_CHANNELS)
     }
 
     /// Checks that such a network can be built.

@@ -2,27 +2,13 @@
 
 use std::borrow::Cow;
 
-use candle_core::{DType, Device, Tensor, WithDType};
-use candle_nn::VarBuilder;
+use candle_core::{Device, Tensor, WithDType};
 
 use super::architecture::Convolution;
 use super::config::Config;
+use super::stored::TensorSource;
 use crate::error::{Error, Result};
-
-/// Tensors by name, whatever holds them.
-pub(crate) trait TensorSource: Sync {
-    /// A tensor's values in f32, in order, borrowed where they lie so.
-    fn values(&self, name: &str, shape: &[usize]) -> Result<Cow<'_, [f32]>>;
-}
-
-impl TensorSource for VarBuilder<'_> {
-    fn values(&self, name: &str, shape: &[usize]) -> Result<Cow<'_, [f32]>> {
-        // They are folded on the CPU, wherever the network is going to be.
-        let here = self.clone().set_device(Device::Cpu);
-        let tensor = here.get_with_hints_dtype(shape, name, Default::default(), DType::F32)?;
-        Ok(Cow::Owned(tensor.flatten_all()?.to_vec1()?))
-    }
-}
+use crate::pixels::{COLOURS, PixelScale};
 
 /// A convolution with what batch norm makes of it, not yet multiplied: whoever uses it copies the
 /// weight into an order of its own and can multiply on the way.
@@ -44,14 +30,12 @@ impl<'a> Folded<'a> {
         tensors: &'a dyn TensorSource,
     ) -> Result<Self> {
         let read = |name: String, shape: &[usize]| {
-            let values = tensors.values(&name, shape)?;
-            match all_finite(&values) {
-                true => Ok(values),
-                false => Err(Error::tensor(
-                    name,
-                    "has values that are not finite numbers",
-                )),
+            let values = tensors.tensor(&name, shape)?.numbers()?;
+            if !all_finite(&values) {
+                let reason = "has values that are not finite numbers";
+                return Err(Error::tensor(name, reason));
             }
+            Ok(values)
         };
         let (name, channels) = (&convolution.name, convolution.out_channels);
         let weight = read(format!("{name}.weight"), &convolution.weight_shape())?;
@@ -81,6 +65,30 @@ impl<'a> Folded<'a> {
             scale,
             bias,
         })
+    }
+
+    /// The same stem for bytes less the one that becomes 0 ([`PixelScale::zero`]) in place of scaled
+    /// pixels.
+    ///
+    /// It is multiplied, so that a checkpoint whose batch norm was folded before it was saved
+    /// becomes the very same weights.
+    pub fn with_pixel_scale(self, pixel_scale: &PixelScale) -> Self {
+        // `[out][colour][row][column]`.
+        let filter = self.weight.len() / self.scale.len().max(1);
+        let window = (filter / COLOURS).max(1);
+        let colours = self.weight.chunks_exact(window).enumerate();
+        let scaled = colours.flat_map(|(i, window)| {
+            let (filter, colour) = (self.scale[i / COLOURS], pixel_scale.scale()[i % COLOURS]);
+            let folded = move |&weight: &f32| (f64::from(weight) * filter) as f32;
+            window
+                .iter()
+                .map(move |w| (f64::from(folded(w)) * colour) as f32)
+        });
+        Self {
+            weight: scaled.collect(),
+            scale: vec![1.0; self.scale.len()],
+            bias: self.bias,
+        }
     }
 
     /// Weight and bias as tensors on the CPU, multiplied.

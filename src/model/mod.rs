@@ -1,19 +1,26 @@
 //! MobileNet V1: its settings, its layers as data, its forward pass, its summary.
 
 mod architecture;
+mod assembly;
+mod composed;
 mod config;
+mod engine;
 mod fold;
 mod network;
 mod random;
+mod stored;
 mod summary;
 
 pub use architecture::{BATCH_NORM_PARTS, Convolution, ConvolutionKind};
+pub(crate) use architecture::{block_count, is_shallow};
+pub(crate) use assembly::{Assembly, SeparableBlock};
 pub use config::{
     Config, MAX_ALPHA, MAX_SIZE, MIN_SIZE, PUBLISHED_ALPHAS, PUBLISHED_SIZES, Padding,
     alpha_from_channels, validate_size,
 };
-pub(crate) use fold::{Folded, TensorSource};
-pub use network::MobileNet;
-pub(crate) use network::image_size;
+pub(crate) use engine::{Blueprint, Engine, image_size};
+pub(crate) use fold::Folded;
+pub use network::{MobileNet, MobileNetBuilder};
 pub use random::random_tensors;
+pub(crate) use stored::{Quantisation, StoredTensor, StoredValues, TensorSource};
 pub use summary::{LayerSummary, Summary};

@@ -3,7 +3,16 @@
 use crate::error::{ImageError, ImageErrorKind};
 
 /// What is taken and what is refused.
+///
+/// # Example
+/// ```
+/// use mobilenet::pixels::DecodeOptions;
+///
+/// let options = DecodeOptions::default().with_reduced(true).with_max_bytes(16 << 20);
+/// assert!(options.exif_orientation);
+/// ```
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct DecodeOptions {
     /// Turn the image as its EXIF orientation says.
     pub exif_orientation: bool,
@@ -17,6 +26,29 @@ pub struct DecodeOptions {
 }
 
 impl DecodeOptions {
+    /// The same, where images are turned as EXIF says, or not.
+    pub fn with_exif_orientation(self, exif_orientation: bool) -> Self {
+        Self {
+            exif_orientation,
+            ..self
+        }
+    }
+
+    /// The same, where large JPEGs are decoded at a reduced scale, or not.
+    pub fn with_reduced(self, reduced: bool) -> Self {
+        Self { reduced, ..self }
+    }
+
+    /// The same with another limit for width times height.
+    pub fn with_max_pixels(self, max_pixels: u64) -> Self {
+        Self { max_pixels, ..self }
+    }
+
+    /// The same with another limit for a file's size.
+    pub fn with_max_bytes(self, max_bytes: u64) -> Self {
+        Self { max_bytes, ..self }
+    }
+
     /// Bytes that a decoder may allocate: 16 bits a channel for as many pixels as are allowed.
     pub(super) fn max_decoded_bytes(&self) -> u64 {
         self.max_pixels.saturating_mul(6)

@@ -9,6 +9,7 @@ use super::frame::Frame;
 use super::jpeg::Needs;
 use super::limits::DecodeOptions;
 use super::resize::{Window, resize_frame};
+use super::scale::PixelScale;
 use crate::error::{ImageError, Result};
 use crate::model::validate_size;
 
@@ -62,8 +63,18 @@ impl Centring {
 
 /// A recipe from a decoded picture to the network's input.
 ///
-/// The samples become `x / 127.5 - 1`, which all published checkpoints take.
+/// # Example
+/// ```
+/// use mobilenet::pixels::{Filter, PixelScale, Preprocessing};
+///
+/// // As most of torchvision's networks take their pictures.
+/// let (mean, std) = ([0.485, 0.456, 0.406], [0.229, 0.224, 0.225]);
+/// let scale = PixelScale::from_mean_and_std(1.0 / 255.0, mean, std)?;
+/// let recipe = Preprocessing::center(224).with_filter(Filter::Bicubic).with_pixel_scale(scale);
+/// # Ok::<(), mobilenet::Error>(())
+/// ```
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[non_exhaustive]
 pub struct Preprocessing {
     /// Side of the network's input in pixels.
     pub size: usize,
@@ -74,6 +85,9 @@ pub struct Preprocessing {
     /// Which pixels are the centre.
     #[serde(default, skip_serializing_if = "Centring::is_down")]
     pub centring: Centring,
+    /// What its bytes become.
+    #[serde(default, skip_serializing_if = "PixelScale::is_default")]
+    pub pixel_scale: PixelScale,
 }
 
 /// A part of a picture, in pixels and fractions of them.
@@ -119,13 +133,45 @@ impl Preprocessing {
             crop: Crop::Center(CENTER_CROP),
             filter: Filter::Bilinear,
             centring: Centring::Down,
+            pixel_scale: PixelScale::default(),
         }
+    }
+
+    /// Both sides resized to `size`, bilinear: what Keras tutorials do.
+    pub fn squash(size: usize) -> Self {
+        Self::center(size).with_crop(Crop::Squash)
+    }
+
+    /// The same for another size of input.
+    pub fn with_size(self, size: usize) -> Self {
+        Self { size, ..self }
     }
 
     /// The same for another size of input, if one is given.
     pub fn at(self, size: Option<usize>) -> Self {
+        let size = size.unwrap_or(self.size);
+        self.with_size(size)
+    }
+
+    /// The same with another way to a square.
+    pub fn with_crop(self, crop: Crop) -> Self {
+        Self { crop, ..self }
+    }
+
+    /// The same with another resampling.
+    pub fn with_filter(self, filter: Filter) -> Self {
+        Self { filter, ..self }
+    }
+
+    /// The same with other pixels for the centre.
+    pub fn with_centring(self, centring: Centring) -> Self {
+        Self { centring, ..self }
+    }
+
+    /// The same with another scale for its bytes.
+    pub fn with_pixel_scale(self, pixel_scale: PixelScale) -> Self {
         Self {
-            size: size.unwrap_or(self.size),
+            pixel_scale,
             ..self
         }
     }
@@ -133,9 +179,11 @@ impl Preprocessing {
     /// Checks the recipe, which may come from a file.
     ///
     /// # Errors
-    /// [`Error::InvalidConfig`](crate::Error::InvalidConfig) for a size or a crop out of range.
+    /// [`Error::InvalidConfig`](crate::Error::InvalidConfig) for a size, a crop or a scale out of
+    /// range.
     pub fn validate(&self) -> Result<()> {
         validate_size(self.size)?;
+        self.pixel_scale.validate()?;
         match self.crop {
             Crop::Center(fraction) if !(fraction > 0.1 && fraction <= 1.0) => {
                 Err(crate::Error::config(

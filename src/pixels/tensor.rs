@@ -3,16 +3,32 @@
 use candle_core::{Device, Tensor};
 use image::RgbImage;
 
+use super::scale::{COLOURS, PixelScale};
 use crate::error::{Error, Result};
 
-/// Scales pictures of one size to the network's input: `[N, 3, H, W]`, f32 in [-1, 1].
+/// Scales pictures of one size to a network's input: `[N, 3, H, W]` in f32.
+///
+/// `scale` is the network's, which its recipe has
+/// ([`Preprocessing::pixel_scale`](super::Preprocessing::pixel_scale)).
 ///
 /// # Errors
 /// Pictures of different sizes, or none.
-pub fn to_tensor(images: &[RgbImage], device: &Device) -> Result<Tensor> {
+pub fn to_tensor(images: &[RgbImage], scale: &PixelScale, device: &Device) -> Result<Tensor> {
     let (height, width) = common_size(images)?;
-    let images = images.iter().map(|image| image.as_raw().as_slice());
-    planes(images, (height, width), device)
+    let plane = height * width;
+    let table = scale.table();
+    let mut values = vec![0.0; images.len() * COLOURS * plane];
+    for (image, planes) in images.iter().zip(values.chunks_exact_mut(COLOURS * plane)) {
+        let (red, rest) = planes.split_at_mut(plane);
+        let (green, blue) = rest.split_at_mut(plane);
+        let planes = red.iter_mut().zip(green).zip(blue);
+        for (pixel, ((red, green), blue)) in image.as_raw().chunks_exact(COLOURS).zip(planes) {
+            let scaled = |colour: usize| table[colour][usize::from(pixel[colour])];
+            (*red, *green, *blue) = (scaled(0), scaled(1), scaled(2));
+        }
+    }
+    let shape = (images.len(), COLOURS, height, width);
+    Ok(Tensor::from_vec(values, shape, device)?)
 }
 
 /// The same pictures as they are: `[N, H, W, 3]` bytes, a quarter of what scaled ones take on their
@@ -26,16 +42,8 @@ pub fn to_bytes(images: &[RgbImage], device: &Device) -> Result<Tensor> {
         .iter()
         .map(|image| image.as_raw().as_slice())
         .collect();
-    let shape = (images.len(), height, width, 3);
+    let shape = (images.len(), height, width, COLOURS);
     Ok(Tensor::from_vec(bytes.concat(), shape, device)?)
-}
-
-/// Bytes `[N, H, W, 3]` on the CPU to `[N, 3, H, W]`, f32 in [-1, 1].
-pub(crate) fn scale_bytes(bytes: &Tensor) -> Result<Tensor> {
-    let (_, height, width, colours) = bytes.dims4()?;
-    let values: Vec<u8> = bytes.flatten_all()?.to_vec1()?;
-    let images = values.chunks_exact((height * width * colours).max(1));
-    planes(images, (height, width), bytes.device())
 }
 
 /// Height and width of pictures of one size.
@@ -46,25 +54,4 @@ fn common_size(images: &[RgbImage]) -> Result<(usize, usize)> {
         return Err(Error::input(message));
     }
     Ok((height as usize, width as usize))
-}
-
-/// Scales the bytes of pictures, colour by colour.
-fn planes<'a>(
-    images: impl ExactSizeIterator<Item = &'a [u8]>,
-    (height, width): (usize, usize),
-    device: &Device,
-) -> Result<Tensor> {
-    let plane = height * width;
-    let count = images.len();
-    let mut values = vec![0.0; count * 3 * plane];
-    for (image, planes) in images.zip(values.chunks_exact_mut(3 * plane)) {
-        let (red, rest) = planes.split_at_mut(plane);
-        let (green, blue) = rest.split_at_mut(plane);
-        let planes = red.iter_mut().zip(green).zip(blue);
-        for (pixel, ((red, green), blue)) in image.chunks_exact(3).zip(planes) {
-            let scaled = |channel: usize| f32::from(pixel[channel]) / 127.5 - 1.0;
-            (*red, *green, *blue) = (scaled(0), scaled(1), scaled(2));
-        }
-    }
-    Ok(Tensor::from_vec(values, (count, 3, height, width), device)?)
 }

@@ -7,7 +7,7 @@ use candle_core::{DType, Device, Tensor};
 use super::batch_norm::Statistics;
 use super::layer::{Parameter, Phase, TrainingLayer};
 use crate::error::{Error, Result};
-use crate::model::{Config, ConvolutionKind, image_size};
+use crate::model::{Assembly, Config, block_count, image_size};
 
 /// MobileNet V1 that can be trained, made from the one description of it
 /// ([`Config::convolutions`]).
@@ -17,7 +17,7 @@ use crate::model::{Config, ConvolutionKind, image_size};
 #[derive(Debug)]
 pub struct TrainableNetwork {
     config: Config,
-    layers: Vec<TrainingLayer>,
+    layers: Assembly<TrainingLayer>,
     device: Device,
     dtype: DType,
 }
@@ -54,9 +54,7 @@ impl TrainableNetwork {
         if config.classes.is_none() {
             return refuse("there is no classifier to be trained");
         }
-        let convolutions = config.convolutions();
-        // The stem and the classifier, and two for each block.
-        let blocks = convolutions.len() / 2 - 1;
+        let blocks = block_count(config.shallow);
         if frozen > blocks {
             let reason = format!("{frozen} blocks can't be frozen: there are {blocks}");
             return Err(Error::config("frozen", reason));
@@ -73,30 +71,27 @@ impl TrainableNetwork {
                 format!("of shape {shape:?} is missing"),
             )),
         };
-        let mut layers = Vec::with_capacity(convolutions.len());
-        for (number, convolution) in convolutions.into_iter().enumerate() {
-            layers.push(TrainingLayer::new(
-                convolution,
-                number < frozen_layers,
-                &take,
-            )?);
-        }
+        let mut numbers = 0..;
         let network = Self {
             config: config.clone(),
-            layers,
+            layers: Assembly::new(config, |convolution| {
+                let is_frozen = numbers.next().is_some_and(|number| number < frozen_layers);
+                TrainingLayer::new(convolution, is_frozen, &take)
+            })?,
             device: device.clone(),
             dtype,
         };
-        Ok(match device.is_cpu() {
-            true => network,
-            false => network.composed(),
+        Ok(if device.is_cpu() {
+            network
+        } else {
+            network.composed()
         })
     }
 
     /// The same made of candle's operations even on a CPU, as on other devices: slow, and what the
     /// tests hold the loops against.
     pub fn composed(mut self) -> Self {
-        for layer in &mut self.layers {
+        for layer in self.layers.iter_mut() {
             layer.composed = true;
         }
         self
@@ -138,14 +133,15 @@ impl TrainableNetwork {
         let pixels = pixels.to_device(&self.device)?.to_dtype(self.dtype)?;
         // The channel first, see `convolution`.
         let mut x = pixels.transpose(0, 1)?.contiguous()?;
-        for (number, layer) in self.layers.iter().enumerate() {
-            if layer.convolution.kind == ConvolutionKind::Classifier {
-                x = x.mean((2, 3))?;
-            }
+        for (number, layer) in self.layers.features().enumerate() {
             let (y, batch) = layer.forward(&x, phase, &self.config)?;
             statistics.extend(batch.map(|batch| (number, batch)));
             // Nothing before a frozen layer is trained.
             x = if layer.frozen { y.detach() } else { y };
+        }
+        x = x.mean((2, 3))?;
+        if let Some(classifier) = &self.layers.classifier {
+            (x, _) = classifier.forward(&x, phase, &self.config)?;
         }
         Ok(Passed {
             logits: x.t()?.contiguous()?,
@@ -163,8 +159,11 @@ impl TrainableNetwork {
     /// # Errors
     /// A failure of the device.
     pub fn follow(&mut self, passed: &Passed, momentum: f64) -> Result<()> {
-        for (number, batch) in &passed.statistics {
-            self.layers[*number].follow(batch, momentum)?;
+        let mut statistics = passed.statistics.iter().peekable();
+        for (number, layer) in self.layers.iter_mut().enumerate() {
+            if let Some((_, batch)) = statistics.next_if(|(of, _)| *of == number) {
+                layer.follow(batch, momentum)?;
+            }
         }
         Ok(())
     }

@@ -17,7 +17,7 @@ use super::network::TrainableNetwork;
 use super::optimiser::{AdamW, learning_rate};
 use super::settings::{Epoch, Settings, Shown};
 use crate::error::{Error, ImageError, Result};
-use crate::pixels::{RgbImage, to_tensor};
+use crate::pixels::{RgbImage, to_bytes, to_tensor};
 use crate::random::{Purpose, Random};
 use crate::weights::Checkpoint;
 
@@ -174,7 +174,8 @@ impl Trainer {
 
     /// Learns from a batch; its mean loss, and how many answers were right.
     fn step(&mut self, images: &[RgbImage], classes: &[usize], rate: f64) -> Result<(f64, usize)> {
-        let pixels = to_tensor(images, &self.device)?;
+        let scale = &self.beginning.preprocessing().pixel_scale;
+        let pixels = to_tensor(images, scale, &self.device)?;
         let passed = self.network.forward(&pixels, Phase::Training)?;
         let loss = cross_entropy(&passed.logits, classes, self.settings.label_smoothing)?;
         let value = f64::from(loss.to_scalar::<f32>()?);
@@ -202,7 +203,7 @@ impl Trainer {
                 .map(|&i| Ok((*pictures.get(i)?).clone()))
                 .collect();
             let classes: Vec<usize> = batch.iter().map(|&i| pictures.classes()[i]).collect();
-            let logits = network.forward(&to_tensor(&images?, &self.device)?)?;
+            let logits = network.forward(&to_bytes(&images?, &self.device)?)?;
             let batch_loss = cross_entropy(&logits, &classes, 0.0)?.to_scalar::<f32>()?;
             loss += f64::from(batch_loss) * batch.len() as f64;
             hits += correct(&logits, &classes)?;

@@ -11,13 +11,12 @@ use super::contents::Contents;
 use super::imported::Tensors;
 use super::provenance::{Origin, Source};
 use super::recognise::{Stated, check};
-use super::safetensors::{CLASSIFIER_BIAS, CLASSIFIER_WEIGHT};
 use crate::cpu::Isa;
 use crate::digest::sha256;
 use crate::error::{Error, Result};
 use crate::familiarity::Familiarity;
 use crate::labels::Labels;
-use crate::model::{Config, Convolution, ConvolutionKind, Folded, MobileNet, TensorSource};
+use crate::model::{Blueprint, Config, Convolution, ConvolutionKind, Folded, MobileNet};
 use crate::pixels::Preprocessing;
 use crate::rejection::Rejection;
 
@@ -82,11 +81,10 @@ impl Checkpoint {
     ) -> Result<Self> {
         let mut tensors = self.copies()?;
         let (classes, channels) = weight.dims2()?;
-        tensors.insert(
-            CLASSIFIER_WEIGHT.into(),
-            weight.reshape((classes, channels, 1, 1))?,
-        );
-        tensors.insert(CLASSIFIER_BIAS.into(), bias.clone());
+        let classifier = Convolution::classifier(channels, classes);
+        let convolution = weight.reshape((classes, channels, 1, 1))?;
+        tensors.insert(classifier.weight_name(), convolution);
+        tensors.insert(classifier.bias_name(), bias.clone());
         let config = Config {
             classes: Some(classes),
             ..self.config
@@ -160,15 +158,7 @@ impl Checkpoint {
         let Some(last) = convolutions.last().filter(is_classifier) else {
             return Ok(None);
         };
-        let weights;
-        let tensors: &dyn TensorSource = match &self.tensors {
-            Tensors::File(file) => file,
-            Tensors::Loaded(_) => {
-                weights = self.weights(&Device::Cpu, DType::F32)?;
-                &weights
-            }
-        };
-        let folded = Folded::read(&self.config, last, tensors)?;
+        let folded = Folded::read(&self.config, last, &self.tensors)?;
         let shape = [last.out_channels, last.in_channels];
         folded.tensors(&shape, |value| value as f32).map(Some)
     }
@@ -291,17 +281,17 @@ impl Checkpoint {
         self
     }
 
-    /// Builds the network on a device, to compute in `dtype`.
+    /// Builds the network on a device, to compute in `dtype`, for pixels as its recipe scales them.
     ///
     /// # Errors
     /// Weights that are not numbers, or a failure of the device.
     pub fn network(&self, device: &Device, dtype: DType) -> Result<MobileNet> {
-        let network = match (&self.tensors, device, dtype) {
-            (Tensors::File(file), Device::Cpu, DType::F32) => {
-                MobileNet::on_cpu(&self.config, file, Isa::detect())
-            }
-            _ => MobileNet::new(&self.config, &self.weights(device, dtype)?),
+        let blueprint = Blueprint {
+            config: &self.config,
+            pixel_scale: &self.preprocessing.pixel_scale,
+            tensors: &self.tensors,
         };
+        let network = MobileNet::from_blueprint(blueprint, device, dtype, Isa::detect());
         network.map_err(|error| error.in_checkpoint(&self.path))
     }
 

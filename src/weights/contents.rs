@@ -1,5 +1,6 @@
 //! The bytes of a checkpoint's file: mapped or read.
 
+use std::fmt;
 use std::fs::File;
 use std::io::{self, Read, Seek, SeekFrom};
 use std::ops::Deref;
@@ -14,12 +15,17 @@ use crate::error::{Error, Result};
 pub(super) const MAX_FILE_BYTES: u64 = 2 << 30;
 
 /// The bytes of a file.
-#[derive(Debug)]
 pub(super) enum Contents {
     /// As the system holds them: nothing is copied, and nothing read that isn't used.
     Mapped(Mmap),
     /// A copy.
     Read(Vec<u8>),
+}
+
+impl fmt::Debug for Contents {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Contents({} bytes)", self.len())
+    }
 }
 
 impl Deref for Contents {

@@ -1,14 +1,16 @@
 //! What a reader hands over to a checkpoint.
 
 use std::collections::HashMap;
+use std::sync::Arc;
 
-use candle_core::Tensor;
+use candle_core::{Device, Tensor};
 
 use super::recognise::Stated;
 use super::safetensors::SafetensorsFile;
-use crate::model::Padding;
+use crate::error::{Error, Result};
+use crate::model::{Padding, StoredTensor, TensorSource};
 use crate::ops::Activation;
-use crate::pixels::Preprocessing;
+use crate::pixels::{PixelScale, Preprocessing};
 
 /// A checkpoint's tensors.
 #[derive(Debug, Clone)]
@@ -18,6 +20,8 @@ pub(super) enum Tensors {
     File(SafetensorsFile),
     /// Translated from another layout.
     Loaded(HashMap<String, Tensor>),
+    /// The same as it was stored there: integers with their scales among them.
+    Stored(Arc<HashMap<String, StoredTensor<'static>>>),
 }
 
 impl Tensors {
@@ -25,7 +29,27 @@ impl Tensors {
     pub fn name<'a>(&'a self, ours: &'a str) -> &'a str {
         match self {
             Self::File(file) => file.name(ours),
-            Self::Loaded(_) => ours,
+            Self::Loaded(_) | Self::Stored(_) => ours,
+        }
+    }
+
+    /// Copies of all of them, under our names: floats in their own type, and what integers stand for
+    /// in f32.
+    pub fn copies(&self) -> Result<HashMap<String, Tensor>> {
+        match self {
+            Self::File(file) => file.tensors().map_err(Error::network),
+            Self::Loaded(tensors) => Ok(tensors.clone()),
+            Self::Stored(tensors) => {
+                let copies = tensors.iter().map(|(name, tensor)| {
+                    let shape = tensor.shape.as_slice();
+                    let numbers = tensor.clone().numbers()?.into_owned();
+                    Ok((
+                        name.clone(),
+                        Tensor::from_vec(numbers, shape, &Device::Cpu)?,
+                    ))
+                });
+                copies.collect()
+            }
         }
     }
 
@@ -37,9 +61,34 @@ impl Tensors {
                 let stated = tensors.iter().map(|(name, tensor)| Stated {
                     name: name.clone(),
                     shape: tensor.dims().to_vec(),
-                    is_float: tensor.dtype().is_float(),
+                    is_numeric: tensor.dtype().is_float(),
                 });
                 stated.collect()
+            }
+            Self::Stored(tensors) => {
+                let stated = tensors.iter().map(|(name, tensor)| Stated {
+                    name: name.clone(),
+                    shape: tensor.shape.clone(),
+                    is_numeric: true,
+                });
+                stated.collect()
+            }
+        }
+    }
+}
+
+impl TensorSource for Tensors {
+    fn tensor(&self, name: &str, shape: &[usize]) -> Result<StoredTensor<'_>> {
+        let missing = || Error::tensor(name, format!("of shape {shape:?} is missing"));
+        match self {
+            Self::File(file) => file.tensor(name, shape),
+            Self::Loaded(tensors) => {
+                let found = tensors.get(name).filter(|tensor| tensor.dims() == shape);
+                StoredTensor::of(found.ok_or_else(missing)?)
+            }
+            Self::Stored(tensors) => {
+                let found = tensors.get(name).filter(|tensor| tensor.shape == shape);
+                Ok(found.ok_or_else(missing)?.borrowed())
             }
         }
     }
@@ -54,6 +103,8 @@ pub(super) struct Imported {
     pub batch_norm_epsilon: f64,
     /// What files beside it say of the pixels; its size is theirs.
     pub recipe: Option<Preprocessing>,
+    /// What a graph or a description says of the pixels' scale, where there is no recipe.
+    pub pixel_scale: Option<PixelScale>,
     /// The classes' names.
     pub labels: Option<Vec<String>>,
 }
@@ -68,6 +119,7 @@ impl Imported {
             padding: Padding::Keras,
             batch_norm_epsilon: 1e-3,
             recipe: None,
+            pixel_scale: None,
             labels: None,
         }
     }

@@ -26,6 +26,7 @@ const DEFAULT_SIZE: usize = 224;
 
 /// What a caller says of a checkpoint that the checkpoint itself may not.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct LoadOptions {
     /// Side of the input; goes before what the checkpoint states, since the same weights run
     /// at any size. 224 where neither states it.
@@ -33,6 +34,24 @@ pub struct LoadOptions {
     /// The activation; an error where the checkpoint states another. ReLU6 where neither
     /// states it.
     pub activation: Option<Activation>,
+}
+
+impl LoadOptions {
+    /// The same with an input side, if one is given.
+    pub fn with_size(self, size: impl Into<Option<usize>>) -> Self {
+        Self {
+            size: size.into(),
+            ..self
+        }
+    }
+
+    /// The same with an activation, if one is given.
+    pub fn with_activation(self, activation: impl Into<Option<Activation>>) -> Self {
+        Self {
+            activation: activation.into(),
+            ..self
+        }
+    }
 }
 
 impl Checkpoint {
@@ -138,7 +157,11 @@ impl Checkpoint {
         let recipe = imported.recipe;
         let size = recipe.as_ref().map(|recipe| recipe.size).or(imported.size);
         let size = options.size.or(size);
-        let usual = || Preprocessing::center(DEFAULT_SIZE);
+        let usual = || {
+            let scale = imported.pixel_scale.unwrap_or_default();
+            Preprocessing::center(DEFAULT_SIZE).with_pixel_scale(scale)
+        };
+        let preprocessing = recipe.unwrap_or_else(usual).at(size);
         let assumed = [
             ("size", size.is_none()),
             ("activation", activation.is_none()),
@@ -157,7 +180,7 @@ impl Checkpoint {
                 batch_norm_epsilon: imported.batch_norm_epsilon,
                 ..recognised
             },
-            preprocessing: recipe.unwrap_or_else(usual).at(size),
+            preprocessing,
             labels: imported.labels.filter(|labels| !are_imagenets(labels)),
             rejection: None,
             familiarity: None,
@@ -188,13 +211,16 @@ fn familiarity(
     let tensor = found.map(|at| stated.swap_remove(at));
     let tensor = tensor.ok_or_else(|| error("is missing"))?;
     let len = header.config.embedding_len();
-    if !tensor.is_float || tensor.shape.len() != 2 || tensor.shape[1] != len {
+    if !tensor.is_numeric || tensor.shape.len() != 2 || tensor.shape[1] != len {
         return Err(error(&format!(
             "is {:?}, not [N, {len}] of floats",
             tensor.shape
         )));
     }
-    let values = file.values(EXAMPLES, &tensor.shape)?.into_owned();
+    let values = file
+        .tensor(EXAMPLES, &tensor.shape)?
+        .numbers()?
+        .into_owned();
     Familiarity::new(values, len, range).map(Some)
 }
 

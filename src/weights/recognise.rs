@@ -2,35 +2,40 @@
 
 use std::collections::BTreeMap;
 
-use crate::model::{Config, alpha_from_channels};
+use crate::model::{Config, Convolution, ConvolutionKind, alpha_from_channels, block_count};
 
 /// A tensor as a file states it.
 pub(super) struct Stated {
     pub name: String,
     pub shape: Vec<usize>,
-    /// Of 16, 32 or 64 bits.
-    pub is_float: bool,
+    /// Floats of 16, 32 or 64 bits, or integers with a scale.
+    pub is_numeric: bool,
 }
 
 /// Alpha, classes and shallow or not, from the tensors' names and shapes.
 pub(super) fn recognise(tensors: &[Stated]) -> Result<Config, String> {
-    let channels = |layer: &str| {
-        let name = format!("{layer}.weight");
+    let channels = |convolution: &Convolution| {
+        let name = convolution.weight_name();
         let weight = tensors.iter().find(|tensor| tensor.name == name)?;
         weight.shape.first().copied()
     };
-    let widths = [
-        ("conv1", 32),
-        ("conv_pw_1", 64),
-        ("conv_pw_2", 128),
-        ("conv_pw_4", 256),
-        ("conv_pw_6", 512),
-        ("conv_pw_12", 1024),
-    ];
-    let observed: Vec<(usize, usize)> = widths
-        .iter()
-        .filter_map(|(layer, base)| Some((*base, channels(layer)?)))
-        .collect();
+    let paper = Config::default().convolutions();
+    // The first layer of each width tells the multiplier; whether the others have theirs is checked
+    // later on.
+    let mut widths: Vec<&Convolution> = Vec::new();
+    for convolution in &paper {
+        let is_wider = widths
+            .last()
+            .is_none_or(|last| convolution.out_channels > last.out_channels);
+        match convolution.kind {
+            ConvolutionKind::Standard => widths.push(convolution),
+            ConvolutionKind::Pointwise if is_wider => widths.push(convolution),
+            _ => {}
+        }
+    }
+    let observed = widths.iter();
+    let observed = observed.filter_map(|c| Some((c.out_channels, channels(c)?)));
+    let observed: Vec<(usize, usize)> = observed.collect();
     if observed.is_empty() {
         let mut names: Vec<&str> = tensors.iter().map(|t| t.name.as_str()).collect();
         names.sort_unstable();
@@ -52,12 +57,34 @@ pub(super) fn recognise(tensors: &[Stated]) -> Result<Config, String> {
         ));
     };
     let has = |name: &str| tensors.iter().any(|tensor| tensor.name == name);
+    let is_folded = |stem: &Convolution| {
+        let mut batch_norm = stem.tensors().into_iter().skip(1);
+        has(&stem.bias_name()) && !batch_norm.any(|(name, _)| has(&name))
+    };
+    let shallow = Config {
+        shallow: true,
+        ..Config::default()
+    };
+    // A layer that only the full network has.
+    let shallow = shallow.convolutions();
+    let left_out = paper
+        .iter()
+        .find(|c| shallow.iter().all(|s| s.name != c.name));
     Ok(Config {
-        batch_norm_folded: has("conv1.bias") && !has("conv1_bn.weight"),
-        classes: channels("conv_preds"),
-        shallow: channels("conv_dw_7").is_none(),
+        batch_norm_folded: paper.first().is_some_and(is_folded),
+        classes: paper.last().and_then(channels),
+        shallow: left_out.is_some_and(|c| channels(c).is_none()),
         ..Config::with_alpha(alpha)
     })
+}
+
+/// Why a network of so many depthwise layers is none of ours.
+pub(super) fn wrong_depth(depthwise: usize) -> String {
+    let (full, shallow) = (block_count(false), block_count(true));
+    format!(
+        "it has {depthwise} depthwise layers, where a MobileNet V1 has {full}, or {shallow} if \
+         shallow"
+    )
 }
 
 /// Names, all at once, what the settings call for and the file doesn't have, and what it has
@@ -77,7 +104,7 @@ pub(super) fn check(
             Some(tensor) if tensor.shape != shape => {
                 wrong.push(format!("{name} is {:?}, not {shape:?}", tensor.shape));
             }
-            Some(tensor) if !tensor.is_float => {
+            Some(tensor) if !tensor.is_numeric => {
                 wrong.push(format!("{name} is not of 16, 32 or 64-bit floats"));
             }
             Some(_) => {}

@@ -4,10 +4,11 @@ use std::borrow::Cow;
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use ::safetensors::tensor::{Metadata, TensorInfo, TensorView};
+use ::safetensors::tensor::{Metadata, TensorInfo};
 use ::safetensors::{Dtype, SafeTensors};
-use candle_core::safetensors::Load;
-use candle_core::{DType, Device, Tensor};
+use bytemuck::AnyBitPattern;
+use candle_core::{Device, Tensor};
+use half::{bf16, f16};
 use serde::{Deserialize, Serialize};
 
 use super::contents::Contents;
@@ -16,15 +17,13 @@ use super::provenance::Source;
 use super::recognise::Stated;
 use crate::error::{Error, Result, without_backtrace};
 use crate::familiarity::FamiliarityRange;
-use crate::model::{Config, TensorSource};
+use crate::model::{Config, Convolution, StoredTensor, StoredValues, TensorSource};
 use crate::pixels::Preprocessing;
 use crate::rejection::Rejection;
 
 /// The key of the file's metadata under which [`Header`] stands as JSON.
 const METADATA_KEY: &str = "mobilenet_v1";
 
-pub(super) const CLASSIFIER_WEIGHT: &str = "conv_preds.weight";
-pub(super) const CLASSIFIER_BIAS: &str = "conv_preds.bias";
 /// Embeddings `[N, int(1024 * alpha)]` of pictures that the classes were learned from.
 pub(super) const EXAMPLES: &str = "familiarity.examples";
 
@@ -126,19 +125,20 @@ impl SafetensorsFile {
             let ignored = self.naming.map(|naming| naming.ignored);
             ignored.is_none_or(|ignored| !name.ends_with(ignored))
         };
+        let classifier = Convolution::classifier(1, 1).weight_name();
         let tensors = self.metadata.tensors().into_iter();
         let tensors = tensors.filter(|(name, _)| matters(name));
         let stated = tensors.map(|(name, tensor)| {
             let name = ours.get(&name).map_or(name.clone(), |ours| (*ours).clone());
             let mut shape = tensor.shape.clone();
             // A classifier is a 1x1 convolution to us.
-            if self.naming.is_some() && name == CLASSIFIER_WEIGHT && shape.len() == 2 {
+            if self.naming.is_some() && name == classifier && shape.len() == 2 {
                 shape.extend([1, 1]);
             }
             Stated {
                 name,
                 shape,
-                is_float: matches!(
+                is_numeric: matches!(
                     tensor.dtype,
                     Dtype::F16 | Dtype::BF16 | Dtype::F32 | Dtype::F64
                 ),
@@ -171,7 +171,7 @@ impl SafetensorsFile {
 }
 
 impl TensorSource for SafetensorsFile {
-    fn values(&self, name: &str, shape: &[usize]) -> Result<Cow<'_, [f32]>> {
+    fn tensor(&self, name: &str, shape: &[usize]) -> Result<StoredTensor<'_>> {
         let name = self.name(name);
         let error = |reason: &str| Error::tensor(name, reason);
         // The same numbers in the same order, whatever the shape; that was checked before.
@@ -183,20 +183,30 @@ impl TensorSource for SafetensorsFile {
         let (start, end) = info.data_offsets;
         let bytes = self.contents.get(self.start + start..self.start + end);
         let bytes = bytes.ok_or_else(|| error("is cut off"))?;
-        // In this machine's order of bytes and where a float may lie, as in every file of ours.
-        if cfg!(target_endian = "little")
-            && info.dtype == Dtype::F32
-            && let Ok(values) = bytemuck::try_cast_slice(bytes)
-        {
-            return Ok(Cow::Borrowed(values));
-        }
-        let view = TensorView::new(info.dtype, info.shape.clone(), bytes);
-        let tensor = view
-            .map_err(|e| error(&e.to_string()))?
-            .load(&Device::Cpu)?;
-        let values = tensor.to_dtype(DType::F32)?.flatten_all()?.to_vec1()?;
-        Ok(Cow::Owned(values))
+        let values = match info.dtype {
+            Dtype::F64 => StoredValues::F64(values(bytes, f64::from_le_bytes)),
+            Dtype::F32 => StoredValues::F32(values(bytes, f32::from_le_bytes)),
+            Dtype::F16 => StoredValues::F16(values(bytes, f16::from_le_bytes)),
+            Dtype::BF16 => StoredValues::BF16(values(bytes, bf16::from_le_bytes)),
+            other => return Err(error(&format!("is of {other:?}"))),
+        };
+        Ok(StoredTensor::floats(values, shape))
     }
+}
+
+/// Little-endian numbers: where they lie, if that is this machine's order of bytes and a place for
+/// such numbers, as in every file of ours; else a copy.
+fn values<const SIZE: usize, T: AnyBitPattern>(
+    bytes: &[u8],
+    number: impl Fn([u8; SIZE]) -> T,
+) -> Cow<'_, [T]> {
+    if cfg!(target_endian = "little")
+        && let Ok(values) = bytemuck::try_cast_slice(bytes)
+    {
+        return Cow::Borrowed(values);
+    }
+    let (numbers, _) = bytes.as_chunks::<SIZE>();
+    numbers.iter().map(|&bytes| number(bytes)).collect()
 }
 
 fn damaged(error: impl std::fmt::Display) -> String {

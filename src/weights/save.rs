@@ -6,7 +6,6 @@ use std::path::Path;
 use candle_core::{DType, Device, Tensor};
 
 use super::checkpoint::Checkpoint;
-use super::imported::Tensors;
 use super::safetensors::{self, EXAMPLES, Header};
 use crate::atomic_file;
 use crate::error::{Error, Result};
@@ -15,6 +14,7 @@ use crate::model::{Config, Folded};
 
 /// How a checkpoint is written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct SaveOptions {
     /// The type of the tensors: f32, f16 or bf16.
     pub dtype: DType,
@@ -32,6 +32,21 @@ impl Default for SaveOptions {
     }
 }
 
+impl SaveOptions {
+    /// The same with tensors of another type.
+    pub fn with_dtype(self, dtype: DType) -> Self {
+        Self { dtype, ..self }
+    }
+
+    /// The same with each batch norm folded into its convolution, or not.
+    pub fn with_fold_batch_norm(self, fold_batch_norm: bool) -> Self {
+        Self {
+            fold_batch_norm,
+            ..self
+        }
+    }
+}
+
 impl Checkpoint {
     /// The checkpoint as our safetensors, with the settings in the metadata. The same checkpoint
     /// always gives the same bytes.
@@ -40,10 +55,11 @@ impl Checkpoint {
     /// A tensor that can't be converted.
     pub fn to_safetensors(&self, options: &SaveOptions) -> Result<Vec<u8>> {
         let error = |e: String| Error::checkpoint(&self.path, e);
-        let (mut tensors, config) = match options.fold_batch_norm && !self.config.batch_norm_folded
-        {
-            true => self.folded()?,
-            false => (self.copies()?, self.config.clone()),
+        let folds = options.fold_batch_norm && !self.config.batch_norm_folded;
+        let (mut tensors, config) = if folds {
+            self.folded()?
+        } else {
+            (self.copies()?, self.config.clone())
         };
         if let Some(familiarity) = self.familiarity() {
             let (examples, len) = familiarity.examples();
@@ -105,29 +121,23 @@ impl Checkpoint {
 
     /// All tensors of the network, under our names.
     pub(super) fn copies(&self) -> Result<HashMap<String, Tensor>> {
-        match &self.tensors {
-            Tensors::File(file) => {
-                let tensors = file.tensors();
-                let mut tensors = tensors.map_err(|e| Error::checkpoint(&self.path, e))?;
-                // They are no part of the network.
-                tensors.remove(EXAMPLES);
-                Ok(tensors)
-            }
-            Tensors::Loaded(tensors) => Ok(tensors.clone()),
-        }
+        let named = |error: Error| error.in_checkpoint(&self.path);
+        let mut tensors = self.tensors.copies().map_err(named)?;
+        // They are no part of the network.
+        tensors.remove(EXAMPLES);
+        Ok(tensors)
     }
 
     /// The tensors with each batch norm folded into its convolution, rounded to f32 once, as when
     /// the network is built; and the settings that say so.
     fn folded(&self) -> Result<(HashMap<String, Tensor>, Config)> {
-        let weights = self.weights(&Device::Cpu, DType::F32)?;
         let mut tensors = HashMap::new();
         for convolution in self.config.convolutions() {
-            let folded = Folded::read(&self.config, &convolution, &weights)?;
+            let folded = Folded::read(&self.config, &convolution, &self.tensors)?;
             let shape = convolution.weight_shape();
             let (weight, bias) = folded.tensors(&shape, |value| value as f32)?;
-            tensors.insert(format!("{}.weight", convolution.name), weight);
-            tensors.insert(format!("{}.bias", convolution.name), bias);
+            tensors.insert(convolution.weight_name(), weight);
+            tensors.insert(convolution.bias_name(), bias);
         }
         let config = Config {
             batch_norm_folded: true,

@@ -11,13 +11,10 @@ use serde::de::DeserializeOwned;
 use super::imported::Imported;
 use crate::model::Padding;
 use crate::ops::Activation;
-use crate::pixels::{Centring, Crop, Filter, Preprocessing};
+use crate::pixels::{COLOURS, Centring, Crop, Filter, PixelScale, Preprocessing};
 
 /// More than the labels of a million classes need.
 const MAX_FILE_BYTES: u64 = 64 << 20;
-
-/// The mean and standard deviation of pixels in [0, 1] that bring them to [-1, 1].
-const HALF: [f64; 3] = [0.5; 3];
 
 /// `config.json` of transformers and of timm, as far as it matters.
 #[derive(Debug, Deserialize)]
@@ -38,8 +35,8 @@ struct TimmRecipe {
     interpolation: String,
     crop_pct: f64,
     crop_mode: Option<String>,
-    mean: [f64; 3],
-    std: [f64; 3],
+    mean: [f64; COLOURS],
+    std: [f64; COLOURS],
 }
 
 /// transformers' `preprocessor_config.json`.
@@ -47,12 +44,21 @@ struct TimmRecipe {
 struct Preprocessor {
     size: Side,
     resample: u8,
-    do_center_crop: bool,
+    image_processor_type: Option<String>,
+    do_center_crop: Option<bool>,
     crop_size: Option<Side>,
-    image_mean: [f64; 3],
-    image_std: [f64; 3],
+    #[serde(default = "yes")]
+    do_rescale: bool,
     #[serde(default = "per_byte")]
     rescale_factor: f64,
+    #[serde(default = "yes")]
+    do_normalize: bool,
+    image_mean: Option<[f64; COLOURS]>,
+    image_std: Option<[f64; COLOURS]>,
+}
+
+fn yes() -> bool {
+    true
 }
 
 fn per_byte() -> f64 {
@@ -127,7 +133,7 @@ impl Description {
 impl TimmRecipe {
     /// As its model cards use it: the shorter side to `floor(size / crop_pct)`, centre cut out.
     fn recipe(&self) -> Result<Preprocessing, String> {
-        check_scaling(self.mean, self.std, per_byte())?;
+        let pixel_scale = pixel_scale(per_byte(), self.mean, self.std)?;
         let [_, size, width] = self.input_size;
         if size != width {
             return Err(format!("its input is {width}x{size}, not a square"));
@@ -143,28 +149,28 @@ impl TimmRecipe {
             return Err(format!("its crop_pct is {}", self.crop_pct));
         }
         let shorter = (size as f64 / self.crop_pct).floor();
-        Ok(Preprocessing {
-            size,
-            crop: Crop::Center(size as f64 / shorter),
-            filter: match self.interpolation.as_str() {
-                "bilinear" => Filter::Bilinear,
-                "bicubic" => Filter::Bicubic,
-                other => return Err(format!("its interpolation is {other}")),
-            },
-            centring: Centring::HalfToEven,
-        })
+        let filter = match self.interpolation.as_str() {
+            "bilinear" => Filter::Bilinear,
+            "bicubic" => Filter::Bicubic,
+            other => return Err(format!("its interpolation is {other}")),
+        };
+        Ok(Preprocessing::center(size)
+            .with_crop(Crop::Center(size as f64 / shorter))
+            .with_filter(filter)
+            .with_centring(Centring::HalfToEven)
+            .with_pixel_scale(pixel_scale))
     }
 }
 
 impl Preprocessor {
     fn recipe(&self) -> Result<Preprocessing, String> {
-        check_scaling(self.image_mean, self.image_std, self.rescale_factor)?;
+        let pixel_scale = self.pixel_scale()?;
         let square = |side: Side| match side {
             Side::Both { height, width } if height == width => Ok(height),
             Side::Plain(n) => Ok(n),
             other => Err(format!("its size is {other:?}, not a square")),
         };
-        let (size, crop) = match (self.do_center_crop, self.size) {
+        let (size, crop) = match (self.crops()?, self.size) {
             (false, size) => (square(size)?, Crop::Squash),
             (true, Side::Shortest { shortest_edge }) => {
                 let size = square(self.crop_size.unwrap_or(Side::Plain(shortest_edge)))?;
@@ -172,26 +178,53 @@ impl Preprocessor {
             }
             (true, size) => return Err(format!("it resizes to {size:?} and then crops")),
         };
-        Ok(Preprocessing {
-            size,
-            crop,
-            filter: match self.resample {
-                2 => Filter::Bilinear,
-                3 => Filter::Bicubic,
-                other => return Err(format!("its resampling is Pillow's number {other}")),
-            },
-            centring: Centring::Down,
-        })
+        let filter = match self.resample {
+            2 => Filter::Bilinear,
+            3 => Filter::Bicubic,
+            other => return Err(format!("its resampling is Pillow's number {other}")),
+        };
+        Ok(Preprocessing::center(size)
+            .with_crop(crop)
+            .with_filter(filter)
+            .with_pixel_scale(pixel_scale))
+    }
+
+    /// Whether it crops: as it says, or else as its kind does.
+    fn crops(&self) -> Result<bool, String> {
+        let kind = self.image_processor_type.as_deref().unwrap_or_default();
+        match self.do_center_crop {
+            Some(crops) => Ok(crops),
+            None if kind.starts_with("MobileNetV1") => Ok(true),
+            None if kind.starts_with("ViT") => Ok(false),
+            None => Err(format!(
+                "it is a {kind:?}, and not whether it crops pictures"
+            )),
+        }
+    }
+
+    fn pixel_scale(&self) -> Result<PixelScale, String> {
+        let factor = if self.do_rescale {
+            self.rescale_factor
+        } else {
+            1.0
+        };
+        let (mean, std) = match (self.do_normalize, self.image_mean, self.image_std) {
+            (false, _, _) => ([0.0; COLOURS], [1.0; COLOURS]),
+            (true, Some(mean), Some(std)) => (mean, std),
+            (true, _, _) => return Err("it normalises pixels, without a mean or deviation".into()),
+        };
+        pixel_scale(factor, mean, std)
     }
 }
 
-fn check_scaling(mean: [f64; 3], std: [f64; 3], factor: f64) -> Result<(), String> {
-    let usual = mean == HALF && std == HALF && (factor - per_byte()).abs() < 1e-9;
-    match usual {
-        true => Ok(()),
-        false => Err(format!(
-            "its pixels are scaled by {factor} with mean {mean:?} and deviation {std:?}; only to \
-             [-1, 1] is supported"
-        )),
-    }
+/// The scale of pixels that are multiplied by a factor, then made to have no mean and a deviation of
+/// 1 by those that are stated.
+fn pixel_scale(
+    factor: f64,
+    mean: [f64; COLOURS],
+    std: [f64; COLOURS],
+) -> Result<PixelScale, String> {
+    let scale = PixelScale::from_mean_and_std(factor, mean, std);
+    let error = |e| format!("its mean is {mean:?} and its deviation {std:?}: {e}");
+    Ok(scale.map_err(error)?.snapped())
 }

@@ -255,10 +255,7 @@ impl Store {
 
 /// Our conversion of Keras's file of a variant.
 fn convert(variant: &Variant, bytes: Vec<u8>, address: &str) -> Result<Vec<u8>, String> {
-    let options = LoadOptions {
-        size: Some(variant.size),
-        activation: None,
-    };
+    let options = LoadOptions::default().with_size(variant.size);
     let checkpoint = Checkpoint::from_bytes(bytes, Path::new(&variant.release_file), &options)
         .map_err(|e| format!("what arrived is not the checkpoint: {e}"))?
         .with_source_name(&without_credentials(address));

@@ -273,10 +273,7 @@ fn mutated_files_never_panic() {
         }
         bytes
     };
-    let options = DecodeOptions {
-        max_pixels: 1 << 20,
-        ..DecodeOptions::default()
-    };
+    let options = DecodeOptions::default().with_max_pixels(1 << 20);
     let mut pictures: Vec<_> = std::fs::read_dir(data("pixels/decode"))
         .expect("a folder")
         .collect();

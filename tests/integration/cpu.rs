@@ -29,11 +29,13 @@ fn on_threads(threads: usize, network: &MobileNet, pixels: &Tensor) -> Vec<f32> 
 /// Compares every instruction set, on a number of threads, with the plain composition.
 fn check(config: &Config, shape: (usize, usize, usize, usize), threads: usize, seed: u64) {
     let pixels = pixels(shape, seed);
-    let exact = MobileNet::composed(config, &weights(config, DType::F64, seed));
+    let exact = MobileNet::builder(config, &weights(config, DType::F64, seed)).build_composed();
     let want = floats(&exact.expect("a network").forward(&pixels).expect("logits"));
     let largest = want.iter().fold(1f32, |a, b| a.max(b.abs()));
     for isa in Isa::available() {
-        let network = MobileNet::with_isa(config, &weights(config, DType::F32, seed), isa);
+        let network = MobileNet::builder(config, &weights(config, DType::F32, seed))
+            .with_isa(isa)
+            .build();
         let got = on_threads(threads, &network.expect("a network"), &pixels);
         let off = largest_difference(&got, &want);
         assert!(
@@ -83,14 +85,17 @@ fn features_are_what_the_embedding_is_the_mean_of() {
             ..Config::with_alpha([0.25, 0.05, 0.35][case as usize % 3])
         };
         let images = pixels((3, 3, height, width), case);
-        let exact = MobileNet::composed(&config, &weights(&config, DType::F64, case));
+        let exact =
+            MobileNet::builder(&config, &weights(&config, DType::F64, case)).build_composed();
         let want = exact
             .expect("a network")
             .features(&images)
             .expect("features");
         let scale = floats(&want).iter().fold(1f32, |a, b| a.max(b.abs()));
         for isa in Isa::available() {
-            let network = MobileNet::with_isa(&config, &weights(&config, DType::F32, case), isa);
+            let network = MobileNet::builder(&config, &weights(&config, DType::F32, case))
+                .with_isa(isa)
+                .build();
             let network = network.expect("a network");
             let on = |threads: usize| {
                 let network = network.clone().with_threads(threads);
@@ -129,7 +134,9 @@ fn answers_depend_on_neither_threads_nor_batch() {
         let config = Config::with_alpha(alpha);
         let images = pixels((5, 3, side, side), 9);
         for isa in Isa::available() {
-            let network = MobileNet::with_isa(&config, &weights(&config, DType::F32, 5), isa);
+            let network = MobileNet::builder(&config, &weights(&config, DType::F32, 5))
+                .with_isa(isa)
+                .build();
             let network = network.expect("a network");
             let alone: Vec<f32> = (0..5)
                 .flat_map(|i| on_threads(1, &network, &images.narrow(0, i, 1).expect("one")))

@@ -8,7 +8,7 @@ use mobilenet::explain::{ClassMap, Explainer};
 use mobilenet::figures::{ClassPanel, class_maps, overlay};
 use mobilenet::model::{Config, MobileNet, Padding, random_tensors};
 use mobilenet::ops::Activation;
-use mobilenet::pixels::{Crop, Preprocessing, Region, RgbImage};
+use mobilenet::pixels::{PixelScale, Preprocessing, Region, RgbImage};
 use mobilenet::weights::{Checkpoint, LoadOptions};
 use mobilenet::{Embedder, Isa, Rejection};
 use proptest::prelude::*;
@@ -30,7 +30,11 @@ fn picture(width: u32, height: u32, seed: u64) -> RgbImage {
 fn check(checkpoint: &Checkpoint, network: &MobileNet, input: &RgbImage) {
     let explainer = Explainer::new(checkpoint, network).expect("a classifier");
     let explanation = explainer.explain(input).expect("an explanation");
-    let pixels = mobilenet::pixels::to_tensor(std::slice::from_ref(input), &Device::Cpu);
+    let pixels = mobilenet::pixels::to_tensor(
+        std::slice::from_ref(input),
+        &PixelScale::default(),
+        &Device::Cpu,
+    );
     let logits = floats(&network.forward(&pixels.expect("pixels")).expect("logits"));
     let largest = logits.iter().fold(1f32, |a, b| a.max(b.abs()));
     let maps: Vec<ClassMap> = (0..).map_while(|output| explanation.map(output)).collect();
@@ -82,7 +86,7 @@ proptest! {
         let checkpoint = checkpoint.expect("a checkpoint");
         let weights = checkpoint.weights(&Device::Cpu, DType::F32).expect("weights");
         let input = picture(width, height, seed);
-        let composed = MobileNet::composed(&config, &weights).expect("a network");
+        let composed = MobileNet::builder(&config, &weights).build_composed().expect("a network");
         check(&checkpoint, &composed, &input);
         let ours = checkpoint.network(&Device::Cpu, DType::F32).expect("a network");
         check(&checkpoint, &ours, &input);
@@ -172,10 +176,17 @@ fn on_the_cpu_the_scores_are_those_of_the_network_to_the_bit() {
         let weights = checkpoint
             .weights(&Device::Cpu, DType::F32)
             .expect("weights");
-        let network = MobileNet::with_isa(&config, &weights, isa).expect("a network");
+        let network = MobileNet::builder(&config, &weights)
+            .with_isa(isa)
+            .build()
+            .expect("a network");
         let input = picture(97, 64, 5);
-        let pixels = mobilenet::pixels::to_tensor(std::slice::from_ref(&input), &Device::Cpu)
-            .expect("pixels");
+        let pixels = mobilenet::pixels::to_tensor(
+            std::slice::from_ref(&input),
+            &PixelScale::default(),
+            &Device::Cpu,
+        )
+        .expect("pixels");
         let logits = floats(&network.forward(&pixels).expect("logits"));
         let explainer = Explainer::new(&checkpoint, &network).expect("a classifier");
         let explanation = explainer.explain(&input).expect("an explanation");
@@ -338,10 +349,7 @@ fn the_map_covers_what_the_network_saw() {
 
 #[test]
 fn squashed_pictures_are_seen_whole() {
-    let recipe = Preprocessing {
-        crop: Crop::Squash,
-        ..Preprocessing::center(224)
-    };
+    let recipe = Preprocessing::squash(224);
     let whole = |width: f64, height: f64| Region {
         left: 0.0,
         top: 0.0,

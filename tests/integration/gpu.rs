@@ -7,7 +7,7 @@ use candle_nn::VarBuilder;
 use mobilenet::device::{self, DeviceChoice};
 use mobilenet::model::{Config, MobileNet, Padding, random_tensors};
 use mobilenet::ops::Activation;
-use mobilenet::pixels::{RgbImage, to_bytes, to_tensor};
+use mobilenet::pixels::{PixelScale, RgbImage, to_bytes, to_tensor};
 use mobilenet::weights::{Checkpoint, LoadOptions};
 
 use crate::support::{floats, image, largest_difference, shared, tensors, values};
@@ -56,11 +56,15 @@ fn its_answers_are_those_of_the_composition() {
     for (config, size) in networks() {
         let tensors = random_tensors(&config, 3).expect("tensors");
         let weights = VarBuilder::from_tensors(tensors, DType::F32, &Device::Cpu);
-        let ours = MobileNet::channels_last(&config, &weights).expect("a network");
-        let composed = MobileNet::composed(&config, &weights).expect("a network");
+        let ours = MobileNet::builder(&config, &weights)
+            .build_channels_last()
+            .expect("a network");
+        let composed = MobileNet::builder(&config, &weights)
+            .build_composed()
+            .expect("a network");
         let cpu = MobileNet::new(&config, &weights).expect("a network");
         let images = images(size);
-        let scaled = to_tensor(&images, &Device::Cpu).expect("pixels");
+        let scaled = to_tensor(&images, &PixelScale::default(), &Device::Cpu).expect("pixels");
         let bytes = to_bytes(&images, &Device::Cpu).expect("pixels");
         let want = answers(&composed, &scaled);
         for (network, name) in [
@@ -84,9 +88,12 @@ fn the_embedding_is_the_mean_of_the_features() {
     for (config, size) in networks() {
         let tensors = random_tensors(&config, 4).expect("tensors");
         let weights = VarBuilder::from_tensors(tensors, DType::F32, &Device::Cpu);
-        let pixels = to_tensor(&images(size), &Device::Cpu).expect("pixels");
+        let pixels =
+            to_tensor(&images(size), &PixelScale::default(), &Device::Cpu).expect("pixels");
         for network in [
-            MobileNet::channels_last(&config, &weights).expect("a network"),
+            MobileNet::builder(&config, &weights)
+                .build_channels_last()
+                .expect("a network"),
             MobileNet::new(&config, &weights).expect("a network"),
         ] {
             let [features, embedding, _] = answers(&network, &pixels);
@@ -102,7 +109,9 @@ fn halves_answer_nearly_the_same() {
     let tensors = random_tensors(&config, 5).expect("tensors");
     let network = |dtype| {
         let weights = VarBuilder::from_tensors(tensors.clone(), dtype, &Device::Cpu);
-        MobileNet::channels_last(&config, &weights).expect("a network")
+        MobileNet::builder(&config, &weights)
+            .build_channels_last()
+            .expect("a network")
     };
     let bytes = to_bytes(&images(size), &Device::Cpu).expect("pixels");
     let want = floats(&network(DType::F32).forward(&bytes).expect("logits"));
@@ -118,7 +127,9 @@ fn a_pass_is_thirty_operations_whatever_the_batch() {
     let operations = |config: &Config| {
         let tensors = random_tensors(config, 6).expect("tensors");
         let weights = VarBuilder::from_tensors(tensors, DType::F32, &Device::Cpu);
-        let network = MobileNet::channels_last(config, &weights).expect("a network");
+        let network = MobileNet::builder(config, &weights)
+            .build_channels_last()
+            .expect("a network");
         network.device_operations()
     };
     assert_eq!(operations(&Config::with_alpha(0.05)), Some(30));
@@ -150,7 +161,9 @@ fn logits(
     let inputs: Vec<RgbImage> = photographs.iter().map(input).collect();
     let bytes = to_bytes(&inputs, &Device::Cpu).expect("pixels");
     let weights = checkpoint.weights(&Device::Cpu, dtype).expect("weights");
-    let network = MobileNet::channels_last(checkpoint.config(), &weights).expect("a network");
+    let network = MobileNet::builder(checkpoint.config(), &weights)
+        .build_channels_last()
+        .expect("a network");
     network.forward(&bytes).expect("logits")
 }
 
@@ -193,12 +206,14 @@ fn this_machines_gpu_answers_as_its_cpu_does() {
             };
             let images = images(size);
             let bytes = to_bytes(&images, &device).expect("pixels");
-            let scaled = to_tensor(&images, &device).expect("pixels");
-            let on_cpu = to_tensor(&images, &Device::Cpu).expect("pixels");
+            let scaled = to_tensor(&images, &PixelScale::default(), &device).expect("pixels");
+            let on_cpu = to_tensor(&images, &PixelScale::default(), &Device::Cpu).expect("pixels");
             let want = answers(&network(DType::F32, &Device::Cpu), &on_cpu);
             // What it falls back to where the kernels don't work.
             let weights = VarBuilder::from_tensors(tensors.clone(), DType::F32, &device);
-            let composed = MobileNet::composed(&config, &weights).expect("a network");
+            let composed = MobileNet::builder(&config, &weights)
+                .build_composed()
+                .expect("a network");
             for (got, want) in answers(&composed, &scaled).iter().zip(&want) {
                 let got = got.to_device(&Device::Cpu).expect("a copy");
                 let off = largest_difference(&floats(&got), &floats(want));

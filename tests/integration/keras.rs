@@ -86,10 +86,9 @@ fn the_caller_states_what_the_file_does_not() {
     assert!(silent.config().shallow);
     assert_eq!(silent.config().activation, Activation::Relu6);
     assert_eq!(silent.preprocessing().size, 224);
-    let options = LoadOptions {
-        size: Some(96),
-        activation: Some(Activation::Relu),
-    };
+    let options = LoadOptions::default()
+        .with_size(96)
+        .with_activation(Activation::Relu);
     let told = Checkpoint::open(&path, &options).expect("a checkpoint");
     assert_eq!(told.config().activation, Activation::Relu);
     assert_eq!(told.preprocessing().size, 96);
@@ -101,10 +100,7 @@ fn an_activation_that_the_file_contradicts_is_an_error() {
         ("shallow.keras", Activation::Relu6),
         ("tiny.keras", Activation::Relu),
     ] {
-        let options = LoadOptions {
-            size: None,
-            activation: Some(asked),
-        };
+        let options = LoadOptions::default().with_activation(asked);
         let error = Checkpoint::open(data("keras").join(file), &options).expect_err(file);
         assert!(error.to_string().contains("activation is relu"), "{error}");
     }

@@ -6,6 +6,7 @@ use std::path::Path;
 
 use mobilenet::model::Padding;
 use mobilenet::ops::Activation;
+use mobilenet::pixels::PixelScale;
 use mobilenet::weights::{Checkpoint, LoadOptions};
 use serde_json::{Value, json};
 
@@ -15,13 +16,14 @@ const TOLERANCE: f32 = 2e-4;
 
 /// What a file that doesn't describe its model needs to be told.
 fn told(file: &str) -> LoadOptions {
-    LoadOptions {
-        size: Some(33),
-        activation: Some(match file.contains("article") || file.contains("plain") {
-            true => Activation::Relu,
-            false => Activation::Relu6,
-        }),
-    }
+    let activation = if file.contains("article") || file.contains("plain") {
+        Activation::Relu
+    } else {
+        Activation::Relu6
+    };
+    LoadOptions::default()
+        .with_size(33)
+        .with_activation(activation)
 }
 
 fn bytes(file: &str) -> Vec<u8> {
@@ -208,10 +210,19 @@ fn networks_that_are_not_ours_are_refused() {
     );
 
     let scaled = relayered("sequential.keras", |layers| {
-        layer(layers, "Rescaling")["scale"] = json!(1.0 / 255.0);
-        layer(layers, "Rescaling")["offset"] = json!(0.0);
+        layer(layers, "Rescaling")["scale"] = json!(0.0);
     });
-    refused(scaled, &["scaled by 0.00392", "from -1 to 1"]);
+    refused(
+        scaled,
+        &["pixels can't be scaled by [0.0, 0.0, 0.0] and moved by [-1.0"],
+    );
+    let four = relayered("sequential.keras", |layers| {
+        layer(layers, "Rescaling")["scale"] = json!([1.0, 1.0, 1.0, 1.0]);
+    });
+    refused(
+        four,
+        &["Rescaling rescaling has a scaling that is none for three colours"],
+    );
 
     let strided = relayered("plain.keras", |layers| {
         layer(layers, "Conv2D")["strides"] = json!([1, 1]);
@@ -388,6 +399,33 @@ fn other_spellings_are_understood() {
         let off = off(&opened, "models.golden.safetensors", "plain");
         assert!(off < TOLERANCE, "{name} is off by {off}");
     }
+}
+
+/// What a model makes of its pixels is the recipe's.
+#[test]
+fn any_rescaling_is_the_recipes() {
+    let scaled = |scale: Value, offset: Value| {
+        let bytes = relayered("sequential.keras", |layers| {
+            let rescaling = layer(layers, "Rescaling");
+            rescaling["scale"] = scale.clone();
+            rescaling["offset"] = offset.clone();
+        });
+        open_bytes(bytes)
+            .expect("a checkpoint")
+            .preprocessing()
+            .pixel_scale
+    };
+    let by = |scale, offset| PixelScale::new(scale, offset).expect("a scale");
+    assert!(scaled(json!(1.0 / 127.5), json!(-1)).is_default());
+    assert_eq!(
+        scaled(json!(1.0 / 255.0), json!(0.0)),
+        by([1.0 / 255.0; 3], [0.0; 3])
+    );
+    assert_eq!(
+        scaled(json!([0.5, 0.25, 2]), json!([0.0, -1.0, 1.0])),
+        by([0.5, 0.25, 2.0], [0.0, -1.0, 1.0])
+    );
+    assert_eq!(scaled(json!(2.0), Value::Null), by([2.0; 3], [0.0; 3]));
 }
 
 /// A class of its own has no layers in its description: its weights are told by their numbers.

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use candle_core::{DType, Device, Tensor};
 use mobilenet::model::{Config, Padding, random_tensors};
 use mobilenet::ops::Activation;
-use mobilenet::pixels::{DecodeOptions, Filter};
+use mobilenet::pixels::{DecodeOptions, Filter, PixelScale};
 use mobilenet::weights::{Checkpoint, LoadOptions};
 use serde_json::{Value, json};
 
@@ -207,8 +207,12 @@ fn the_files_beside_a_checkpoint_are_obeyed() {
     let ours = mobilenet::model::MobileNet::new(&expected, &ours).expect("a network");
     let picture = mobilenet::pixels::open(repository("samples/cat.jpg"), &DecodeOptions::default());
     let input = recipe.apply(&picture.expect("a picture"));
-    let pixels =
-        mobilenet::pixels::to_tensor(std::slice::from_ref(&input), &Device::Cpu).expect("pixels");
+    let pixels = mobilenet::pixels::to_tensor(
+        std::slice::from_ref(&input),
+        &PixelScale::default(),
+        &Device::Cpu,
+    )
+    .expect("pixels");
     let want = floats(&ours.forward(&pixels).expect("logits"));
     assert_eq!(
         floats(&answer(&checkpoint, std::slice::from_ref(&input)).1),
@@ -269,7 +273,8 @@ fn timms_description_is_obeyed() {
     assert_eq!(labels.classes()[2].label, "c");
 
     for (key, value, reason) in [
-        ("mean", json!([0.485, 0.456, 0.406]), "only to [-1, 1]"),
+        ("std", json!([0.5, 0.0, 0.5]), "can't be scaled"),
+        ("mean", json!([0.5, 1e9, 0.5]), "can't be scaled"),
         ("interpolation", json!("lanczos"), "lanczos"),
         ("crop_mode", json!("border"), "border"),
         ("crop_pct", json!(0), "crop_pct"),
@@ -286,6 +291,68 @@ fn timms_description_is_obeyed() {
             "{error}"
         );
     }
+}
+
+/// What timm and transformers say of mean and deviation is the recipe's, and what they usually say is
+/// not worth a word.
+#[test]
+fn any_mean_and_deviation_is_the_recipes() {
+    let program = Program::new();
+    let named = renamed(&three_classes(), timm);
+    let timms = json!({"num_classes": 3, "pretrained_cfg": {
+        "input_size": [3, 96, 96], "interpolation": "bicubic", "crop_pct": 0.9,
+        "mean": [0.485, 0.456, 0.406], "std": [0.229, 0.224, 0.225],
+    }});
+    let model = folder(&program, &named, &[("config.json", &timms)]);
+    let (mean, std) = ([0.485, 0.456, 0.406], [0.229, 0.224, 0.225]);
+    let got = open(&model).preprocessing().pixel_scale;
+    for colour in 0..3 {
+        for byte in [0.0, 77.0, 255.0] {
+            let want = (byte / 255.0 - mean[colour]) / std[colour];
+            let got = byte * got.scale()[colour] + got.offset()[colour];
+            assert!((got - want).abs() < 1e-12);
+        }
+    }
+
+    let named = renamed(&three_classes(), transformers);
+    let preprocessor = |changes: Value| {
+        let mut preprocessor = json!({
+            "size": {"height": 64, "width": 64}, "resample": 2, "do_center_crop": false,
+            "image_mean": [0.5, 0.5, 0.5], "image_std": [0.5, 0.5, 0.5],
+            "rescale_factor": 0.00392156862745098,
+        });
+        for (key, value) in changes.as_object().expect("an object") {
+            preprocessor[key] = value.clone();
+        }
+        preprocessor
+    };
+    let config = json!({"hidden_act": "relu6"});
+    let opened = |changes: Value| {
+        let files = [
+            ("config.json", &config),
+            ("preprocessor_config.json", &preprocessor(changes)),
+        ];
+        let model = folder(&program, &named, &files);
+        let opened = Checkpoint::open(model, &LoadOptions::default());
+        opened
+            .map(|opened| opened.preprocessing().pixel_scale)
+            .map_err(|e| e.to_string())
+    };
+    let uniform =
+        |scale, offset| PixelScale::new([scale; 3], [offset; 3]).map_err(|e| e.to_string());
+    assert_eq!(opened(json!({})), Ok(PixelScale::default()));
+    assert_eq!(opened(json!({"do_rescale": false})), uniform(2.0, -1.0));
+    let factor = 0.00392156862745098;
+    let plain = json!({"do_normalize": false, "image_mean": null, "image_std": null});
+    assert_eq!(opened(plain), uniform(factor, 0.0));
+    let scaled = json!({"rescale_factor": 0.0078125, "do_normalize": false});
+    assert_eq!(opened(scaled), uniform(0.0078125, 0.0));
+    let neither = json!({"do_rescale": false, "do_normalize": false});
+    assert_eq!(opened(neither), uniform(1.0, 0.0));
+    let error = opened(json!({"image_mean": null})).expect_err("no mean");
+    assert!(error.contains("without a mean"), "{error}");
+    let error = opened(json!({"image_std": [0, 0, 0]})).expect_err("no deviation");
+    assert!(error.contains("can't be scaled"), "{error}");
 }
 
 /// All at once, under the names that the file has.

@@ -9,7 +9,7 @@ use mobilenet::Embedder;
 use mobilenet::device::{self, DeviceChoice};
 use mobilenet::learn::{Example, LearnOptions, Learned, learn};
 use mobilenet::model::{Config, random_tensors};
-use mobilenet::pixels::{DecodeOptions, open, to_tensor};
+use mobilenet::pixels::{DecodeOptions, PixelScale, open, to_tensor};
 use mobilenet::weights::{Checkpoint, LoadOptions};
 
 use crate::support::{Program, Ran, arg, data, floats, largest_difference, tensors, values};
@@ -291,10 +291,7 @@ fn learned_by_hand(
     classes: &[(&str, usize)],
     views: usize,
 ) -> (Checkpoint, Learned) {
-    let options = LoadOptions {
-        size: Some(64),
-        activation: None,
-    };
+    let options = LoadOptions::default().with_size(64);
     let checkpoint = Checkpoint::open(backbone(program), &options).expect("a checkpoint");
     let cpu = device::open(DeviceChoice::Cpu).expect("the CPU");
     let embedder = Embedder::new(&checkpoint, &cpu, DType::F32).expect("an embedder");
@@ -373,7 +370,7 @@ fn what_is_written_is_the_linear_classifier_on_the_embeddings() {
     let network = own.network(&Device::Cpu, DType::F32).expect("a network");
     let inputs = [picture(0, 77), picture(1, 78), picture(2, 79)];
     let inputs = inputs.map(|picture| own.preprocessing().apply(&picture));
-    let pixels = to_tensor(&inputs, &Device::Cpu).expect("pixels");
+    let pixels = to_tensor(&inputs, &PixelScale::default(), &Device::Cpu).expect("pixels");
     let answer = network.forward(&pixels).expect("logits");
     let embeddings: Vec<Vec<f32>> = network
         .embed(&pixels)

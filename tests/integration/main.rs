@@ -7,9 +7,10 @@
 //! - `tflite`: TensorFlow Lite files of every type of weights
 //! - `tflite_damaged`: and what is wrong with others
 //! - `pixels`: every image gives Pillow's own bytes
-//! - `pipeline`: the library over many pictures, whatever fails on the way
 //! - `orientation`: and is upright, wherever its file says how it lies
 //! - `formats`: the formats that are known by name
+//! - `pixel_scale`: pixels of any scale, on every engine
+//! - `pipeline`: the library over many pictures, whatever fails on the way
 //! - `ops`: the operations that devices run, against their plain definition
 //! - `cpu`: the CPU's own kernels, in every instruction set, against those
 //! - `assembly`: the kernels' machine code
@@ -60,6 +61,7 @@ mod ops;
 mod orientation;
 mod outputs;
 mod pipeline;
+mod pixel_scale;
 mod pixels;
 mod rejection;
 mod shared;

@@ -2,7 +2,7 @@
 
 use mobilenet::error::ImageErrorKind;
 use mobilenet::pixels::{
-    CENTER_CROP, Centring, Crop, DecodeOptions, Filter, Preprocessing, Window, decode, open, resize,
+    Centring, Crop, DecodeOptions, Filter, Preprocessing, Window, decode, open, resize,
 };
 use serde::Deserialize;
 
@@ -60,10 +60,7 @@ fn a_damaged_palette_tiff_is_an_error() {
         for at in 0..whole.len() {
             let mut turned = whole.clone();
             turned[at] ^= 0xff;
-            let options = DecodeOptions {
-                max_pixels: 1 << 16,
-                ..DecodeOptions::default()
-            };
+            let options = DecodeOptions::default().with_max_pixels(1 << 16);
             let _ = decode(&turned, &options);
         }
     }
@@ -73,10 +70,7 @@ fn a_damaged_palette_tiff_is_an_error() {
 fn exif_orientation_can_be_left_alone() {
     let path = data("pixels/decode/exif_6.jpg");
     let turned = open(&path, &DecodeOptions::default()).expect("a picture");
-    let options = DecodeOptions {
-        exif_orientation: false,
-        ..DecodeOptions::default()
-    };
+    let options = DecodeOptions::default().with_exif_orientation(false);
     let stored = open(&path, &options).expect("a picture");
     assert_eq!(turned.dimensions(), (stored.height(), stored.width()));
     assert_eq!(
@@ -103,15 +97,11 @@ fn resizing_gives_pillows_bytes() {
     for case in cases {
         let source = image(&golden[&format!("{}.source", case.source)]);
         let want = image(&golden[&format!("{}.pixels", case.name)]);
-        let recipe = Preprocessing {
-            size: case.size,
-            crop: match case.recipe.as_str() {
-                "squash" => Crop::Squash,
-                _ => Crop::Center(CENTER_CROP),
-            },
-            filter: case.filter,
-            centring: Centring::Down,
+        let recipe = match case.recipe.as_str() {
+            "squash" => Preprocessing::squash(case.size),
+            _ => Preprocessing::center(case.size),
         };
+        let recipe = recipe.with_filter(case.filter);
         assert!(recipe.apply(&source) == want, "{} differs", case.name);
     }
 }
@@ -154,10 +144,7 @@ fn with_orientation(jpeg: &[u8], orientation: u8) -> Vec<u8> {
 #[test]
 fn decoding_at_a_reduced_scale_gives_pillows_bytes() {
     let golden = tensors(data("pixels/reduced.golden.safetensors"));
-    let options = DecodeOptions {
-        reduced: true,
-        ..DecodeOptions::default()
-    };
+    let options = DecodeOptions::default().with_reduced(true);
     let mut reduced = 0;
     for (key, want) in &golden {
         let parts: Vec<&str> = key.rsplitn(4, '.').collect();
@@ -166,14 +153,10 @@ fn decoding_at_a_reduced_scale_gives_pillows_bytes() {
         };
         let jpeg = std::fs::read(repository("samples").join(name)).expect("a sample");
         let jpeg = with_orientation(&jpeg, orientation.parse().expect("a number"));
-        let recipe = Preprocessing {
-            size: size.parse().expect("a number"),
-            crop: match crop {
-                "squash" => Crop::Squash,
-                _ => Crop::Center(CENTER_CROP),
-            },
-            filter: Filter::Bilinear,
-            centring: Centring::Down,
+        let size = size.parse().expect("a number");
+        let recipe = match crop {
+            "squash" => Preprocessing::squash(size),
+            _ => Preprocessing::center(size),
         };
         let got = recipe.read(&jpeg, &options).expect("a picture");
         assert!(got.pixels == image(want), "{key} differs");
@@ -209,12 +192,10 @@ fn what_is_not_decoded_is_not_missed() {
                 (224, 0.875, Filter::Bilinear),
                 (301, 0.5, Filter::Bicubic),
             ] {
-                let recipe = Preprocessing {
-                    size,
-                    crop: Crop::Center(fraction),
-                    filter,
-                    centring: Centring::HalfToEven,
-                };
+                let recipe = Preprocessing::center(size)
+                    .with_crop(Crop::Center(fraction))
+                    .with_filter(filter)
+                    .with_centring(Centring::HalfToEven);
                 let got = recipe
                     .read(&jpeg, &DecodeOptions::default())
                     .expect("a picture");
@@ -241,10 +222,7 @@ fn what_is_not_decoded_is_not_missed() {
 
 #[test]
 fn limits_are_checked_before_decoding() {
-    let options = DecodeOptions {
-        max_pixels: 100,
-        ..DecodeOptions::default()
-    };
+    let options = DecodeOptions::default().with_max_pixels(100);
     for name in [
         "420.jpg",
         "rgb.png",

@@ -6,7 +6,7 @@ use std::path::Path;
 use candle_core::{DType, Device};
 use mobilenet::device::{DeviceChoice, open as open_device};
 use mobilenet::model::MobileNet;
-use mobilenet::pixels::{Crop, DecodeOptions, Preprocessing, to_tensor};
+use mobilenet::pixels::{Crop, DecodeOptions, PixelScale, Preprocessing, to_tensor};
 use mobilenet::weights::{Checkpoint, LoadOptions};
 use mobilenet::{Classifier, Isa};
 
@@ -35,10 +35,7 @@ const CHECKPOINTS: [(&str, usize, &str); 5] = [
 ];
 
 fn open(file: &Path, size: usize) -> Checkpoint {
-    let options = LoadOptions {
-        size: Some(size),
-        activation: None,
-    };
+    let options = LoadOptions::default().with_size(size);
     Checkpoint::open(file, &options).expect("a checkpoint")
 }
 
@@ -60,14 +57,22 @@ fn every_instruction_set_is_nearer_to_the_exact_answer_than_keras() {
         let checkpoint = open(&file, size);
         let config = checkpoint.config();
         let weights = |dtype| checkpoint.weights(&Device::Cpu, dtype).expect("weights");
-        let exact = MobileNet::composed(config, &weights(DType::F64)).expect("a network");
+        let exact = MobileNet::builder(config, &weights(DType::F64))
+            .build_composed()
+            .expect("a network");
         let networks: Vec<_> = Isa::available()
             .into_iter()
-            .map(|isa| MobileNet::with_isa(config, &weights(DType::F32), isa).expect("a network"))
+            .map(|isa| {
+                MobileNet::builder(config, &weights(DType::F32))
+                    .with_isa(isa)
+                    .build()
+                    .expect("a network")
+            })
             .collect();
         let golden = tensors(golden);
         for (name, input) in golden.iter().filter(|(name, _)| name.ends_with(".input")) {
-            let pixels = to_tensor(&[image(input)], &Device::Cpu).expect("pixels");
+            let pixels =
+                to_tensor(&[image(input)], &PixelScale::default(), &Device::Cpu).expect("pixels");
             let logits = |network: &MobileNet| floats(&network.forward(&pixels).expect("logits"));
             let want = logits(&exact);
             for network in &networks {
@@ -131,10 +136,7 @@ fn keras_pixels_and_scores_from_the_files() {
                 ("crop", Preprocessing::center(size).crop),
                 ("squash", Crop::Squash),
             ] {
-                let preprocessing = Preprocessing {
-                    crop,
-                    ..Preprocessing::center(size)
-                };
+                let preprocessing = Preprocessing::center(size).with_crop(crop);
                 let key = format!("{photograph}.{recipe}");
                 let want = image(&pixels[&format!("{key}.input")]);
                 assert!(preprocessing.apply(&decoded) == want, "{key}: other pixels");

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 
 use candle_core::{DType, Device, Tensor};
-use mobilenet::pixels::{DecodeOptions, RgbImage, open, to_tensor};
+use mobilenet::pixels::{DecodeOptions, RgbImage, open, to_bytes};
 use mobilenet::weights::Checkpoint;
 
 /// A file of the repository.
@@ -88,7 +88,7 @@ pub fn answer(checkpoint: &Checkpoint, inputs: &[RgbImage]) -> (Tensor, Tensor) 
     let network = checkpoint
         .network(&Device::Cpu, DType::F32)
         .expect("a network");
-    let pixels = to_tensor(inputs, &Device::Cpu).expect("pixels");
+    let pixels = to_bytes(inputs, &Device::Cpu).expect("pixels");
     let embedding = network.embed(&pixels).expect("an embedding");
     let logits = network.forward(&pixels).expect("logits");
     (embedding, logits)

@@ -158,10 +158,9 @@ fn converting_changes_nothing() {
 
 #[test]
 fn an_activation_that_the_file_contradicts_is_an_error() {
-    let options = LoadOptions {
-        size: Some(64),
-        activation: Some(Activation::Relu),
-    };
+    let options = LoadOptions::default()
+        .with_size(64)
+        .with_activation(Activation::Relu);
     let path = Path::new("it.tflite");
     let error = Checkpoint::from_bytes(fixture("float32"), path, &options).expect_err("ReLU6");
     assert!(error.to_string().contains("activation is relu6"), "{error}");

@@ -1,6 +1,7 @@
 //! TensorFlow Lite files that are damaged, hostile or of another network: an error that names the
 //! place, or a network that can be built; never a panic.
 
+use mobilenet::pixels::PixelScale;
 use std::ops::Range;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
@@ -262,28 +263,61 @@ fn quantisation_that_makes_no_numbers_is_refused() {
             f.write(f.vector(quantization, 3), &[3]);
         },
     );
-    refused("int8", "its first layer takes pixels from", |f| {
-        let input = f.number::<4>(f.input(0, 0));
-        let quantization = f.vector(f.tensor(u32::from_le_bytes(input) as usize), 4);
-        f.write(f.vector(quantization, 2) + 4, &(1f32 / 255.0).to_le_bytes());
-    });
 }
 
-/// A graph that scales its pixels has to scale them to the range of a MobileNet's.
+/// The scale of a file that was changed.
+fn pixel_scale(name: &str, change: impl Fn(&mut File)) -> PixelScale {
+    let mut file = File(fixture(name));
+    change(&mut file);
+    let read = read(file.0).expect("a checkpoint");
+    read.preprocessing().pixel_scale
+}
+
+/// Compares what a scale makes of the lowest and the highest byte.
+#[track_caller]
+fn assert_near(scale: PixelScale, low: f64, high: f64) {
+    for colour in 0..3 {
+        let at = |byte: f64| byte * scale.scale()[colour] + scale.offset()[colour];
+        assert!((at(0.0) - low).abs() < 1e-6, "{scale:?}, not from {low}");
+        assert!((at(255.0) - high).abs() < 1e-6, "{scale:?}, not to {high}");
+    }
+}
+
+/// What a graph makes of its pixels is the recipe's.
 #[test]
-fn another_scaling_of_pixels_is_refused() {
+fn another_scaling_of_pixels_is_the_recipes() {
     let by = |f: &mut File, operator: usize, number: f32| {
         let buffer = f.number::<4>(f.field(f.weight(operator), 2));
         let place = f.data(u32::from_le_bytes(buffer) as usize).start;
         f.write(place, &number.to_le_bytes());
     };
-    refused("dynamic", "from -1.000 to 0.000, where", |f| {
-        by(f, 0, 1.0 / 255.0)
-    });
-    refused("dynamic", "from 0.000 to 2.000, where", |f| by(f, 1, 0.0));
-    refused("dynamic", "from inf to inf, where", |f| {
-        by(f, 1, f32::INFINITY)
-    });
+    for name in ["float32", "dynamic", "int8", "uint8"] {
+        assert!(pixel_scale(name, |_| ()).is_default(), "{name}");
+    }
+    assert_near(pixel_scale("dynamic", |f| by(f, 0, 1.0 / 255.0)), -1.0, 0.0);
+    assert_near(pixel_scale("dynamic", |f| by(f, 1, 0.0)), 0.0, 2.0);
+    // Near -1 and 1, and not quite.
+    let near = pixel_scale("dynamic", |f| by(f, 0, 1.0 / 128.0));
+    assert_near(near, -1.0, 255.0 / 128.0 - 1.0);
+    assert!(!near.is_default());
+    for number in [f32::INFINITY, f32::NAN, 1e30] {
+        refused("dynamic", "pixels can't be scaled by", |f| by(f, 1, number));
+    }
+    refused("dynamic", "pixels can't be scaled by", |f| by(f, 0, 0.0));
+    // Integers that stand for other numbers.
+    let quantised = |factor: f32| {
+        pixel_scale("int8", |f| {
+            let input = f.number::<4>(f.input(0, 0));
+            let quantization = f.vector(f.tensor(u32::from_le_bytes(input) as usize), 4);
+            let scale = f.vector(quantization, 2) + 4;
+            let old = f32::from_le_bytes(f.number::<4>(scale));
+            f.write(scale, &(old * factor).to_le_bytes());
+        })
+    };
+    assert!(quantised(0.99).is_default());
+    let half = quantised(0.5);
+    let range = half.scale()[0] * 255.0;
+    assert!((range - 1.0).abs() < 0.05, "{half:?}");
 }
 
 #[test]

@@ -15,7 +15,7 @@ use mobilenet::error::ImageError;
 use mobilenet::explain::{ClassMap, Explainer};
 use mobilenet::figures::{ClassPanel, class_maps};
 use mobilenet::labels::Class;
-use mobilenet::pixels::{DecodeOptions, Region, RgbImage, decode};
+use mobilenet::pixels::{Region, RgbImage, decode};
 use mobilenet::{Classifier, UNKNOWN, top_outputs};
 
 use super::options::{LabelOptions, NetworkOptions, OpenedNetwork, named};
@@ -221,10 +221,7 @@ fn answer(
         Ok(look) => look,
         Err(error) => return Ok(Err(error)),
     };
-    let full = DecodeOptions {
-        reduced: false,
-        ..network.decode.clone()
-    };
+    let full = network.decode.clone().with_reduced(false);
     let picture = match input.decode(&full, |bytes| decode(bytes, &full)) {
         Ok(picture) => picture,
         Err(error) => return Ok(Err(error)),

@@ -97,10 +97,7 @@ impl ModelOptions {
                 |store| Ok(store.fetch_repo(repo, &Download::new(global))?),
                 |path| self.open(path),
             )?,
-            (None, None) => match Self::bundled(&LoadOptions {
-                size: self.size,
-                ..LoadOptions::default()
-            })? {
+            (None, None) => match Self::bundled(&LoadOptions::default().with_size(self.size))? {
                 Some(checkpoint) => checkpoint,
                 None => self.open_published(global)?,
             },
@@ -123,10 +120,9 @@ impl ModelOptions {
 
     /// Reads a checkpoint that may leave it to the options to state its size and activation.
     fn open(&self, path: &Path) -> Result<Checkpoint> {
-        let options = LoadOptions {
-            size: self.size,
-            activation: self.activation.map(Into::into),
-        };
+        let options = LoadOptions::default()
+            .with_size(self.size)
+            .with_activation(self.activation.map(Into::into));
         Ok(Checkpoint::open(path, &options)?)
     }
 

@@ -39,12 +39,11 @@ enum CropName {
 impl ViewOptions {
     /// How files are decoded.
     pub fn decode(&self) -> DecodeOptions {
-        DecodeOptions {
-            exif_orientation: !self.no_exif,
-            reduced: !self.full_decode,
-            max_pixels: self.max_pixels,
-            max_bytes: self.max_file_size,
-        }
+        DecodeOptions::default()
+            .with_exif_orientation(!self.no_exif)
+            .with_reduced(!self.full_decode)
+            .with_max_pixels(self.max_pixels)
+            .with_max_bytes(self.max_file_size)
     }
 
     /// A checkpoint's recipe, with what the command line changes of it.
@@ -55,9 +54,6 @@ impl ViewOptions {
             (Some(CropName::Center), Crop::Squash) => Crop::Center(CENTER_CROP),
             (Some(CropName::Center), own) => own,
         };
-        Preprocessing {
-            crop,
-            ..recipe.clone()
-        }
+        recipe.clone().with_crop(crop)
     }
 }

@@ -132,10 +132,7 @@ impl TrainingData {
         }
         // At their full size, so that the log has the accuracy that `eval` will find: that looks
         // again, at the full size, where a reduced one might change the answer.
-        let full = DecodeOptions {
-            reduced: false,
-            ..arguments.view.decode()
-        };
+        let full = arguments.view.decode().with_reduced(false);
         let (recipe, options) = (recipe.clone(), full);
         let prepared = move |bytes: &[u8]| Ok(recipe.read(bytes, &options)?.pixels);
         let prepared = Arc::new(prepared);

@@ -99,6 +99,7 @@ fn import(file: &File, description: Option<&[u8]>) -> Result<Imported, String> {
     let found = network.find(&mut stored);
     Ok(Imported {
         size: network.size,
+        pixel_scale: network.pixel_scale,
         activation: Some(network.activation),
         padding: network.padding,
         batch_norm_epsilon: network.batch_norm_epsilon,

@@ -5,10 +5,11 @@ use std::cmp::Reverse;
 use super::layout::{Kind, automatic};
 use super::stored::{Stored, StoredLayer};
 use super::translate::Placed;
-use crate::model::{Config, Convolution, ConvolutionKind, Padding};
+use crate::model::{Config, Convolution, ConvolutionKind, Padding, block_count};
+use crate::weights::recognise::wrong_depth;
 
 /// Depthwise layers of the network, and of the shallow one.
-const DEPTHWISE: [usize; 2] = [13, 8];
+const DEPTHWISE: [usize; 2] = [block_count(false), block_count(true)];
 
 /// Groups that a `.weights.h5` has besides those of layers with variables.
 const WEIGHTLESS: [&str; 4] = ["re_lu", "activation", "input_layer", "pooling"];
@@ -145,11 +146,6 @@ fn by_number(stored: &mut Stored) -> Result<Vec<Placed>, String> {
         stored.layers.extend(rest.layers.into_iter().flatten());
     }
     Ok(layers)
-}
-
-/// Why a network of so many depthwise layers is none of ours.
-pub(super) fn wrong_depth(depthwise: usize) -> String {
-    format!("it has {depthwise} depthwise layers, where a MobileNet V1 has 13, or 8 if shallow")
 }
 
 /// A file's layers of one kind, by number.

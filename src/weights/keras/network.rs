@@ -4,18 +4,19 @@ use serde_json::Value;
 
 use super::describe::{Described, numbered_name};
 use super::layout::{Kind, Role};
-use super::names::wrong_depth;
 use super::stored::{Stored, StoredLayer};
 use super::translate::Placed;
 use super::unit::Unit;
 use super::walk::Walk;
-use crate::model::{Config, Convolution, ConvolutionKind, Padding};
+use crate::model::{Config, Convolution, ConvolutionKind, Padding, is_shallow};
 use crate::ops::{self, Activation};
-use crate::weights::recognise::list;
+use crate::pixels::PixelScale;
+use crate::weights::recognise::{list, wrong_depth};
 
 /// A description that is a MobileNet's.
 pub(super) struct DescribedNetwork<'a> {
     pub size: Option<usize>,
+    pub pixel_scale: Option<PixelScale>,
     pub activation: Activation,
     pub padding: Padding,
     pub batch_norm_epsilon: f64,
@@ -35,11 +36,10 @@ impl<'a> DescribedNetwork<'a> {
         let units = std::mem::take(&mut walk.units);
         walk.head();
         let depthwise = units.iter().filter(|u| u.kind == Kind::Depthwise).count();
-        let shallow = depthwise == 8;
-        if depthwise != 13 && !shallow {
+        let Some(shallow) = is_shallow(depthwise) else {
             walk.wrong.push(wrong_depth(depthwise));
             return Err(refusal(&walk.wrong));
-        }
+        };
         let config = Config {
             shallow,
             classes: None,
@@ -67,6 +67,7 @@ impl<'a> DescribedNetwork<'a> {
             {
                 Ok(Self {
                     size,
+                    pixel_scale: walk.pixel_scale,
                     activation,
                     padding,
                     batch_norm_epsilon,

@@ -3,19 +3,20 @@
 use serde_json::Value;
 
 use crate::ops::Activation;
+use crate::pixels::{COLOURS, PixelScale};
 
-/// `x * scale + offset`.
+/// `x * scale + offset`, for each colour.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(super) struct Scaling {
-    pub scale: f64,
-    pub offset: f64,
+    pub scale: [f64; COLOURS],
+    pub offset: [f64; COLOURS],
 }
 
 impl Default for Scaling {
     fn default() -> Self {
         Self {
-            scale: 1.0,
-            offset: 0.0,
+            scale: [1.0; COLOURS],
+            offset: [0.0; COLOURS],
         }
     }
 }
@@ -23,29 +24,45 @@ impl Default for Scaling {
 impl Scaling {
     pub fn then(self, next: Self) -> Self {
         Self {
-            scale: self.scale * next.scale,
-            offset: self.offset * next.scale + next.offset,
+            scale: std::array::from_fn(|c| self.scale[c] * next.scale[c]),
+            offset: std::array::from_fn(|c| self.offset[c] * next.scale[c] + next.offset[c]),
         }
     }
 
-    /// Whether the network sees pixels from -1 to 1: because the model scales them so, or
-    /// because it leaves that to its caller.
-    pub fn is_ours(self) -> bool {
-        let near = |a: f64, b: f64| (a - b).abs() <= 1e-6 * b.abs().max(1e-2);
-        let scales = near(self.scale * 127.5, 1.0) && near(self.offset, -1.0);
-        scales || self == Self::default()
+    /// The same as a recipe has it; `None` where the model leaves it to its caller, which then scales
+    /// pixels as all published networks take them.
+    ///
+    /// # Errors
+    /// What no recipe can have.
+    pub fn pixel_scale(self) -> Result<Option<PixelScale>, String> {
+        if self == Self::default() {
+            return Ok(None);
+        }
+        let scale = PixelScale::new(self.scale, self.offset).map_err(|e| e.to_string())?;
+        Ok(Some(scale.snapped()))
     }
 }
 
-/// A `Rescaling`'s, or `None` where it is not the same for all channels.
+/// A `Rescaling`'s, or `None` where its numbers are neither one nor one for each colour.
 pub(super) fn rescaling(config: &Value) -> Option<Scaling> {
     Some(Scaling {
-        scale: config["scale"].as_f64()?,
+        scale: colours(&config["scale"])?,
         offset: match &config["offset"] {
-            Value::Null => 0.0,
-            offset => offset.as_f64()?,
+            Value::Null => [0.0; COLOURS],
+            offset => colours(offset)?,
         },
     })
+}
+
+/// A number for each colour, stated as such or as one for all.
+fn colours(value: &Value) -> Option<[f64; COLOURS]> {
+    match value {
+        Value::Array(values) => {
+            let values: Option<Vec<f64>> = values.iter().map(Value::as_f64).collect();
+            values?.try_into().ok()
+        }
+        value => value.as_f64().map(|value| [value; COLOURS]),
+    }
 }
 
 /// The side of a square input, where its shape is stated.

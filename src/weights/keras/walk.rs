@@ -7,6 +7,7 @@ use super::layout::{Arithmetic, Kind, Role};
 use super::settings::{self, Activates, Scaling};
 use super::unit::Unit;
 use crate::ops::Activation;
+use crate::pixels::{COLOURS, PixelScale};
 
 /// The way through the layers.
 #[derive(Default)]
@@ -14,6 +15,8 @@ pub(super) struct Walk<'a> {
     pub wrong: Vec<String>,
     pub size: Option<usize>,
     scaling: Scaling,
+    /// What comes of the scaling, once the way has ended.
+    pub pixel_scale: Option<PixelScale>,
     zeros: Option<&'a Value>,
     pub units: Vec<Unit<'a>>,
     pooled: bool,
@@ -39,7 +42,7 @@ impl<'a> Walk<'a> {
             }
             Some(Role::Rescaling) if at_start => match settings::rescaling(layer.config) {
                 Some(scaling) => self.scaling = self.scaling.then(scaling),
-                None => self.refuse(layer, "has a scaling for each channel"),
+                None => self.refuse(layer, "has a scaling that is none for three colours"),
             },
             Some(Role::Arithmetic(arithmetic)) if at_start => match layer.constant {
                 Some(constant) => self.arithmetic(arithmetic, constant),
@@ -86,7 +89,10 @@ impl<'a> Walk<'a> {
             Arithmetic::Multiply => (constant, 0.0),
             Arithmetic::Divide => (1.0 / constant, 0.0),
         };
-        self.scaling = self.scaling.then(Scaling { scale, offset });
+        self.scaling = self.scaling.then(Scaling {
+            scale: [scale; COLOURS],
+            offset: [offset; COLOURS],
+        });
     }
 
     fn batch_norm(&mut self, layer: &'a Described<'a>) {
@@ -128,12 +134,9 @@ impl<'a> Walk<'a> {
 
     /// What there is to say of scaling and classifier.
     pub fn head(&mut self) {
-        if !self.scaling.is_ours() {
-            let Scaling { scale, offset } = self.scaling;
-            self.wrong.push(format!(
-                "its pixels are scaled by {scale} and moved by {offset}, where a MobileNet takes \
-                 them from -1 to 1: scale=1/127.5, offset=-1"
-            ));
+        match self.scaling.pixel_scale() {
+            Ok(scale) => self.pixel_scale = scale,
+            Err(why) => self.wrong.push(why),
         }
         if self.zeros.is_some() {
             self.wrong.push("it ends with a layer of zeros".into());

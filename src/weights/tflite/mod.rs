@@ -1,5 +1,5 @@
 //! TensorFlow Lite's files (`.tflite`): batch norm is folded into the weights, which may be
-//! quantised; then they are taken for the numbers they stand for.
+//! quantised; then they are handed over as they are, with their scales.
 //!
 //! Names of tensors depend on what converted a model, so the network is read off its operators
 //! (`walk`), which a graph holds (`graph`) in a FlatBuffer (`flatbuffer`). Generated code for
@@ -13,29 +13,26 @@ mod options;
 mod values;
 mod walk;
 
+use std::sync::Arc;
+
 use flatbuffer::Result;
 use graph::Graph;
-use walk::{TfliteLayer, TfliteNetwork};
+use walk::{Scaling, TfliteLayer, TfliteNetwork};
 
 use super::imported::{Imported, Tensors};
-use crate::model::{Config, MIN_SIZE, Padding, validate_size};
+use super::recognise::wrong_depth;
+use crate::model::{Config, MIN_SIZE, Padding, is_shallow, validate_size};
+use crate::pixels::{COLOURS, PixelScale};
 
 /// Reads a TFLite file.
 pub(super) fn read(bytes: &[u8]) -> Result<Imported> {
     let graph = Graph::parse(bytes)?;
     let Pixels { input, size, range } = Pixels::of(&graph)?;
     let TfliteNetwork { layers, scaling } = walk::network(&graph, input, bytes.len())?;
-    check_scaling(range, scaling)?;
+    let pixel_scale = pixel_scale(range, scaling)?;
 
-    let shallow = match layers.len().saturating_sub(1) / 2 {
-        13 => false,
-        8 => true,
-        n => {
-            return Err(format!(
-                "it has {n} depthwise layers, where a MobileNet V1 has 13, or 8 if shallow"
-            ));
-        }
-    };
+    let depthwise = layers.len().saturating_sub(1) / 2;
+    let shallow = is_shallow(depthwise).ok_or_else(|| wrong_depth(depthwise))?;
     // Only the layers' kinds and order matter here; their widths are checked later on.
     let config = Config {
         shallow,
@@ -58,13 +55,12 @@ pub(super) fn read(bytes: &[u8]) -> Result<Imported> {
     }
     let padding = padding(&config, &layers, size)?;
     let classes = config.classes.and(layers.last());
-    let labels = classes.and_then(|layer| labels::read(bytes, layer.bias.elem_count()));
+    let labels = classes.and_then(|layer| labels::read(bytes, layer.bias.shape.iter().product()));
     let tensors = layers.into_iter().zip(convolutions);
     let tensors = tensors.flat_map(|(layer, convolution)| {
-        let name = convolution.name;
         [
-            (format!("{name}.weight"), layer.weight),
-            (format!("{name}.bias"), layer.bias),
+            (convolution.weight_name(), layer.weight),
+            (convolution.bias_name(), layer.bias),
         ]
     });
     Ok(Imported {
@@ -72,7 +68,8 @@ pub(super) fn read(bytes: &[u8]) -> Result<Imported> {
         activation,
         padding,
         labels,
-        ..Imported::new(Tensors::Loaded(tensors.collect()))
+        pixel_scale,
+        ..Imported::new(Tensors::Stored(Arc::new(tensors.collect())))
     })
 }
 
@@ -111,23 +108,31 @@ impl Pixels {
     }
 }
 
-/// Refuses pixels that the first layer takes in another range than ours.
-fn check_scaling(range: Option<[f64; 2]>, scaling: Option<[f64; 2]>) -> Result<()> {
+/// What the first layer makes of the bytes of a picture; `None` where the file doesn't say.
+fn pixel_scale(range: Option<[f64; 2]>, scaling: Option<Scaling>) -> Result<Option<PixelScale>> {
     // Floats that a graph scales are of 0 to 255. Others may be anything, and are taken to be
     // scaled already.
-    let Some(range) = range.or(scaling.map(|_| [0.0, 255.0])) else {
-        return Ok(());
+    let Some([low, high]) = range.or(scaling.map(|_| [0.0, 255.0])) else {
+        return Ok(None);
     };
-    let [factor, offset] = scaling.unwrap_or([1.0, 0.0]);
-    let [low, high] = range.map(|pixel| pixel * factor + offset);
-    // Calibration on a few pictures makes it a little narrower.
-    let is_ours = (low + 1.0).abs() < 0.1 && (high - 1.0).abs() < 0.1;
-    is_ours.then_some(()).ok_or_else(|| {
-        format!(
-            "its first layer takes pixels from {low:.3} to {high:.3}, where those of a MobileNet \
-             V1 go from -1 to 1"
-        )
-    })
+    let Scaling { factor, offset } = scaling.unwrap_or(Scaling {
+        factor: [1.0; COLOURS],
+        offset: [0.0; COLOURS],
+    });
+    // Calibration on a few pictures makes the range of integers a little narrower.
+    let usual = |colour: usize| {
+        let [low, high] = [low, high].map(|end| end * factor[colour] + offset[colour]);
+        (low + 1.0).abs() < 0.1 && (high - 1.0).abs() < 0.1
+    };
+    if range.is_some() && (0..COLOURS).all(usual) {
+        return Ok(None);
+    }
+    let scale = PixelScale::new(
+        factor.map(|factor| (high - low) / 255.0 * factor),
+        std::array::from_fn(|colour| low * factor[colour] + offset[colour]),
+    );
+    let scale = scale.map_err(|e| format!("of what its first layer takes: {e}"))?;
+    Ok(Some(scale.snapped()))
 }
 
 /// Where a network's zeros go. Converters write SAME wherever a layer's own zeros come to the same

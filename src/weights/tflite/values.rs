@@ -1,15 +1,10 @@
-//! The values of a tensor as floats, whatever type they are kept in.
+//! Tensors as a file stores them: floats, or integers with their scales.
 
 use half::f16;
 
 use super::flatbuffer::{Result, Scalar, Table};
 use super::graph::{Code, Graph, TensorInfo};
-
-/// A tensor's values in the file's order.
-pub(super) struct Values {
-    pub shape: Vec<usize>,
-    pub values: Vec<f32>,
-}
+use crate::model::{Quantisation, StoredTensor, StoredValues};
 
 /// Reads tensors, and no more of them than a file can hold.
 pub(super) struct Reader<'g, 'a> {
@@ -24,8 +19,8 @@ impl<'g, 'a> Reader<'g, 'a> {
         Self { graph, left: bytes }
     }
 
-    /// The values of a tensor, dequantised; also where a DEQUANTIZE does that at run time.
-    pub fn read(&mut self, number: usize) -> Result<Values> {
+    /// A tensor in the file's order; what a DEQUANTIZE makes at run time is as it was before that.
+    pub fn read(&mut self, number: usize) -> Result<StoredTensor<'static>> {
         let error = |reason: String| format!("tensor {number} {reason}");
         let mut tensor = self.graph.tensor(number)?;
         let mut bytes = self.graph.data(&tensor)?;
@@ -55,10 +50,7 @@ impl<'g, 'a> Reader<'g, 'a> {
         }
         let left = self.left.checked_sub(bytes.len() / width);
         self.left = left.ok_or("its tensors have more values than it has bytes")?;
-        Ok(Values {
-            values: floats(&tensor, bytes).map_err(error)?,
-            shape: tensor.shape,
-        })
+        stored(tensor, bytes).map_err(error)
     }
 }
 
@@ -81,21 +73,26 @@ fn width(kind: i8) -> std::result::Result<usize, String> {
     }
 }
 
-fn floats(tensor: &TensorInfo, bytes: &[u8]) -> std::result::Result<Vec<f32>, String> {
-    match tensor.kind {
-        FLOAT32 => Ok(numbers(bytes, |value| value)),
-        FLOAT16 => Ok(numbers(bytes, |bits: u16| f16::from_bits(bits).to_f32())),
+fn stored(tensor: TensorInfo, bytes: &[u8]) -> std::result::Result<StoredTensor<'static>, String> {
+    let values = match tensor.kind {
+        FLOAT32 => StoredValues::F32(numbers(bytes, |value: f32| value).into()),
+        FLOAT16 => StoredValues::F16(numbers(bytes, f16::from_bits).into()),
+        UINT8 => StoredValues::U8(numbers(bytes, |value: u8| value).into()),
+        INT8 => StoredValues::I8(numbers(bytes, |value: i8| value).into()),
+        _ => StoredValues::I32(numbers(bytes, |value: i32| value).into()),
+    };
+    let quantisation = match tensor.kind {
+        FLOAT32 | FLOAT16 => None,
         kind => {
-            let quantization = tensor.quantization.ok_or("has no quantisation")?;
-            let quantization = Quantization::read(quantization, kind)?;
-            let integers: Vec<i32> = match kind {
-                UINT8 => numbers(bytes, |value: u8| value.into()),
-                INT8 => numbers(bytes, |value: i8| value.into()),
-                _ => numbers(bytes, |value| value),
-            };
-            quantization.floats(&tensor.shape, &integers)
+            let table = tensor.quantization.ok_or("has no quantisation")?;
+            Some(quantisation(table, kind, &tensor.shape)?)
         }
-    }
+    };
+    Ok(StoredTensor {
+        values,
+        shape: tensor.shape,
+        quantisation,
+    })
 }
 
 fn numbers<T: Scalar, U>(bytes: &[u8], value: impl Fn(T) -> U) -> Vec<U> {
@@ -103,88 +100,60 @@ fn numbers<T: Scalar, U>(bytes: &[u8], value: impl Fn(T) -> U) -> Vec<U> {
     numbers.map(value).collect()
 }
 
-/// How integers stand for numbers: `(integer - zero point) * scale`.
-pub(super) struct Quantization {
-    /// One, or one for each index of a dimension.
-    scales: Vec<f32>,
-    /// As many.
-    zero_points: Vec<i64>,
-    dimension: i32,
+/// Reads and checks how the integers of a tensor of this type and shape stand for numbers.
+fn quantisation(
+    table: Table,
+    kind: i8,
+    shape: &[usize],
+) -> std::result::Result<Quantisation, String> {
+    /// The most channels that a layer has.
+    const MOST: usize = 1 << 20;
+    if table.scalar::<u8>(4, 0)? != 0 {
+        return Err("is quantised in a way of its own, which is not supported".into());
+    }
+    let scales: Vec<f32> = table.numbers(2, MOST)?;
+    let mut zero_points: Vec<i64> = table.numbers(3, MOST)?;
+    if zero_points.is_empty() {
+        zero_points = vec![0; scales.len()];
+    }
+    if scales.is_empty() || scales.len() != zero_points.len() {
+        let (n, m) = (scales.len(), zero_points.len());
+        return Err(format!("has {n} scales and {m} zero points"));
+    }
+    if let Some(scale) = scales.iter().find(|s| !(s.is_finite() && **s > 0.0)) {
+        return Err(format!("has the scale {scale:?}"));
+    }
+    let range = match kind {
+        UINT8 => 0..=255,
+        INT8 => -128..=127,
+        _ => 0..=0,
+    };
+    if let Some(zero) = zero_points.iter().find(|zero| !range.contains(*zero)) {
+        return Err(format!("has the zero point {zero}"));
+    }
+    let dimension: i32 = table.scalar(6, 0)?;
+    let axis = usize::try_from(dimension).unwrap_or(usize::MAX);
+    let n = scales.len();
+    if n > 1 && shape.get(axis) != Some(&n) {
+        return Err(format!(
+            "is {shape:?} and has {n} scales along its dimension {dimension}"
+        ));
+    }
+    Ok(Quantisation {
+        scales,
+        zero_points,
+        axis,
+    })
 }
 
-impl Quantization {
-    /// Reads and checks that of a tensor of a type.
-    pub fn read(table: Table, kind: i8) -> std::result::Result<Self, String> {
-        /// The most channels that a layer has.
-        const MOST: usize = 1 << 20;
-        if table.scalar::<u8>(4, 0)? != 0 {
-            return Err("is quantised in a way of its own, which is not supported".into());
-        }
-        let scales: Vec<f32> = table.numbers(2, MOST)?;
-        let mut zero_points: Vec<i64> = table.numbers(3, MOST)?;
-        if zero_points.is_empty() {
-            zero_points = vec![0; scales.len()];
-        }
-        if scales.is_empty() || scales.len() != zero_points.len() {
-            let (n, m) = (scales.len(), zero_points.len());
-            return Err(format!("has {n} scales and {m} zero points"));
-        }
-        if let Some(scale) = scales.iter().find(|s| !(s.is_finite() && **s > 0.0)) {
-            return Err(format!("has the scale {scale:?}"));
-        }
-        let range = match kind {
-            UINT8 => 0..=255,
-            INT8 => -128..=127,
-            _ => 0..=0,
-        };
-        if let Some(zero) = zero_points.iter().find(|zero| !range.contains(*zero)) {
-            return Err(format!("has the zero point {zero}"));
-        }
-        Ok(Self {
-            scales,
-            zero_points,
-            dimension: table.scalar(6, 0)?,
-        })
-    }
-
-    /// The number that an integer stands for, by its scale's index.
-    fn number(&self, index: usize, integer: i32) -> Option<f32> {
-        let (scale, zero) = (self.scales.get(index)?, self.zero_points.get(index)?);
-        // Exact up to here: 24 bits times 32.
-        Some(((i64::from(integer) - zero) as f64 * f64::from(*scale)) as f32)
-    }
-
-    fn floats(&self, shape: &[usize], integers: &[i32]) -> std::result::Result<Vec<f32>, String> {
-        // A scale's run: the integers that lie side by side at an index of the dimension.
-        let run = match self.scales.len() {
-            1 => integers.len(),
-            n => {
-                let dimension = usize::try_from(self.dimension).ok();
-                let after = dimension.and_then(|d| shape.get(d..)?.split_first());
-                let after = after.filter(|(side, _)| **side == n);
-                let (_, after) = after.ok_or_else(|| {
-                    let dimension = self.dimension;
-                    format!("is {shape:?} and has {n} scales along its dimension {dimension}")
-                })?;
-                after.iter().product()
-            }
-        };
-        let runs = integers.chunks(run.max(1)).enumerate();
-        let number = |i: usize, integer: i32| self.number(i % self.scales.len(), integer);
-        Ok(runs
-            .flat_map(|(i, run)| run.iter().filter_map(move |&integer| number(i, integer)))
-            .collect())
-    }
-
-    /// The numbers that 0 and 255 (-128 and 127) stand for, where there is one scale.
-    pub fn range(&self, kind: i8) -> Option<[f64; 2]> {
-        let (low, high) = match kind {
-            UINT8 => (0, 255),
-            INT8 => (-128, 127),
-            _ => return None,
-        };
-        Some([self.number(0, low)?, self.number(0, high)?].map(f64::from))
-    }
+/// The numbers that 0 and 255 (-128 and 127) stand for, where there is one scale.
+fn range_of(quantisation: &Quantisation, kind: i8) -> Option<[f64; 2]> {
+    let ends = match kind {
+        UINT8 => [0, 255],
+        _ => [-128, 127],
+    };
+    let number = |integer| quantisation.number(0, integer).map(f64::from);
+    Some([number(ends[0])?, number(ends[1])?])
 }
 
 /// The range of a quantised tensor's numbers, or `None` where it holds floats.
@@ -192,8 +161,8 @@ pub(super) fn range(tensor: &TensorInfo) -> std::result::Result<Option<[f64; 2]>
     match tensor.kind {
         FLOAT32 => Ok(None),
         kind @ (UINT8 | INT8) => {
-            let quantization = tensor.quantization.ok_or("has no quantisation")?;
-            Ok(Quantization::read(quantization, kind)?.range(kind))
+            let table = tensor.quantization.ok_or("has no quantisation")?;
+            Ok(range_of(&quantisation(table, kind, &tensor.shape)?, kind))
         }
         other => Err(format!(
             "is of type {other}, where pixels are of float32, uint8 or int8"
@@ -219,9 +188,10 @@ mod tests {
         let stem = graph.operators[0].input(1).expect("a weight");
         let mut reader = Reader::new(&graph, 2 * 54 + 53);
         for _ in 0..2 {
-            assert_eq!(reader.read(stem).map(|it| it.values.len()), Ok(54));
+            let numbers = reader.read(stem).expect("a tensor").numbers();
+            assert_eq!(numbers.expect("numbers").len(), 54);
         }
-        let error = reader.read(stem).map(|it| it.values.len());
+        let error = reader.read(stem).map(|it| it.shape);
         assert_eq!(
             error,
             Err("its tensors have more values than it has bytes".into())

@@ -3,22 +3,20 @@
 use std::iter::Peekable;
 use std::vec::IntoIter;
 
-use candle_core::{Device, Tensor};
-
 use super::flatbuffer::Result;
 use super::graph::{Code, Graph, Operator};
 use super::options;
-use super::values::{Reader, Values};
-use crate::error::without_backtrace;
-use crate::model::ConvolutionKind;
+use super::values::Reader;
+use crate::model::{ConvolutionKind, StoredTensor, StoredValues};
 use crate::ops::{Activation, Padding};
+use crate::pixels::COLOURS;
 
 /// A convolution of the network, in our layout.
 pub(super) struct TfliteLayer {
     /// The operator, for messages.
     pub name: String,
-    pub weight: Tensor,
-    pub bias: Tensor,
+    pub weight: StoredTensor<'static>,
+    pub bias: StoredTensor<'static>,
     pub stride: usize,
     pub padding: Padding,
     /// None after the classifier.
@@ -29,8 +27,15 @@ pub(super) struct TfliteLayer {
 pub(super) struct TfliteNetwork {
     /// In order; the last is the classifier where the number is even.
     pub layers: Vec<TfliteLayer>,
-    /// What the pixels are multiplied by before the first of them, and what is added then.
-    pub scaling: Option<[f64; 2]>,
+    /// What is done to the pixels before the first of them, if anything is.
+    pub scaling: Option<Scaling>,
+}
+
+/// What each colour is multiplied by, and what is added then.
+#[derive(Clone, Copy)]
+pub(super) struct Scaling {
+    pub factor: [f64; COLOURS],
+    pub offset: [f64; COLOURS],
 }
 
 /// Reads the network that takes its pixels from a tensor, in a file of so many bytes.
@@ -135,7 +140,7 @@ impl<'g, 'a> Walk<'g, 'a> {
     }
 
     /// What is done to the pixels one by one.
-    fn scaling(&mut self) -> Result<Option<[f64; 2]>> {
+    fn scaling(&mut self) -> Result<Option<Scaling>> {
         let mut scaling = None;
         while self.next_is(&[Code::ADD, Code::SUB, Code::MUL, Code::DIV]) {
             let Some(operator) = self.ahead.next() else {
@@ -145,21 +150,41 @@ impl<'g, 'a> Walk<'g, 'a> {
             options::check_arithmetic(operator).map_err(error)?;
             let other = operator.input(1);
             let other = other.ok_or_else(|| error("it has one input".into()))?;
-            let values = self.reader.read(other).map_err(error)?.values;
-            let (Some(&value), [factor, offset]) = (values.first(), scaling.unwrap_or([1.0, 0.0]))
-            else {
-                return Err(error("it has no number".into()));
+            let numbers = self.reader.read(other).map_err(error)?.numbers();
+            let numbers = numbers.map_err(|e| error(e.to_string()))?;
+            let values = match numbers[..] {
+                [one] => [one; COLOURS],
+                [red, green, blue] => [red, green, blue],
+                [first, ..] if numbers.iter().all(|other| *other == first) => [first; COLOURS],
+                [] => return Err(error("it has no number".into())),
+                _ => {
+                    let reason = "its numbers are neither all the same nor one for each colour";
+                    return Err(error(reason.into()));
+                }
             };
-            if values.iter().any(|other| *other != value) {
-                return Err(error("its numbers are not all the same".into()));
-            }
-            let value = f64::from(value);
-            scaling = Some(match operator.code {
-                Code::ADD => [factor, offset + value],
-                Code::SUB => [factor, offset - value],
-                Code::MUL => [factor * value, offset * value],
-                _ => [factor / value, offset / value],
+            let Scaling {
+                mut factor,
+                mut offset,
+            } = scaling.unwrap_or(Scaling {
+                factor: [1.0; COLOURS],
+                offset: [0.0; COLOURS],
             });
+            for (colour, value) in values.into_iter().enumerate() {
+                let value = f64::from(value);
+                match operator.code {
+                    Code::ADD => offset[colour] += value,
+                    Code::SUB => offset[colour] -= value,
+                    Code::MUL => {
+                        factor[colour] *= value;
+                        offset[colour] *= value;
+                    }
+                    _ => {
+                        factor[colour] /= value;
+                        offset[colour] /= value;
+                    }
+                }
+            }
+            scaling = Some(Scaling { factor, offset });
         }
         Ok(scaling)
     }
@@ -182,15 +207,18 @@ impl<'g, 'a> Walk<'g, 'a> {
         };
         let weight = self.reader.read(tensor(1, "weight")?).map_err(error)?;
         let (weight, outputs) = self.weight(kind, operator, weight).map_err(error)?;
-        let bias = match operator.input(2) {
-            Some(bias) => self.reader.read(bias).map_err(error)?.values,
-            None => vec![0.0; outputs],
+        let mut bias = match operator.input(2) {
+            Some(bias) => self.reader.read(bias).map_err(error)?,
+            None => {
+                let zeros = StoredValues::F32(vec![0.0; outputs].into());
+                StoredTensor::floats(zeros, &[outputs])
+            }
         };
-        if bias.len() != outputs {
-            let n = bias.len();
+        let n: usize = bias.shape.iter().product();
+        if n != outputs {
             return Err(error(format!("its bias has {n} values, not {outputs}")));
         }
-        let bias = Tensor::from_vec(bias, outputs, &Device::Cpu);
+        bias.shape = vec![outputs];
         let (stride, padding, fused) = options::settings(operator, kind, zeros).map_err(error)?;
         let mut activation = options::activation(fused).map_err(error)?;
         match (kind, activation) {
@@ -212,8 +240,8 @@ impl<'g, 'a> Walk<'g, 'a> {
         self.channels = outputs;
         Ok(TfliteLayer {
             name: operator.to_string(),
-            weight: weight.map_err(|e| error(without_backtrace(e)))?,
-            bias: bias.map_err(|e| error(without_backtrace(e)))?,
+            weight,
+            bias,
             stride,
             padding,
             activation,
@@ -226,26 +254,30 @@ impl<'g, 'a> Walk<'g, 'a> {
         &self,
         kind: ConvolutionKind,
         operator: &Operator,
-        Values { mut shape, values }: Values,
-    ) -> Result<(candle_core::Result<Tensor>, usize)> {
-        if operator.code == Code::FULLY_CONNECTED && shape.len() == 2 {
-            shape.splice(1..1, [1, 1]);
+        mut weight: StoredTensor<'static>,
+    ) -> Result<(StoredTensor<'static>, usize)> {
+        if operator.code == Code::FULLY_CONNECTED && weight.shape.len() == 2 {
+            weight.shape.splice(1..1, [1, 1]);
+            if let Some(quantisation) = &mut weight.quantisation
+                && quantisation.axis == 1
+            {
+                quantisation.axis = 3;
+            }
         }
         let c = self.channels;
-        let (expected, outputs, order) = match (kind, shape.as_slice()) {
+        let (expected, outputs, order) = match (kind, weight.shape.as_slice()) {
             (ConvolutionKind::Depthwise, _) => (vec![1, 3, 3, c], c, [3, 0, 1, 2]),
             (ConvolutionKind::Standard, [n, ..]) => (vec![*n, 3, 3, c], *n, [0, 3, 1, 2]),
             (_, [n, ..]) => (vec![*n, 1, 1, c], *n, [0, 3, 1, 2]),
             (_, []) => return Err("its weight is a single number".into()),
         };
-        if shape != expected {
+        if weight.shape != expected {
             return Err(format!(
-                "not a MobileNet V1: its weight is {shape:?}, not {expected:?}"
+                "not a MobileNet V1: its weight is {:?}, not {expected:?}",
+                weight.shape
             ));
         }
-        let tensor = Tensor::from_vec(values, shape, &Device::Cpu);
-        let tensor = tensor.and_then(|tensor| tensor.permute(order)?.contiguous());
-        Ok((tensor, outputs))
+        Ok((weight.permuted(&order), outputs))
     }
 
     /// What a PAD puts around the pixels, in either direction before and after.

@@ -24,7 +24,6 @@ typedef unsigned int uint;
 #define UNROLL
 #define LARGER(a, b) (a < b ? b : a)
 #define SMALLER(a, b) (a > b ? b : a)
-#define FUSED fmaf
 
 template <typename P> INLINE void write_pack(void *to, const P &pack) { *static_cast<P *>(to) = pack; }
 #define WRITE_PACK write_pack

@@ -2,7 +2,7 @@
 
 use candle_core::{DType, Device, Tensor, Var};
 use mobilenet::pixels::{
-    DecodeOptions, Filter, RgbImage, Window, decode_shrunk, resize, to_tensor,
+    DecodeOptions, Filter, PixelScale, RgbImage, Window, decode_shrunk, resize, to_tensor,
 };
 use mobilenet::train::{AdamW, Parameter, Phase, TrainableNetwork, cross_entropy, learning_rate};
 use mobilenet::weights::Checkpoint;
@@ -47,7 +47,7 @@ fn a_batch_has_the_loss_the_gradients_and_the_statistics_that_keras_gives_it() {
             .collect();
         let classes: Vec<u8> = golden[&format!("{name}.classes")].to_vec1().expect("u8");
         let classes: Vec<usize> = classes.into_iter().map(usize::from).collect();
-        let pixels = to_tensor(&images, &Device::Cpu).expect("pixels");
+        let pixels = to_tensor(&images, &PixelScale::default(), &Device::Cpu).expect("pixels");
         let mut network = trainable(&checkpoint, &our_tensors(&checkpoint), DType::F64);
         let passed = network.forward(&pixels, Phase::Training).expect("logits");
         assert!(off(&passed.logits, &golden[&format!("{name}.logits")]) < 1e-5);
@@ -128,7 +128,12 @@ fn in_evaluation_it_is_the_network_that_is_built_from_its_checkpoint() {
         let checkpoint = open(&data(&format!("keras/{name}.keras")));
         let golden = tensors(data(&format!("keras/{name}.golden.safetensors")));
         let picture = image(&golden["a.input"]);
-        let pixels = to_tensor(std::slice::from_ref(&picture), &Device::Cpu).expect("pixels");
+        let pixels = to_tensor(
+            std::slice::from_ref(&picture),
+            &PixelScale::default(),
+            &Device::Cpu,
+        )
+        .expect("pixels");
         let network = trainable(&checkpoint, &our_tensors(&checkpoint), DType::F32);
         let logits = network.forward(&pixels, Phase::Evaluation).expect("logits");
         let logits = f32s(&logits.logits);
@@ -160,10 +165,7 @@ fn pictures_are_shrunk_to_what_is_needed_and_no_further() {
         height: 50,
     };
     assert!(shrunk == resize(&picture, (75, 50), Filter::Bilinear, whole));
-    let reduced = DecodeOptions {
-        reduced: true,
-        ..full
-    };
+    let reduced = full.with_reduced(true);
     let reduced = decode_shrunk(&bytes, &reduced, 50).expect("a picture");
     assert_eq!(reduced.dimensions(), (75, 50));
     let bytes = |image: &RgbImage| {

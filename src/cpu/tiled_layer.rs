@@ -5,8 +5,11 @@ use std::ops::Range;
 
 use super::barrier::Member;
 use super::kernels::{self, Kernels, Offsets, Output};
-use super::weights::{Block, Packed};
-use super::workspace::{Layout, Scratch, Scratches};
+use super::pixels::Picture;
+use super::weights::Packed;
+use super::workspace::{PaddedImage, Scratch, Scratches};
+use crate::model::SeparableBlock;
+use crate::pixels::COLOURS;
 
 /// Pixels that go through the depthwise and the pointwise kernel together: few enough that
 /// their channels stay in the second-level cache, many enough to use a panel of weights often.
@@ -23,8 +26,11 @@ const THREAD_PIXELS: usize = 42;
 /// fall into the same few sets of the cache.
 const SKEW: usize = 16;
 
-/// Lines under a row of the stem's windows: three of three colours.
-const STEM_LINES: usize = 9;
+/// Rows under a row of the stem's windows.
+const STEM_ROWS: usize = 3;
+
+/// A line of each colour for each of them.
+const STEM_LINES: usize = STEM_ROWS * COLOURS;
 
 /// Floats of a cache line.
 const LINE: usize = 16;
@@ -36,17 +42,17 @@ fn tile_rows(rows: usize, columns: usize) -> usize {
 
 /// A layer for an input size: the stem, or a block.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Shape<'a> {
-    pub read: Layout,
-    pub written: Layout,
+pub(super) struct LayerShape<'a> {
+    pub read: PaddedImage,
+    pub written: PaddedImage,
     pub stride: usize,
     /// `None` for the stem.
-    pub block: Option<&'a Block>,
+    pub block: Option<&'a SeparableBlock<Packed>>,
     /// The stem's weights, or the block's pointwise ones.
     pub dense: &'a Packed,
 }
 
-impl Shape<'_> {
+impl LayerShape<'_> {
     /// Floats from a pixel of a tile to the next, or, for the stem, from a line to the next.
     fn tile_stride(&self) -> usize {
         match self.block {
@@ -68,51 +74,66 @@ impl Shape<'_> {
 }
 
 /// One layer's work on one image.
-pub(super) struct Layer<'a> {
+pub(super) struct TiledLayer<'a> {
     pub kernels: &'static Kernels,
-    pub shape: Shape<'a>,
-    pub input: &'a [f32],
+    pub shape: LayerShape<'a>,
+    pub input: Input<'a>,
     pub output: Output,
 }
 
-impl Layer<'_> {
+/// What a layer reads.
+#[derive(Clone, Copy)]
+pub(super) enum Input<'a> {
+    /// The stem.
+    Picture(Picture<'a>),
+    /// A block: what the layer before it wrote, with zeros around it.
+    Activations(&'a [f32]),
+}
+
+impl TiledLayer<'_> {
     /// A thread's share: rows, or output channels where rows are few.
     pub fn run(&self, scratches: Scratches, member: Member) {
         let threads = member.threads();
-        let Shape { written, dense, .. } = self.shape;
+        let LayerShape { written, dense, .. } = self.shape;
         let rows = written.rows.len;
         let pixels = rows * written.columns.len;
         let by_rows = pixels >= THREAD_PIXELS * threads && rows >= threads;
         let panel = self.kernels.panel();
         let panels = dense.channels.div_ceil(panel);
-        let (rows, panels) = match by_rows {
-            true => (member.share(rows), 0..panels),
-            false => (0..rows, member.share(panels)),
+        let (rows, panels) = if by_rows {
+            (member.share(rows), 0..panels)
+        } else {
+            (0..rows, member.share(panels))
         };
         if rows.is_empty() || panels.is_empty() {
             return;
         }
         let channels = panels.start * panel..(panels.end * panel).min(dense.channels);
         let scratch = &mut scratches.of(member.number);
-        match self.shape.block {
-            Some(block) => self.block(&block.depthwise, rows, channels, scratch),
-            None => self.stem(rows, channels, scratch),
+        match (self.input, self.shape.block) {
+            (Input::Activations(input), Some(block)) => {
+                self.block(input, &block.depthwise, rows, channels, scratch);
+            }
+            (Input::Picture(picture), _) => self.stem(picture, rows, channels, scratch),
+            // There is no such layer: only the stem is none of a block.
+            (Input::Activations(_), None) => {}
         }
     }
 
     /// Some rows and channels of a block's output, tile by tile.
     fn block(
         &self,
+        input: &[f32],
         depthwise: &Packed,
         rows: Range<usize>,
         channels: Range<usize>,
         scratch: &mut Scratch,
     ) {
         for (tile, next) in self.tiles(rows) {
-            self.depthwise(depthwise, tile.clone(), scratch.tile.floats_mut());
+            self.depthwise(input, depthwise, tile.clone(), scratch.tile.floats_mut());
             // While the product keeps the arithmetic busy, the next tile's input comes nearer.
-            if self.input.len() > CACHED_FLOATS {
-                kernels::prefetch(self.input_rows(tile.end, next));
+            if input.len() > CACHED_FLOATS {
+                kernels::prefetch(self.input_rows(input, tile.end, next));
             }
             self.product(tile, channels.clone(), scratch);
         }
@@ -132,7 +153,7 @@ impl Layer<'_> {
 
     /// The product of a tile that holds the depthwise output.
     pub fn product(&self, rows: Range<usize>, channels: Range<usize>, scratch: &mut Scratch) {
-        let Shape { written, dense, .. } = self.shape;
+        let LayerShape { written, dense, .. } = self.shape;
         let Scratch { tile, offsets } = scratch;
         let task = kernels::Pointwise {
             input: tile.floats(),
@@ -157,21 +178,27 @@ impl Layer<'_> {
     }
 
     /// The input that some rows need and the rows before them did not.
-    fn input_rows(&self, first: usize, rows: usize) -> &[f32] {
+    fn input_rows<'i>(&self, input: &'i [f32], first: usize, rows: usize) -> &'i [f32] {
         let stride = self.shape.stride;
         let row_stride = self.shape.read.row_stride();
         let start = (first * stride + 3 - stride) * row_stride;
         let end = start + rows * stride * row_stride;
-        let end = end.min(self.input.len());
-        self.input.get(start..end).unwrap_or_default()
+        let end = end.min(input.len());
+        input.get(start..end).unwrap_or_default()
     }
 
     /// The depthwise output of a tile.
-    pub fn depthwise(&self, weights: &Packed, rows: Range<usize>, output: &mut [f32]) {
-        let Shape { read, stride, .. } = self.shape;
+    pub fn depthwise(
+        &self,
+        input: &[f32],
+        weights: &Packed,
+        rows: Range<usize>,
+        output: &mut [f32],
+    ) {
+        let LayerShape { read, stride, .. } = self.shape;
         let row_stride = read.row_stride();
         let task = kernels::Depthwise {
-            input: &self.input[rows.start * stride * row_stride..],
+            input: &input[rows.start * stride * row_stride..],
             row_stride,
             channels: weights.channels,
             weight: weights.weight(),
@@ -185,17 +212,43 @@ impl Layer<'_> {
         self.kernels.depthwise(&task, output);
     }
 
-    /// Some rows and channels of the stem's output. What it reads is the picture as it came, colour
-    /// by colour and without zeros around it.
-    pub fn stem(&self, rows: Range<usize>, channels: Range<usize>, scratch: &mut Scratch) {
-        let Shape { written, dense, .. } = self.shape;
+    /// Some rows and channels of the stem's output. What it reads is the picture as it came, without
+    /// zeros around it.
+    pub fn stem(
+        &self,
+        picture: Picture,
+        rows: Range<usize>,
+        channels: Range<usize>,
+        scratch: &mut Scratch,
+    ) {
+        let LayerShape {
+            read,
+            written,
+            dense,
+            ..
+        } = self.shape;
         let stride = self.shape.tile_stride();
-        // Of line, column and colour of a window; lines are in the order of the weights.
-        let taps = std::array::from_fn(|k| (k / 9 * 3 + k % 3) * stride + k / 3 % 3);
-        for row in rows {
-            self.lines(row, stride, scratch.tile.floats_mut());
+        // Lines are `[row][colour]`, the weights' windows `[row][column][colour]`.
+        let taps = std::array::from_fn(|k| {
+            let (row, column) = (k / STEM_LINES, k / COLOURS % STEM_ROWS);
+            (row * COLOURS + k % COLOURS) * stride + column
+        });
+        let tile = &mut scratch.tile.floats_mut()[..STEM_LINES * stride];
+        let three_lines = COLOURS * stride;
+        for row in rows.clone() {
+            let mut first = 0;
+            if row > rows.start {
+                // What was the last row under the windows above is the first one now.
+                first = STEM_ROWS - self.shape.stride.min(STEM_ROWS);
+                tile.copy_within((STEM_ROWS - first) * three_lines.., 0);
+            }
+            let lines = tile.chunks_exact_mut(three_lines).enumerate().skip(first);
+            for (ky, lines) in lines {
+                let from = (row * self.shape.stride + ky).checked_sub(read.rows.before);
+                picture.lines(from, read, stride, lines);
+            }
             let task = kernels::Stem {
-                input: scratch.tile.floats(),
+                input: tile,
                 taps,
                 weight: &dense.weight()[channels.start * dense.depth..],
                 bias: &dense.bias()[channels.start..],
@@ -208,30 +261,6 @@ impl Layer<'_> {
             };
             // SAFETY: threads are given different rows or different channels.
             unsafe { self.kernels.stem(&task, self.output) };
-        }
-    }
-
-    /// The lines under the windows of a row, `[ky][colour]`, with zeros around them.
-    fn lines(&self, row: usize, stride: usize, output: &mut [f32]) {
-        let Layout { rows, columns, .. } = self.shape.read;
-        let mut lines = output.chunks_exact_mut(stride);
-        let plane = rows.len * columns.len;
-        for ky in 0..3 {
-            let from = (row * self.shape.stride + ky).checked_sub(rows.before);
-            for colour in 0..3 {
-                let Some(line) = lines.next() else { return };
-                match from.filter(|from| *from < rows.len) {
-                    Some(from) => {
-                        let start = colour * plane + from * columns.len;
-                        let (before, rest) = line.split_at_mut(columns.before);
-                        let (middle, after) = rest.split_at_mut(columns.len);
-                        before.fill(0.0);
-                        middle.copy_from_slice(&self.input[start..start + columns.len]);
-                        after.fill(0.0);
-                    }
-                    None => line.fill(0.0),
-                }
-            }
         }
     }
 }

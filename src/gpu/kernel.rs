@@ -1,14 +1,12 @@
-//! One of the kernels as an operation of candle's.
+//! Which kernels there are, what each works on and what comes of it.
 
-use candle_core::{CpuStorage, CustomOp2, DType, Layout, Result, Shape, Tensor, bail};
+use candle_core::{DType, Layout, Result, Shape, bail};
 
-use super::plain;
 use crate::ops::{Activation, Padding};
+use crate::pixels::COLOURS;
 
 /// Side of a convolution's window.
 pub(super) const TAPS: usize = 3;
-/// Colours of a pixel.
-pub(super) const COLOURS: usize = 3;
 /// The stem's stride.
 const STEM_STRIDE: usize = 2;
 
@@ -16,8 +14,8 @@ const STEM_STRIDE: usize = 2;
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Kernel {
     /// The full 3x3 convolution of `[N, H, W, 3]` pixels with stride 2, bias and activation.
-    /// Bytes are scaled to `x / 127.5 - 1` on the way. Parameters: 27 weights (row, column,
-    /// colour) and a bias, each for all channels.
+    /// Of bytes it takes what they differ from [`KernelOp::zero`]. Parameters: 27 weights (row,
+    /// column, colour), which have the pixels' scale, and a bias, each for all channels.
     Stem,
     /// The depthwise 3x3 convolution with bias and activation. Parameters: 9 taps (row, column), a
     /// bias and, with `input_bias`, the bias of the layer before, each for all channels.
@@ -50,7 +48,7 @@ impl Kernel {
     }
 
     /// Parameters a channel.
-    fn parameters(self) -> usize {
+    pub fn parameters(self) -> usize {
         match self {
             Self::Stem => TAPS * TAPS * COLOURS + 1,
             Self::Depthwise { input_bias, .. } => TAPS * TAPS + 1 + usize::from(input_bias),
@@ -62,7 +60,7 @@ impl Kernel {
 /// One of the kernels with all that it needs besides its two tensors: an input `[N, H, W, C]` and
 /// parameters in f32.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub(super) struct Layer {
+pub(super) struct KernelOp {
     pub kernel: Kernel,
     /// Channels of the output.
     pub channels: usize,
@@ -70,9 +68,11 @@ pub(super) struct Layer {
     pub activation: Activation,
     /// The type of the output, but for the average.
     pub dtype: DType,
+    /// The byte of each colour that becomes 0, for the stem.
+    pub zero: [f32; COLOURS],
 }
 
-/// The sizes of a layer's arrays.
+/// The sizes of a kernel's arrays.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Sizes {
     pub images: usize,
@@ -85,15 +85,7 @@ pub(super) struct Sizes {
     pub before_columns: usize,
 }
 
-impl Layer {
-    /// Runs it on an input and parameters that are where the kernel runs.
-    ///
-    /// # Errors
-    /// Shapes that don't fit, or a failure of the device.
-    pub fn run(&self, input: &Tensor, parameters: &Tensor) -> Result<Tensor> {
-        input.apply_op2_no_bwd(parameters, self)
-    }
-
+impl KernelOp {
     /// The activation's upper end.
     pub fn highest(&self) -> f32 {
         match self.activation {
@@ -104,7 +96,7 @@ impl Layer {
 
     /// Checks the shapes of what it is to run on.
     pub fn sizes(&self, input: &Layout, parameters: &Layout) -> Result<Sizes> {
-        let (name, channels) = (self.name(), self.channels);
+        let (name, channels) = (self.kernel.name(), self.channels);
         let (images, height, width, in_channels) = input.shape().dims4()?;
         let expected = match self.kernel {
             Kernel::Stem => COLOURS,
@@ -160,60 +152,5 @@ impl Layer {
             Kernel::Average => (images, channels).into(),
             _ => (images, sizes.out_height, sizes.out_width, channels).into(),
         }
-    }
-}
-
-impl CustomOp2 for Layer {
-    fn name(&self) -> &'static str {
-        self.kernel.name()
-    }
-
-    fn cpu_fwd(
-        &self,
-        input: &CpuStorage,
-        input_layout: &Layout,
-        parameters: &CpuStorage,
-        parameters_layout: &Layout,
-    ) -> Result<(CpuStorage, Shape)> {
-        let sizes = self.sizes(input_layout, parameters_layout)?;
-        let input = plain::floats(input, input_layout, self.kernel == Kernel::Stem)?;
-        let parameters = plain::floats(parameters, parameters_layout, false)?;
-        let values = plain::run(self, &sizes, &input, &parameters);
-        let storage = plain::storage(values, self.output_dtype())?;
-        Ok((storage, self.output(&sizes)))
-    }
-
-    #[cfg(feature = "cuda")]
-    fn cuda_fwd(
-        &self,
-        input: &candle_core::CudaStorage,
-        input_layout: &Layout,
-        parameters: &candle_core::CudaStorage,
-        parameters_layout: &Layout,
-    ) -> Result<(candle_core::CudaStorage, Shape)> {
-        let sizes = self.sizes(input_layout, parameters_layout)?;
-        super::cuda::run(
-            self,
-            &sizes,
-            (input, input_layout),
-            (parameters, parameters_layout),
-        )
-    }
-
-    #[cfg(feature = "metal")]
-    fn metal_fwd(
-        &self,
-        input: &candle_core::MetalStorage,
-        input_layout: &Layout,
-        parameters: &candle_core::MetalStorage,
-        parameters_layout: &Layout,
-    ) -> Result<(candle_core::MetalStorage, Shape)> {
-        let sizes = self.sizes(input_layout, parameters_layout)?;
-        super::metal::run(
-            self,
-            &sizes,
-            (input, input_layout),
-            (parameters, parameters_layout),
-        )
     }
 }

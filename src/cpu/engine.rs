@@ -1,0 +1,130 @@
+//! The CPU's kernels as an engine.
+
+use std::sync::Arc;
+
+use candle_core::{DType, Device, Storage, Tensor};
+
+use super::isa::Isa;
+use super::network::CpuNetwork;
+use super::pieces::Piece;
+use crate::error::{Error, Result};
+use crate::model::{Blueprint, Engine, image_size};
+use crate::pixels::PixelScale;
+
+/// f32 on the CPU, with kernels of our own.
+#[derive(Debug)]
+pub(crate) struct CpuEngine {
+    network: CpuNetwork,
+    pixel_scale: PixelScale,
+}
+
+impl CpuEngine {
+    /// Packs the weights of a network for an instruction set.
+    pub fn new(blueprint: Blueprint, isa: Isa) -> Result<Self> {
+        Ok(Self {
+            network: CpuNetwork::new(blueprint, isa)?,
+            pixel_scale: *blueprint.pixel_scale,
+        })
+    }
+
+    /// `[N, len]` of what comes of pixels, wherever they are: of bytes, or of floats as the stem
+    /// takes them.
+    fn on_pixels(
+        &self,
+        pixels: &Tensor,
+        len: usize,
+        on_bytes: impl FnOnce(&[u8]) -> Vec<f32>,
+        on_planes: impl FnOnce(&[f32]) -> Vec<f32>,
+    ) -> Result<Tensor> {
+        let pixels = pixels.to_device(&Device::Cpu)?;
+        let pixels = match pixels.dtype() {
+            DType::U8 => pixels.contiguous()?,
+            _ => self.pixel_scale.unscale(&pixels)?.contiguous()?,
+        };
+        let (storage, layout) = pixels.storage_and_layout();
+        let Storage::Cpu(storage) = &*storage else {
+            return Err(Error::input("pixels that are not on the CPU"));
+        };
+        let start = layout.start_offset();
+        let range = start..start + layout.shape().elem_count();
+        let results = match pixels.dtype() {
+            DType::U8 => on_bytes(&storage.as_slice::<u8>()?[range]),
+            _ => on_planes(&storage.as_slice::<f32>()?[range]),
+        };
+        let shape = (pixels.dim(0)?, len);
+        Ok(Tensor::from_vec(results, shape, &Device::Cpu)?)
+    }
+}
+
+impl Engine for CpuEngine {
+    fn device(&self) -> &Device {
+        &Device::Cpu
+    }
+
+    fn dtype(&self) -> DType {
+        DType::F32
+    }
+
+    fn features(&self, pixels: &Tensor) -> Result<Tensor> {
+        let (network, size) = (&self.network, image_size(pixels)?);
+        let (rows, columns) = network.features_size(size);
+        let channels = network.embedding_len();
+        let maps = self.on_pixels(
+            pixels,
+            channels * rows * columns,
+            |bytes| network.features(bytes, size),
+            |planes| network.features(planes, size),
+        )?;
+        Ok(maps.reshape(((), channels, rows, columns))?)
+    }
+
+    fn embed(&self, pixels: &Tensor) -> Result<Tensor> {
+        let (network, size) = (&self.network, image_size(pixels)?);
+        self.on_pixels(
+            pixels,
+            network.embedding_len(),
+            |bytes| network.embed(bytes, size),
+            |planes| network.embed(planes, size),
+        )
+    }
+
+    fn classify_embedding(&self, embedding: &Tensor) -> Result<Tensor> {
+        let classes = self.network.classes();
+        if classes == 0 {
+            return Ok(embedding.clone());
+        }
+        let values: Vec<f32> = embedding.flatten_all()?.to_vec1()?;
+        let logits = self.network.classify(&values);
+        let shape = (embedding.dim(0)?, classes);
+        Ok(Tensor::from_vec(logits, shape, &Device::Cpu)?)
+    }
+
+    /// At once, so that threads share the classifier too.
+    fn forward(&self, pixels: &Tensor) -> Result<Tensor> {
+        let (network, size) = (&self.network, image_size(pixels)?);
+        if network.classes() == 0 {
+            return self.embed(pixels);
+        }
+        self.on_pixels(
+            pixels,
+            network.classes(),
+            |bytes| network.forward(bytes, size),
+            |planes| network.forward(planes, size),
+        )
+    }
+
+    fn with_threads(&self, threads: usize) -> Option<Arc<dyn Engine>> {
+        Some(Arc::new(Self {
+            network: self.network.with_threads(threads),
+            ..*self
+        }))
+    }
+
+    fn isa(&self) -> Option<Isa> {
+        Some(self.network.isa())
+    }
+
+    fn pieces(&self, size: (usize, usize)) -> Vec<Piece<'_>> {
+        self.network.pieces(size)
+    }
+}
