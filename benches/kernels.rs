@@ -7,6 +7,8 @@
 //! comes a table of the fastest sample of each, in GFLOP/s and in percent of what a loop of
 //! multiplications and additions in registers reached in the same run.
 
+#![allow(clippy::expect_used, clippy::panic, clippy::unwrap_used)]
+
 use std::cell::RefCell;
 use std::collections::HashSet;
 use std::time::{Duration, Instant};

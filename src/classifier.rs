@@ -1,11 +1,12 @@
 //! Load once, classify many.
 
+use std::path::Path;
 use std::sync::Arc;
 
 use image::RgbImage;
 use serde::Serialize;
 
-use crate::device::OpenedDevice;
+use crate::device::{self, DeviceChoice, OpenedDevice};
 use crate::embedder::{Embedder, not_a_number};
 use crate::error::{Error, Result};
 use crate::familiarity::Familiarity;
@@ -13,7 +14,7 @@ use crate::labels::Labels;
 use crate::model::{MobileNet, Precision};
 use crate::pixels::Preprocessing;
 use crate::rejection::Rejection;
-use crate::weights::Checkpoint;
+use crate::weights::{Checkpoint, LoadOptions};
 
 /// The label of a picture of none of the classes.
 pub const UNKNOWN: &str = "unknown";
@@ -66,10 +67,9 @@ impl Classifier {
             .or_else(|| checkpoint.labels())
             .unwrap_or_else(|| Labels::for_classes(classes));
         if labels.classes().len() != classes {
-            return Err(Error::Config(format!(
-                "{} labels for a network of {classes} classes",
-                labels.classes().len()
-            )));
+            let found = labels.classes().len();
+            let message = format!("{found} labels for a network of {classes} classes");
+            return Err(Error::length(classes, found, message));
         }
         Ok(Self {
             embedder: Embedder::new(checkpoint, device, precision)?,
@@ -89,6 +89,24 @@ impl Classifier {
         Ok(self)
     }
 
+    /// Opens a checkpoint of any kind that [`Checkpoint::open`] takes, with its own labels and
+    /// recipe, on the best device that this machine has, in f32.
+    ///
+    /// # Errors
+    /// As [`Checkpoint::open`] and [`new`](Self::new).
+    pub fn open(path: impl AsRef<Path>) -> Result<Self> {
+        let checkpoint = Checkpoint::open(path.as_ref(), &LoadOptions::default())?;
+        let device = device::open(DeviceChoice::Auto)?;
+        Self::new(&checkpoint, None, &device, candle_core::DType::F32)
+    }
+
+    /// The same on so many threads: what the CPU does of it, whatever the network runs on.
+    /// [The library's threads](crate#threads) says what it does without.
+    pub fn with_threads(mut self, threads: usize) -> Self {
+        self.embedder = self.embedder.with_threads(threads);
+        self
+    }
+
     /// The network.
     pub fn network(&self) -> &MobileNet {
         self.embedder.network()
@@ -106,8 +124,7 @@ impl Classifier {
     /// # Errors
     /// A failure of the device, or weights that lead to scores that are not numbers.
     pub fn scores(&self, images: &[RgbImage]) -> Result<Vec<Vec<f32>>> {
-        let apply = |image| self.preprocessing().apply(image);
-        self.scores_of_inputs(&images.iter().map(apply).collect::<Vec<_>>())
+        self.scores_of_inputs(&self.embedder.inputs(images))
     }
 
     /// The same for pictures that [`Preprocessing::apply`] has been applied to.
@@ -115,18 +132,30 @@ impl Classifier {
     /// # Errors
     /// As [`scores`](Self::scores); also pictures of different sizes.
     pub fn scores_of_inputs(&self, inputs: &[RgbImage]) -> Result<Vec<Vec<f32>>> {
+        let scores = self.scores_with_ties(inputs)?.into_iter();
+        Ok(scores.map(|(scores, _)| scores).collect())
+    }
+
+    /// The same, each with whether its first two classes are nearly as probable as each other. That
+    /// is asked of the network's own scores: a discount takes all of them nearer to each other.
+    pub(crate) fn scores_with_ties(&self, inputs: &[RgbImage]) -> Result<Vec<(Vec<f32>, bool)>> {
+        let scores = |logits: &Vec<f32>| {
+            let scores = softmax(logits)?;
+            let near_tie = is_near_tie(&scores);
+            Ok((scores, near_tie))
+        };
         let Some(familiarity) = &self.familiarity else {
             let logits = self.embedder.logits_of_inputs(inputs)?;
-            return logits.iter().map(|logits| softmax(logits)).collect();
+            return logits.iter().map(scores).collect();
         };
         let embeddings = self.embedder.embeddings_of_inputs(inputs)?;
         let logits = self.embedder.logits_of_embeddings(&embeddings)?;
-        let scores = |(logits, embedding): (&Vec<f32>, &Vec<f32>)| {
-            let mut scores = softmax(logits)?;
+        let discounted = |(logits, embedding): (&Vec<f32>, &Vec<f32>)| {
+            let (mut scores, near_tie) = scores(logits)?;
             familiarity.discount(&mut scores, embedding);
-            Ok(scores)
+            Ok((scores, near_tie))
         };
-        logits.iter().zip(&embeddings).map(scores).collect()
+        logits.iter().zip(&embeddings).map(discounted).collect()
     }
 
     /// The `top_k` most probable classes of each picture, as [`top`](Self::top) has them.
@@ -201,6 +230,22 @@ impl Classifier {
     }
 }
 
+/// Share of the first score from which on a second one is near.
+const NEAR_TIE: f32 = 0.9;
+
+/// Whether the second of these scores is nearly the first.
+fn is_near_tie(scores: &[f32]) -> bool {
+    let (mut first, mut second) = (f32::NEG_INFINITY, f32::NEG_INFINITY);
+    for &score in scores {
+        if score > first {
+            (first, second) = (score, first);
+        } else if score > second {
+            second = score;
+        }
+    }
+    second > NEAR_TIE * first
+}
+
 /// The numbers of the `top_k` largest scores in descending order, those under `threshold` left
 /// out; of equal ones the first.
 pub fn top_outputs(scores: &[f32], top_k: usize, threshold: f32) -> Vec<usize> {
@@ -232,6 +277,21 @@ pub(crate) fn softmax(logits: &[f32]) -> Result<Vec<f32>> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_near_tie_is_of_the_two_highest() {
+        for (scores, expected) in [
+            (&[0.1, 0.5, 0.4][..], false),
+            (&[0.1, 0.42, 0.48], false),
+            (&[0.1, 0.44, 0.46], true),
+            (&[0.46, 0.1, 0.44], true),
+            (&[0.3, 0.3], true),
+            (&[1.0], false),
+            (&[], false),
+        ] {
+            assert_eq!(is_near_tie(scores), expected, "{scores:?}");
+        }
+    }
 
     #[test]
     fn softmax_is_a_distribution_even_of_large_logits() -> Result<()> {

@@ -3,6 +3,7 @@
 use candle_core::Tensor;
 use image::RgbImage;
 
+use crate::cpu::{Threads, for_each};
 use crate::device::OpenedDevice;
 use crate::error::{Error, Result};
 use crate::model::{MobileNet, Precision};
@@ -14,6 +15,7 @@ use crate::weights::Checkpoint;
 pub struct Embedder {
     network: MobileNet,
     preprocessing: Preprocessing,
+    threads: Threads,
 }
 
 impl Embedder {
@@ -32,6 +34,7 @@ impl Embedder {
         Ok(Self {
             network: checkpoint.network(&device.device, precision)?,
             preprocessing: checkpoint.preprocessing().clone(),
+            threads: Threads::default(),
         })
     }
 
@@ -45,10 +48,20 @@ impl Embedder {
         preprocessing.validate()?;
         if preprocessing.pixel_scale != *self.network.pixel_scale() {
             let message = "a recipe that scales pixels otherwise than the network was built for";
-            return Err(Error::Config(message.into()));
+            return Err(Error::config("pixel_scale", message));
         }
         self.preprocessing = preprocessing;
         Ok(self)
+    }
+
+    /// The same on so many threads: what the CPU does of it, whatever the network runs on.
+    /// [The library's threads](crate#threads) says what it does without.
+    pub fn with_threads(self, threads: usize) -> Self {
+        Self {
+            network: self.network.with_threads(threads),
+            threads: Threads::exactly(threads),
+            ..self
+        }
     }
 
     /// The network.
@@ -69,8 +82,21 @@ impl Embedder {
     /// # Errors
     /// A failure of the device, or weights that lead to what is not a number.
     pub fn embeddings(&self, images: &[RgbImage]) -> Result<Vec<Vec<f32>>> {
+        self.embeddings_of_inputs(&self.inputs(images))
+    }
+
+    /// What the network sees of pictures, which are resized on several threads.
+    pub(crate) fn inputs(&self, images: &[RgbImage]) -> Vec<RgbImage> {
         let apply = |image| self.preprocessing.apply(image);
-        self.embeddings_of_inputs(&images.iter().map(apply).collect::<Vec<_>>())
+        if images.len() < 2 || self.threads.count() == 1 {
+            return images.iter().map(apply).collect();
+        }
+        let mut inputs = vec![RgbImage::default(); images.len()];
+        for_each(self.threads, images.iter().zip(&mut inputs), |pair| {
+            let (image, input) = pair;
+            *input = apply(image);
+        });
+        inputs
     }
 
     /// The same for pictures that [`Preprocessing::apply`] has been applied to.
@@ -121,5 +147,5 @@ impl Embedder {
 /// What is said of an answer that is none.
 pub(crate) fn not_a_number() -> Error {
     let message = "the network's answer is not a number: its weights are damaged";
-    Error::Config(message.into())
+    Error::not_a_number(message)
 }

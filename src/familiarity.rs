@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::error::{Error, Result};
+use crate::similarity::{dot_in_f32, normalise};
 
 /// A network's scores are of the classes that it knows, whatever a picture shows, and a picture of
 /// something else can have a high one. Here it is held against those that were learned from: the
@@ -32,9 +33,10 @@ impl Familiarity {
     /// norms.
     ///
     /// # Errors
-    /// [`Error::Config`]: no embeddings, values that are not numbers, or a range that is none.
+    /// [`Error::InvalidInput`]: no embeddings, or values that are not numbers;
+    /// [`Error::InvalidConfig`]: a range that is none.
     pub fn new(mut examples: Vec<f32>, len: usize, range: FamiliarityRange) -> Result<Self> {
-        let error = |message: &str| Err(Error::Config(message.into()));
+        let error = |message: &str| Err(Error::input(message));
         if len == 0 || examples.is_empty() || !examples.len().is_multiple_of(len) {
             return error("no examples to tell a familiar picture by");
         }
@@ -64,7 +66,7 @@ impl Familiarity {
     /// The same with another range.
     ///
     /// # Errors
-    /// [`Error::Config`] where it is none.
+    /// [`Error::InvalidConfig`] where it is none.
     pub(crate) fn with_range(self, range: FamiliarityRange) -> Result<Self> {
         range.validate()?;
         Ok(Self { range, ..self })
@@ -77,7 +79,7 @@ impl Familiarity {
         normalise(&mut embedding);
         let examples = self.examples.chunks_exact(self.len).enumerate();
         let cosines = examples.filter(|(i, _)| wanted(*i));
-        let cosines = cosines.map(|(_, example)| dot(example, &embedding));
+        let cosines = cosines.map(|(_, example)| dot_in_f32(example, &embedding));
         cosines.fold(-1.0, f32::max)
     }
 
@@ -99,15 +101,16 @@ impl FamiliarityRange {
             return Ok(());
         }
         let message = "a familiarity whose range is no range of cosines";
-        Err(Error::Config(message.into()))
+        Err(Error::config("familiarity", message))
     }
 
     /// From next to nothing for a stranger's cosine to 1.
     pub(crate) fn trust(self, cosine: f32) -> f32 {
         let Self { strange, usual } = self;
-        match cosine >= usual {
-            true => 1.0,
-            false => ((cosine - strange) / (usual - strange)).clamp(LEAST_TRUST, 1.0),
+        if cosine >= usual {
+            1.0
+        } else {
+            ((cosine - strange) / (usual - strange)).clamp(LEAST_TRUST, 1.0)
         }
     }
 }
@@ -118,34 +121,6 @@ pub(crate) fn discount(scores: &mut [f32], trust: f32) {
     for score in scores {
         *score = trust * *score + rest;
     }
-}
-
-/// Divides by the norm, unless that is 0; false for what has none.
-fn normalise(values: &mut [f32]) -> bool {
-    let squares = values.iter().map(|&x| f64::from(x) * f64::from(x));
-    let norm = squares.sum::<f64>().sqrt();
-    // What is of norm 1 already stays as it is, to the bit.
-    if norm > 0.0 && (norm - 1.0).abs() > 1e-6 {
-        for value in values {
-            *value = (f64::from(*value) / norm) as f32;
-        }
-    }
-    norm.is_finite()
-}
-
-/// In lanes, so that a compiler takes them together.
-fn dot(a: &[f32], b: &[f32]) -> f32 {
-    const LANES: usize = 16;
-    let mut sums = [0f32; LANES];
-    let (a_chunks, b_chunks) = (a.chunks_exact(LANES), b.chunks_exact(LANES));
-    let rest = a_chunks.remainder().iter().zip(b_chunks.remainder());
-    let rest: f32 = rest.map(|(a, b)| a * b).sum();
-    for (a, b) in a_chunks.zip(b_chunks) {
-        for lane in 0..LANES {
-            sums[lane] += a[lane] * b[lane];
-        }
-    }
-    sums.iter().sum::<f32>() + rest
 }
 
 #[cfg(test)]

@@ -3,19 +3,62 @@
 //! Sums are taken in f64, or lead to the same answers, and so a similarity is the same whatever
 //! else it is computed with.
 
+use std::iter::Sum;
+use std::ops::{Add, Mul};
+
 use candle_core::{DType, Device, Tensor};
 use rayon::prelude::*;
 
 use crate::error::{Error, Result};
 
-/// Divides a vector by its length (L2 norm), which is 1 afterwards. A vector of zeros stays one.
-pub fn normalise(vector: &mut [f32]) {
+/// What a length of 1 may be off by: the values are rounded to f32.
+const NORM_TOLERANCE: f64 = 1e-6;
+/// Sums that are taken side by side.
+const LANES: usize = 16;
+
+/// Divides a vector by its length (L2 norm), which is 1 afterwards. A vector of zeros stays one, and
+/// one of length 1 stays as it is, to the bit. False where the length is not a finite number.
+pub fn normalise(vector: &mut [f32]) -> bool {
     let norm = norm(vector);
-    if norm > 0.0 {
+    if norm > 0.0 && (norm - 1.0).abs() > NORM_TOLERANCE {
         for value in vector {
             *value = (f64::from(*value) / norm) as f32;
         }
     }
+    norm.is_finite()
+}
+
+/// The length (L2 norm) of a vector.
+pub fn norm(vector: &[f32]) -> f64 {
+    dot(vector, vector).sqrt()
+}
+
+/// The scalar product of two vectors of equal length.
+pub fn dot(a: &[f32], b: &[f32]) -> f64 {
+    sum_of_products(a, b)
+}
+
+/// The same with sums in f32, which is faster.
+pub(crate) fn dot_in_f32(a: &[f32], b: &[f32]) -> f32 {
+    sum_of_products(a, b)
+}
+
+/// In several sums side by side, as a processor likes it.
+fn sum_of_products<T>(a: &[f32], b: &[f32]) -> T
+where
+    T: Copy + Default + From<f32> + Add<Output = T> + Mul<Output = T> + Sum,
+{
+    let mut sums = [T::default(); LANES];
+    let (a_chunks, b_chunks) = (a.chunks_exact(LANES), b.chunks_exact(LANES));
+    let product = |(&a, &b): (&f32, &f32)| T::from(a) * T::from(b);
+    let rest = a_chunks.remainder().iter().zip(b_chunks.remainder());
+    let rest: T = rest.map(product).sum();
+    for (a, b) in a_chunks.zip(b_chunks) {
+        for lane in 0..LANES {
+            sums[lane] = sums[lane] + product((&a[lane], &b[lane]));
+        }
+    }
+    sums.into_iter().sum::<T>() + rest
 }
 
 /// The cosine of the angle between two vectors of equal length, from -1 to 1. A vector of zeros
@@ -26,25 +69,11 @@ pub fn cosine(a: &[f32], b: &[f32]) -> f32 {
 
 /// As a similarity is told: what is not a number comes of zeros.
 fn rounded(cosine: f64) -> f32 {
-    match cosine.is_nan() {
-        true => 0.0,
-        false => cosine.clamp(-1.0, 1.0) as f32,
+    if cosine.is_nan() {
+        0.0
+    } else {
+        cosine.clamp(-1.0, 1.0) as f32
     }
-}
-
-fn norm(vector: &[f32]) -> f64 {
-    dot(vector, vector).sqrt()
-}
-
-/// In several sums side by side, as a processor likes it.
-fn dot(a: &[f32], b: &[f32]) -> f64 {
-    let mut sums = [0.0; 8];
-    for (a, b) in a.chunks(8).zip(b.chunks(8)) {
-        for (sum, (&a, &b)) in sums.iter_mut().zip(a.iter().zip(b)) {
-            *sum += f64::from(a) * f64::from(b);
-        }
-    }
-    sums.iter().sum()
 }
 
 /// The nearest of many vectors to one, of which only as many are kept as are asked for.
@@ -139,7 +168,7 @@ impl Collection {
         if vector.len() != self.width {
             let (got, width) = (vector.len(), self.width);
             let message = format!("an embedding of {got} values among those of {width}");
-            return Err(Error::Config(message));
+            return Err(Error::length(width, got, message));
         }
         let start = self.values.len();
         self.values.extend_from_slice(vector);

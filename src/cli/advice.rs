@@ -4,7 +4,7 @@ use std::path::Path;
 
 use clap::error::{ContextKind, ContextValue, ErrorKind};
 use mobilenet::Error;
-use mobilenet::error::FetchError;
+use mobilenet::error::{AttemptKind, FetchError};
 
 use super::terminal::printable;
 
@@ -25,14 +25,14 @@ pub fn after(error: &anyhow::Error) -> Vec<&'static str> {
             "MOBILENET_RELEASE_URL (or HF_ENDPOINT), with a mirror that this machine can reach",
             "MOBILENET_CACHE (or HF_HUB_CACHE), with a cache that was filled elsewhere",
         ],
-        Some(error) if error.is_out_of_memory() => vec![
+        Some(Error::OutOfMemory { .. }) => vec![
             "a smaller --batch-size, or --dtype f16",
             "--device cpu, which needs little memory for any batch",
         ],
-        Some(Error::Candle(reason)) if is_of_a_gpu(reason) => {
+        Some(Error::Gpu { .. }) => {
             vec!["--device cpu (with -o FILE --resume, where that was used, for the rest)"]
         }
-        Some(Error::Device(_)) => vec!["--device cpu --dtype f32, or `mobilenet doctor`"],
+        Some(Error::Device { .. }) => vec!["--device cpu --dtype f32, or `mobilenet doctor`"],
         _ => Vec::new(),
     }
 }
@@ -49,12 +49,77 @@ pub fn after_arguments(error: &clap::Error) -> Option<String> {
 /// Whether the last place could not be asked because there was nowhere to keep its answer.
 fn cache_is_closed(fetch: &FetchError) -> bool {
     let last = fetch.attempts.last();
-    last.is_some_and(|attempt| attempt.outcome.starts_with("the cache can't be written to"))
+    last.is_some_and(|attempt| attempt.kind == AttemptKind::CacheNotWritable)
 }
 
-/// Errors of CUDA's have its names in them, whatever else they say.
-fn is_of_a_gpu(reason: &str) -> bool {
-    ["CUDA_ERROR", "CUBLAS"]
-        .iter()
-        .any(|name| reason.contains(name))
+#[cfg(test)]
+mod tests {
+    use std::fs;
+    use std::path::Path;
+
+    use mobilenet::device::{self, DeviceChoice};
+    use mobilenet::weights::{Hub, NoProgress, Patience, Store, catalogue};
+
+    use super::*;
+
+    /// What is tried after an error that the library made.
+    fn first_line(error: impl Into<Error>) -> &'static str {
+        let lines = after(&anyhow::Error::from(error.into()));
+        lines.first().copied().unwrap_or_default()
+    }
+
+    fn store(cache: &Path) -> Store {
+        let hub = Hub {
+            // A port that nobody listens at.
+            endpoint: "http://127.0.0.1:9".into(),
+            cache: cache.join("hub"),
+            checksums: cache.join("checksums"),
+            token: None,
+            patience: Patience {
+                tries: 1,
+                ..Patience::default()
+            },
+        };
+        let mut store = Store::new(catalogue(), cache.join("cache"), hub);
+        store.release_url = "http://127.0.0.1:9".into();
+        store
+    }
+
+    #[test]
+    fn weights_that_cant_be_fetched() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let variant = &catalogue().variants[0];
+        let mut store = store(folder.path());
+        let fetched = |store: &Store| {
+            store
+                .fetch(variant, &NoProgress)
+                .expect_err("nothing there")
+        };
+        assert!(first_line(fetched(&store)).starts_with("--weights FILE"));
+        store.offline = true;
+        assert!(first_line(fetched(&store)).starts_with("the same without --offline"));
+        store.offline = false;
+        // Not even root can make a folder in the place of a file.
+        store.cache = folder.path().join("file/cache");
+        fs::write(folder.path().join("file"), "").expect("written");
+        assert!(first_line(fetched(&store)).starts_with("MOBILENET_CACHE"));
+    }
+
+    #[test]
+    fn devices_that_fail() {
+        let driver = |text: &str| candle_core::Error::Msg(text.into());
+        let full = driver("DriverError(CUDA_ERROR_OUT_OF_MEMORY, \"out of memory\")");
+        assert!(first_line(full).starts_with("a smaller --batch-size"));
+        let broken = driver("DriverError(CUDA_ERROR_LAUNCH_FAILED, \"launch failure\")");
+        assert!(first_line(broken).starts_with("--device cpu (with"));
+        assert_eq!(first_line(driver("a shape")), "");
+        let on_cpu = device::open(DeviceChoice::Cpu).expect("a CPU");
+        let error =
+            device::check_precision(&on_cpu, mobilenet::DType::F16.into()).expect_err("f32 only");
+        assert!(first_line(error).starts_with("--device cpu --dtype f32"));
+        // Also behind what a command says of it.
+        let error = Error::from(driver("CUDA_ERROR_LAUNCH_FAILED"));
+        let error = anyhow::Error::from(error).context("a picture");
+        assert_eq!(after(&error).len(), 1);
+    }
 }

@@ -182,7 +182,7 @@ impl Subject {
             }
             None => builder,
         };
-        Ok(builder.build()?)
+        Ok(builder.build()?.with_threads(running.threads))
     }
 }
 

@@ -1,20 +1,16 @@
 //! `mobilenet classify`
 
-use std::fs::File;
-use std::io::Write;
 use std::ops::ControlFlow;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 
-use anyhow::{Result, bail};
+use anyhow::{Result, ensure};
 use clap::Args;
-use crossbeam_channel::unbounded;
-use mobilenet::Prediction;
 use mobilenet::labels::wordnet::Rollup;
+use mobilenet::{Classifier, Prediction};
 
-use super::options::{LabelOptions, PictureOptions, parse_probability};
-use super::output::{Format, OutputOptions, Row, Seen, ThisRun};
-use super::session::{Left, Session};
+use super::options::{LabelOptions, PictureOptions, Provenance, parse_probability};
+use super::output::{End, Format, OutputOptions, PredictionRows, Row};
+use super::session::Session;
 use super::{Global, Outcome, files};
 
 /// Tell what pictures show: the most probable labels of each
@@ -49,24 +45,79 @@ pub struct Arguments {
     pictures: PictureOptions,
 }
 
-impl Arguments {
-    /// How many lines of a table a picture has, unless a threshold leaves some out.
-    fn lines_of_a_picture(&self) -> usize {
-        match self.rollup {
-            Some(_) => 1,
-            None => self.top_k,
+/// What is told of a picture's scores.
+enum Answer<'a> {
+    /// The most probable labels.
+    Top {
+        classifier: &'a Classifier,
+        top_k: usize,
+        threshold: Option<f32>,
+    },
+    /// The most specific group that is likely enough, if there is one.
+    Group { rollup: Rollup, least: f32 },
+}
+
+impl<'a> Answer<'a> {
+    fn new(arguments: &Arguments, classifier: &'a Classifier) -> Result<Self> {
+        let Some(least) = arguments.rollup else {
+            return Ok(Self::Top {
+                classifier,
+                top_k: arguments.top_k,
+                threshold: arguments.threshold,
+            });
+        };
+        let rollup = Rollup::new(classifier.labels());
+        ensure!(
+            !rollup.is_empty(),
+            "--rollup needs ImageNet's classes, and the network has others"
+        );
+        Ok(Self::Group { rollup, least })
+    }
+
+    fn of(&self, scores: &[f32]) -> Vec<Prediction> {
+        match self {
+            Self::Top {
+                classifier,
+                top_k,
+                threshold,
+            } => classifier.top(scores, *top_k, *threshold),
+            Self::Group { rollup, least } => {
+                let group = rollup.of(scores, *least).map(|group| Prediction {
+                    index: group.index,
+                    wnid: Some(group.wnid.to_owned()),
+                    label: group.label.to_owned(),
+                    score: group.score,
+                });
+                group.into_iter().collect()
+            }
+        }
+    }
+
+    /// What the rows of all pictures are like.
+    fn rows(&self, model: Option<&'a Provenance>) -> PredictionRows<'a> {
+        let (most, classes) = match self {
+            Self::Top {
+                classifier, top_k, ..
+            } => (*top_k, Some(classifier.labels().classes())),
+            Self::Group { .. } => (1, None),
+        };
+        PredictionRows {
+            most,
+            classes,
+            model,
         }
     }
 }
 
 pub fn run(arguments: &Arguments, global: Global) -> Result<Outcome> {
-    if arguments.provenance && !matches!(arguments.output.format(), Format::Json | Format::Jsonl) {
-        bail!("--provenance is for --json and --jsonl: other formats have no room for it");
-    }
-    let pictures = &arguments.pictures;
+    let (output, pictures) = (&arguments.output, &arguments.pictures);
+    ensure!(
+        !arguments.provenance || matches!(output.format(), Format::Json | Format::Jsonl),
+        "--provenance is for --json and --jsonl: other formats have no room for it"
+    );
     // First, because it is quick to fail.
     let inputs = pictures.inputs()?;
-    let file = arguments.output.file();
+    let file = output.file();
     files::protect(file.as_slice(), arguments.labels.file())?;
     let network = pictures.open(file.as_slice(), global)?;
     let classifier = Arc::new(network.classifier(&arguments.labels)?);
@@ -74,107 +125,31 @@ pub fn run(arguments: &Arguments, global: Global) -> Result<Outcome> {
     let pipeline = network.pipeline(classifier.clone());
     let mut session = Session::new(inputs, pictures.sources.is_single(), pipeline, global);
     // A structured row carries its error; text has only stderr for it.
-    if arguments.output.format() != Format::Text {
+    if output.format() != Format::Text {
         session = session.with_failures_in_output();
     }
     if file.is_some() {
         session = session.with_answers_elsewhere();
     }
-    let rollup = arguments.rollup.map(|_| Rollup::new(classifier.labels()));
-    if rollup.as_ref().is_some_and(Rollup::is_empty) {
-        bail!("--rollup needs ImageNet's classes, and the network has others");
-    }
-    let mut output = arguments.output.open(&ThisRun {
-        lines: arguments.lines_of_a_picture(),
-        classes: rollup.is_none().then(|| classifier.labels().classes()),
-        model: provenance.as_ref(),
-    })?;
-    let left = Left::default();
-    // Where each picture's row goes that is answered, in their order.
-    let mut places = None;
-    let mut unsure = None;
-    if let Some(mut earlier) = output.earlier.take() {
-        let retries = output.retries.is_some();
-        left.failed.set(earlier.failed);
-        session = session.after(Left {
-            answered: earlier.len() - earlier.failed,
-            advice: match retries {
-                true => "",
-                false => " (--retry-failed answers them again)",
-            },
-            ..left.clone()
-        });
-        let place;
-        (place, places) = retries.then(unbounded).unzip();
-        unsure = earlier
-            .unsure
-            .take()
-            .map(|unsure| (unsure, Arc::<AtomicBool>::default()));
-        let redone = unsure
-            .as_ref()
-            .map(|(unsure, seen)| (unsure.name.clone(), seen.clone()));
-        session = session.filter(move |input| {
-            let name = input.name.as_encoded_bytes();
-            if let Some((_, seen)) = redone.as_ref().filter(|(redone, _)| redone == name) {
-                seen.store(true, Ordering::Relaxed);
-            }
-            match (earlier.take(name), &place) {
-                (Seen::Answered, _) | (Seen::Failed(_), None) => false,
-                (Seen::Failed(at), Some(place)) => place.send(Some(at)).is_ok(),
-                (Seen::Never, Some(place)) => place.send(None).is_ok(),
-                (Seen::Never, None) => true,
-            }
-        });
+    let answers = Answer::new(arguments, &classifier)?;
+    let mut rows = output.begin(answers.rows(provenance.as_ref()))?;
+    if let Some((left, mut selection)) = rows.take_earlier() {
+        session = session.after(left);
+        session = session.filter(move |input| selection.wants(&input.name));
     }
     let tally = session.run(|answer| {
-        let predict = |scores: &Vec<f32>| match (&rollup, arguments.rollup) {
-            (Some(rollup), Some(least)) => group(rollup, scores, least),
-            _ => classifier.top(scores, arguments.top_k, arguments.threshold),
-        };
-        let predictions: Result<Vec<Prediction>, _> = answer.values.as_ref().map(predict);
-        let row = Row {
+        let predictions = answer.values.as_ref().map(|scores| answers.of(scores));
+        rows.row(&Row {
             name: &answer.name,
             answer: predictions.as_deref().map_err(|error| *error),
             provenance: provenance.as_ref(),
-        };
-        let place = places.as_ref().and_then(|places| places.recv().ok());
-        match (place.flatten(), &mut output.retries) {
-            (Some(place), Some(retries)) => {
-                left.failed.set(left.failed.get() - 1);
-                retries.row(place, &row)?;
-            }
-            _ => output.rows.row(&row)?,
-        }
+        })?;
         Ok(ControlFlow::Continue(()))
     });
-    // An array is closed even where the network gave up in the middle of it.
-    output.rows.end()?;
-    if let (Some((unsure, seen)), Some(path)) = (unsure, file)
-        && !seen.load(Ordering::Relaxed)
-    {
-        // It was none of this run's pictures, and so the earlier answer is all there is.
-        File::options()
-            .append(true)
-            .open(path)?
-            .write_all(&unsure.lines)?;
-    }
-    if let Some(retries) = output.retries {
-        retries.finish()?;
-    }
-    Ok(match tally? {
-        tally if tally.interrupted => Outcome::Interrupted,
-        tally if tally.failed + left.failed.get() > 0 => Outcome::Incomplete,
-        _ => Outcome::Complete,
-    })
-}
-
-/// The most specific group that is likely enough, if there is one.
-fn group(rollup: &Rollup, scores: &[f32], least: f32) -> Vec<Prediction> {
-    let found = rollup.of(scores, least).map(|group| Prediction {
-        index: group.index,
-        wnid: Some(group.wnid.to_owned()),
-        label: group.label.to_owned(),
-        score: group.score,
-    });
-    found.into_iter().collect()
+    // An array is closed even where the network gave up in the middle of it, and what went wrong
+    // first is what there is to tell.
+    let finished = rows.finish(End::of(&tally));
+    let tally = tally?;
+    finished?;
+    Ok(tally.outcome())
 }

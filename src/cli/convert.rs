@@ -139,9 +139,10 @@ fn read_me(checkpoint: &Checkpoint, options: &SaveOptions) -> String {
         Some(classes) => format!("{classes} classes"),
         None => "no classifier".into(),
     };
-    let norm = match config.batch_norm_folded || options.fold_batch_norm {
-        true => "folded into the convolutions",
-        false => "kept",
+    let norm = if config.batch_norm_folded || options.fold_batch_norm {
+        "folded into the convolutions"
+    } else {
+        "kept"
     };
     let source = match checkpoint.source() {
         Some(source) => format!("`{}`, SHA-256 `{}`", source.name, source.sha256),

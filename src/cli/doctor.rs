@@ -9,11 +9,11 @@ use mobilenet::device::{self, DeviceChoice};
 use mobilenet::weights::{LoadOptions, Store, catalogue, without_credentials};
 use serde::Serialize;
 
-use super::Outcome;
 use super::environment;
 use super::options::{ModelOptions, ReportOptions, default_threads};
 use super::output::write_report;
 use super::terminal::printable;
+use super::{Outcome, text_of};
 
 /// Show what this build and this machine can do
 #[derive(Debug, Args)]
@@ -94,7 +94,7 @@ fn examine() -> Result<DoctorReport> {
     });
     let (weights, problem) = match environment::store(false) {
         Ok(store) => (Some(weights(&store)), None),
-        Err(error) => (None, Some(format!("{error:#}"))),
+        Err(error) => (None, Some(text_of(&error))),
     };
     Ok(DoctorReport {
         version: env!("CARGO_PKG_VERSION"),
@@ -226,9 +226,12 @@ fn write_text(out: &mut impl Write, report: &DoctorReport) -> io::Result<()> {
     let Some(weights) = &report.weights else {
         return Ok(());
     };
-    let folder = |folder: &FolderReport| match folder.exists {
-        true => folder.path.clone(),
-        false => format!("{} (not there yet)", folder.path),
+    let folder = |folder: &FolderReport| {
+        if folder.exists {
+            folder.path.clone()
+        } else {
+            format!("{} (not there yet)", folder.path)
+        }
     };
     line("cache", &folder(&weights.cache))?;
     line("hub cache", &folder(&weights.hub_cache))?;

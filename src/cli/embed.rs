@@ -9,7 +9,7 @@ use clap::Args;
 use mobilenet::similarity::normalise;
 
 use super::options::PictureOptions;
-use super::output::{End, Made, Row, VectorFormat, VectorOptions};
+use super::output::{EmbeddingRows, End, Format, Row, VectorOptions};
 use super::session::Session;
 use super::{Global, Outcome};
 
@@ -40,7 +40,7 @@ pub struct Arguments {
 pub fn run(arguments: &Arguments, global: Global) -> Result<Outcome> {
     let (output, pictures) = (&arguments.output, &arguments.pictures);
     ensure!(
-        !arguments.provenance || output.format() == VectorFormat::Jsonl,
+        !arguments.provenance || output.format() == Format::Jsonl,
         "--provenance is for --format jsonl; safetensors tell it always"
     );
     output.validate()?;
@@ -62,11 +62,17 @@ pub fn run(arguments: &Arguments, global: Global) -> Result<Outcome> {
         session = session.with_answers_elsewhere();
     }
     let provenance = arguments.provenance.then(|| network.provenance());
-    let mut rows = output.open(Made {
+    let model = output.names_the_model().then(|| network.provenance());
+    let kind = EmbeddingRows {
         width: network.checkpoint.config().embedding_len(),
         normalised: arguments.normalize,
-        model: output.names_the_model().then(|| network.provenance()),
-    })?;
+        model: provenance.as_ref(),
+    };
+    let mut rows = output.begin(kind, model)?;
+    if let Some((left, mut selection)) = rows.take_earlier() {
+        session = session.after(left);
+        session = session.filter(move |input| selection.wants(&input.name));
+    }
     let tally = session.run(|answer| {
         let embedding = answer.values.as_ref().map(|values| {
             let mut values = values.clone();
@@ -82,21 +88,9 @@ pub fn run(arguments: &Arguments, global: Global) -> Result<Outcome> {
         })?;
         Ok(ControlFlow::Continue(()))
     });
-    let tally = match tally {
-        Ok(tally) => tally,
-        Err(error) => {
-            // What went wrong first is what there is to tell.
-            let _ = rows.end(End::Failed);
-            return Err(error);
-        }
-    };
-    if tally.interrupted {
-        rows.end(End::Stopped)?;
-        return Ok(Outcome::Interrupted);
-    }
-    rows.end(End::Complete)?;
-    Ok(match tally.failed {
-        0 => Outcome::Complete,
-        _ => Outcome::Incomplete,
-    })
+    let finished = rows.finish(End::of(&tally));
+    // What went wrong first is what there is to tell.
+    let tally = tally?;
+    finished?;
+    Ok(tally.outcome())
 }

@@ -1,14 +1,16 @@
 //! The files that commands write: looked at before the work, and whole or not at all.
 
 use std::fs::File;
-use std::io::{self, BufWriter, Read, Write};
+use std::io::{self, Read, Write};
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail, ensure};
 use memchr::memmem;
-use tempfile::{Builder, NamedTempFile};
+use mobilenet::atomic_file::{self, AtomicFile};
+pub use mobilenet::atomic_file::{folder_of, is_special};
+use mobilenet::dataset::has_known_signature;
 
-use super::inputs::{FileId, has_known_signature};
+use super::file_id::FileId;
 
 /// Where the text chunk of a PNG is, which stands before its pixels.
 const START_BYTES: u64 = 256;
@@ -55,7 +57,7 @@ pub fn check(path: &Path) -> Result<()> {
         let file = File::options().append(true).open(path);
         file.with_context(|| unwritable(path))?;
     }
-    stage(path).map(drop).with_context(|| unwritable(path))
+    atomic_file::check(path).with_context(|| unwritable(path))
 }
 
 fn check_folder(path: &Path) -> Result<()> {
@@ -151,14 +153,6 @@ pub fn write(path: &Path, bytes: &[u8]) -> Result<()> {
     staged.finish()
 }
 
-/// The folder that a file will lie in, behind any symbolic link.
-pub fn folder_of(path: &Path) -> PathBuf {
-    match real(path).parent() {
-        Some(folder) if !folder.as_os_str().is_empty() => folder.to_owned(),
-        _ => PathBuf::from("."),
-    }
-}
-
 /// What is said of a file that can't be written.
 pub fn unwritable(path: &Path) -> String {
     format!("{}: can't be written", path.display())
@@ -167,14 +161,7 @@ pub fn unwritable(path: &Path) -> String {
 /// A file on its way. Dropped before it is [finished](Self::finish) it leaves nothing.
 pub struct Staged {
     path: PathBuf,
-    target: Target,
-}
-
-enum Target {
-    /// Beside the file that it is to become.
-    File(BufWriter<NamedTempFile>),
-    /// A device or a pipe, which is written to as it is.
-    Special(BufWriter<File>),
+    file: AtomicFile,
 }
 
 impl Staged {
@@ -188,16 +175,9 @@ impl Staged {
             "-: stdout has something else already; name a file"
         );
         check(path)?;
-        let begun = match is_special(path) {
-            true => File::options()
-                .write(true)
-                .open(path)
-                .map(|file| Target::Special(BufWriter::new(file))),
-            false => stage(path).map(|file| Target::File(BufWriter::new(file))),
-        };
         Ok(Self {
+            file: AtomicFile::create(path).with_context(|| unwritable(path))?,
             path: path.to_owned(),
-            target: begun.with_context(|| unwritable(path))?,
         })
     }
 
@@ -211,54 +191,16 @@ impl Staged {
     /// # Errors
     /// What could not be written, such as on a full disk.
     pub fn finish(self) -> Result<()> {
-        let persist = |staged: BufWriter<NamedTempFile>| {
-            let staged = staged.into_inner().map_err(|e| e.into_error())?;
-            staged.as_file().sync_all()?;
-            staged.persist(real(&self.path)).map_err(|e| e.error)
-        };
-        let written = match self.target {
-            Target::File(staged) => persist(staged).map(drop),
-            Target::Special(mut out) => out.flush(),
-        };
-        written.with_context(|| unwritable(&self.path))
+        self.file.commit().with_context(|| unwritable(&self.path))
     }
 }
 
 impl Write for Staged {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        match &mut self.target {
-            Target::File(out) => out.write(bytes),
-            Target::Special(out) => out.write(bytes),
-        }
+        self.file.write(bytes)
     }
 
     fn flush(&mut self) -> io::Result<()> {
-        match &mut self.target {
-            Target::File(out) => out.flush(),
-            Target::Special(out) => out.flush(),
-        }
+        self.file.flush()
     }
-}
-
-/// Whether there is a device or a pipe, which keeps nothing and has nothing beside it.
-pub fn is_special(path: &Path) -> bool {
-    path.exists() && !path.is_file()
-}
-
-/// What a link points to.
-fn real(path: &Path) -> PathBuf {
-    std::fs::canonicalize(path).unwrap_or_else(|_| path.to_owned())
-}
-
-/// A file beside another one, gone with this value unless it takes its place.
-fn stage(path: &Path) -> io::Result<NamedTempFile> {
-    let mut builder = Builder::new();
-    // A temporary file would be its owner's alone; this one is what the umask makes of any.
-    #[cfg(unix)]
-    {
-        use std::os::unix::fs::PermissionsExt;
-        builder.permissions(std::fs::Permissions::from_mode(0o666));
-    }
-    // Without the temporary name that the crate puts into its errors.
-    Ok(builder.tempfile_in(folder_of(path)).map_err(|e| e.kind())?)
 }

@@ -9,9 +9,8 @@ use clap::{ArgAction, Args};
 use mobilenet::Classifier;
 use mobilenet::labels::wordnet::{Group, Hierarchy};
 
-use super::inputs::Sources;
 use super::matcher::{Matcher, Reading};
-use super::options::{LabelOptions, PictureOptions, parse_probability};
+use super::options::{LabelOptions, PictureOptions, Sources, parse_probability};
 use super::session::Session;
 use super::terminal::{Terminal, printable_name};
 use super::{Global, Outcome, note};
@@ -193,9 +192,10 @@ pub fn run(arguments: &Arguments, global: Global) -> Result<Outcome> {
             return Ok(ControlFlow::Break(()));
         }
         if !arguments.count {
-            match readable {
-                true => out.write_all(printable_name(&answer.name).as_bytes())?,
-                false => out.write_all(answer.name.as_encoded_bytes())?,
+            if readable {
+                out.write_all(printable_name(&answer.name).as_bytes())?;
+            } else {
+                out.write_all(answer.name.as_encoded_bytes())?;
             }
             out.write_all(end)?;
             out.flush()?;
@@ -209,10 +209,8 @@ pub fn run(arguments: &Arguments, global: Global) -> Result<Outcome> {
     if arguments.silent && matched > 0 {
         return Ok(Outcome::Complete);
     }
-    Ok(match tally? {
-        tally if tally.interrupted => Outcome::Interrupted,
-        tally if tally.failed > 0 => Outcome::Incomplete,
-        _ if matched == 0 => Outcome::NoMatch,
-        _ => Outcome::Complete,
+    Ok(match tally?.outcome() {
+        Outcome::Complete if matched == 0 => Outcome::NoMatch,
+        outcome => outcome,
     })
 }

@@ -1,34 +1,30 @@
 //! Ctrl-C, and being asked to end.
 
-use std::convert::Infallible;
-
-use crossbeam_channel::{Receiver, bounded};
+use mobilenet::pipeline::CancelToken;
 
 /// Tells whether the program was asked to stop.
 #[derive(Clone)]
-pub struct Interrupt(Receiver<Infallible>);
+pub struct Interrupt(CancelToken);
 
 impl Interrupt {
-    /// A channel that is disconnected by the first SIGINT, SIGTERM or SIGHUP. The second one ends the
-    /// program as if nothing had been watched for.
+    /// Watches for the first SIGINT, SIGTERM or SIGHUP. The second one ends the program as if nothing
+    /// had been watched for.
     pub fn watch() -> Self {
-        let (sender, receiver) = bounded(0);
-        #[cfg(unix)]
-        unix::on_signal(move || drop(sender));
+        let token = CancelToken::new();
         // Elsewhere the system ends the program; what was answered has been written.
-        #[cfg(not(unix))]
-        std::mem::forget(sender);
-        Self(receiver)
+        #[cfg(unix)]
+        unix::on_signal(token.clone());
+        Self(token)
     }
 
-    /// Disconnected once the program was asked to stop.
-    pub fn receiver(&self) -> &Receiver<Infallible> {
+    /// What the library's work looks at.
+    pub fn token(&self) -> &CancelToken {
         &self.0
     }
 
     /// Whether the program was asked to stop.
     pub fn happened(&self) -> bool {
-        self.0.try_recv() == Err(crossbeam_channel::TryRecvError::Disconnected)
+        self.0.is_cancelled()
     }
 }
 
@@ -43,26 +39,25 @@ pub fn end_by_signal() {
 mod unix {
     use std::sync::atomic::{AtomicI32, Ordering};
 
+    use mobilenet::pipeline::CancelToken;
     use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
     use signal_hook::iterator::Signals;
     use signal_hook::low_level::emulate_default_handler;
 
     static RECEIVED: AtomicI32 = AtomicI32::new(0);
 
-    pub fn on_signal(stop: impl FnOnce() + Send + 'static) {
+    pub fn on_signal(token: CancelToken) {
         let Ok(mut signals) = Signals::new([SIGHUP, SIGINT, SIGTERM]) else {
-            // Then they do what they always do. The channel has to stay open.
-            std::mem::forget(stop);
+            // Then they do what they always do.
             return;
         };
         std::thread::spawn(move || {
-            let mut stop = Some(stop);
             for signal in signals.forever() {
                 RECEIVED.store(signal, Ordering::Relaxed);
-                match stop.take() {
-                    Some(stop) => stop(),
-                    None => end_by_signal(),
+                if token.is_cancelled() {
+                    end_by_signal();
                 }
+                token.cancel();
             }
         });
     }

@@ -1,5 +1,6 @@
 //! What `grep` looks for, made ready for many pictures.
 
+use std::convert::Infallible;
 use std::sync::Arc;
 
 use anyhow::{Result, ensure};
@@ -7,6 +8,8 @@ use mobilenet::labels::Labels;
 use mobilenet::labels::wordnet::{Group, Members};
 use mobilenet::{Classifier, UNKNOWN, top_outputs};
 use regex::{RegexSet, RegexSetBuilder};
+use regex_syntax::ast::parse::Parser;
+use regex_syntax::ast::{self, Ast, ClassSetItem, Literal, Visitor};
 
 /// The score that a label needs at least.
 const LABEL_THRESHOLD: f32 = 0.1;
@@ -103,9 +106,10 @@ fn patterns_set(patterns: &[String], reading: Reading) -> Result<RegexSet, regex
     let pattern = |pattern: &String| {
         let ignore_case = reading.ignore_case.unwrap_or(!has_capital(pattern));
         let flags = if ignore_case { "i" } else { "-i" };
-        match reading.whole_words {
-            true => format!(r"(?{flags}:\b{{start-half}}(?:{pattern})\b{{end-half}})"),
-            false => format!("(?{flags}:{pattern})"),
+        if reading.whole_words {
+            format!(r"(?{flags}:\b{{start-half}}(?:{pattern})\b{{end-half}})")
+        } else {
+            format!("(?{flags}:{pattern})")
         }
     };
     // On their own first, so that an error shows the pattern as it was given.
@@ -115,14 +119,52 @@ fn patterns_set(patterns: &[String], reading: Reading) -> Result<RegexSet, regex
     RegexSetBuilder::new(patterns.iter().map(pattern)).build()
 }
 
-/// Whether a pattern has a capital letter other than in an escape such as `\W`.
+/// Whether a pattern has a capital among the characters that it stands for itself, as ripgrep's
+/// smart case has it: not in the name of a class such as `\p{Lu}`, of a group or of a flag.
 fn has_capital(pattern: &str) -> bool {
-    let mut escaped = false;
-    pattern.chars().any(|c| {
-        let counts = !escaped && c.is_uppercase();
-        escaped = !escaped && c == '\\';
-        counts
-    })
+    let ast = Parser::new().parse(pattern);
+    // What is no pattern is refused elsewhere.
+    ast.is_ok_and(|ast| ast::visit(&ast, Capitals::default()).unwrap_or_default())
+}
+
+/// Looks for capitals among the literals of a pattern.
+#[derive(Debug, Default)]
+struct Capitals {
+    found: bool,
+}
+
+impl Capitals {
+    fn look_at(&mut self, literal: &Literal) {
+        self.found |= literal.c.is_uppercase();
+    }
+}
+
+impl Visitor for Capitals {
+    type Output = bool;
+    type Err = Infallible;
+
+    fn finish(self) -> Result<bool, Infallible> {
+        Ok(self.found)
+    }
+
+    fn visit_pre(&mut self, ast: &Ast) -> Result<(), Infallible> {
+        if let Ast::Literal(literal) = ast {
+            self.look_at(literal);
+        }
+        Ok(())
+    }
+
+    fn visit_class_set_item_pre(&mut self, item: &ClassSetItem) -> Result<(), Infallible> {
+        match item {
+            ClassSetItem::Literal(literal) => self.look_at(literal),
+            ClassSetItem::Range(range) => {
+                self.look_at(&range.start);
+                self.look_at(&range.end);
+            }
+            _ => {}
+        }
+        Ok(())
+    }
 }
 
 #[cfg(test)]
@@ -146,6 +188,43 @@ mod tests {
         assert!(!found("persian", Some(false), false, "Persian cat"));
         assert!(found(r"persian\Wcat", None, false, "Persian cat"));
         assert!(!found(r"Persian\Wcat", None, false, "persian cat"));
+    }
+
+    #[test]
+    fn a_capital_is_a_character_that_a_pattern_stands_for() {
+        let without = [
+            r"\p{Lu}ersian",
+            r"\pL",
+            r"\W\S\D\B",
+            r"persian\Wcat",
+            r"\x{6A}",
+            r"\x6A",
+            r"(?P<Cat>cat)",
+            r"(?U)cat",
+            r"[^\W\S]",
+            r"[\p{Lu}]",
+            "",
+            r"(not a pattern A",
+        ];
+        for pattern in without {
+            assert!(!has_capital(pattern), "{pattern}");
+        }
+        let with = [
+            "Cat",
+            r"\WCat",
+            r"\\Cat",
+            "[A-Z]at",
+            "[Cc]at",
+            r"\x41",
+            r"\x{00C4}",
+            "(?:dog|Cat)",
+            "caT+",
+            "ÄRGER",
+        ];
+        for pattern in with {
+            assert!(has_capital(pattern), "{pattern}");
+        }
+        assert!(found(r"\p{Lu}ersian", None, false, "persian cat"));
     }
 
     #[test]

@@ -14,21 +14,21 @@ mod embed;
 mod environment;
 mod eval;
 mod explain;
+mod file_id;
 mod files;
 mod grep;
-mod inputs;
 mod interrupt;
 mod learn;
 mod matcher;
 mod models;
 mod options;
 mod output;
-mod pipeline;
 mod progress;
 mod pull;
 mod session;
 mod shell;
 mod similar;
+mod stored_embeddings;
 mod summary;
 mod terminal;
 mod train;
@@ -38,6 +38,7 @@ use std::process::ExitCode;
 
 use anyhow::Result;
 use clap::{Args, Parser, Subcommand};
+use mobilenet::error::ImageError;
 
 /// Nothing matched.
 const NO_MATCH: u8 = 1;
@@ -125,7 +126,7 @@ pub fn main() -> ExitCode {
         // Whoever reads the output has seen enough.
         Err(error) if is_broken_pipe(&error) => ExitCode::SUCCESS,
         Err(error) => {
-            let text = format!("{error:#}");
+            let text = text_of(&error);
             // Names of files and tensors may carry anything.
             let lines: Vec<_> = text.lines().map(terminal::printable).collect();
             note(&lines.join("\n"));
@@ -179,6 +180,18 @@ fn run(cli: Cli) -> Result<Outcome> {
 /// Says something on stderr. Where that can't be written to there is nowhere to say so.
 fn note(text: &str) {
     let _ = writeln!(io::stderr(), "mobilenet: {text}");
+}
+
+/// An error and what it comes from. The library's errors say all that their own sources do.
+fn text_of(error: &anyhow::Error) -> String {
+    let mut parts = Vec::new();
+    for cause in error.chain() {
+        parts.push(cause.to_string());
+        if cause.is::<mobilenet::Error>() || cause.is::<ImageError>() {
+            break;
+        }
+    }
+    parts.join(": ")
 }
 
 fn is_broken_pipe(error: &anyhow::Error) -> bool {

@@ -7,7 +7,7 @@ use clap::Args;
 use mobilenet::weights::catalogue;
 
 use super::options::ModelOptions;
-use super::{Global, Outcome, note};
+use super::{Global, Outcome, note, text_of};
 
 /// Fetch and verify weights now, so that later runs need no network
 ///
@@ -43,7 +43,7 @@ pub fn run(arguments: &Arguments, global: Global) -> Result<Outcome> {
             Ok(checkpoint) => writeln!(out, "{}", checkpoint.path().display())?,
             Err(error) => {
                 outcome = Outcome::Incomplete;
-                note(&format!("{error:#}"));
+                note(&text_of(&error));
             }
         }
     }

@@ -3,18 +3,19 @@
 use std::cell::Cell;
 use std::io::IsTerminal;
 use std::ops::ControlFlow;
+use std::panic::resume_unwind;
 use std::rc::Rc;
 use std::time::Instant;
 
 use anyhow::Result;
 use crossbeam_channel::bounded;
+use mobilenet::dataset::{Input, Inputs};
+use mobilenet::pipeline::{self, Answer, Pipeline};
 
-use super::inputs::{Input, Inputs};
 use super::interrupt::Interrupt;
-use super::pipeline::{Answer, Pipeline};
 use super::progress::PictureProgress;
 use super::terminal::{printable, printable_name};
-use super::{Global, note};
+use super::{Global, Outcome, note};
 
 /// Names that are looked up ahead of the pictures, for a progress bar that knows how many there
 /// are: a few megabytes at most.
@@ -50,6 +51,8 @@ pub struct Left {
 pub struct Tally {
     pub answered: u64,
     pub failed: u64,
+    /// Failures that an earlier run left in the output.
+    pub failed_earlier: u64,
     /// The program was asked to stop before the end.
     pub interrupted: bool,
 }
@@ -103,8 +106,8 @@ impl Session {
         let begin = Instant::now();
         let mut tally = Tally::default();
         if self.single {
-            for answer in self.pipeline.one(self.inputs) {
-                let answer = answer?;
+            for input in self.inputs {
+                let answer = self.pipeline.answer(input).map_err(pipeline_error)?;
                 tally.add(&answer);
                 if self.tell_failures {
                     tell_failure(&answer);
@@ -121,8 +124,8 @@ impl Session {
             false => self.inputs,
         };
         let interrupt = Interrupt::watch();
-        for answer in self.pipeline.many(inputs, &interrupt) {
-            let answer = answer?;
+        for answer in self.pipeline.run_until(inputs, interrupt.token()) {
+            let answer = answer.map_err(pipeline_error)?;
             tally.add(&answer);
             if self.tell_failures && answer.values.is_err() {
                 progress.above(|| tell_failure(&answer));
@@ -138,6 +141,7 @@ impl Session {
         }
         drop(progress);
         tally.interrupted = interrupt.happened();
+        tally.failed_earlier = self.earlier.as_ref().map_or(0, |left| left.failed.get());
         if !self.global.quiet {
             tally.tell(begin, self.earlier.as_ref(), self.global);
         }
@@ -146,6 +150,17 @@ impl Session {
 }
 
 impl Tally {
+    /// How a command that answered these pictures, and did nothing else, ended.
+    pub fn outcome(&self) -> Outcome {
+        if self.interrupted {
+            Outcome::Interrupted
+        } else if self.failed + self.failed_earlier > 0 {
+            Outcome::Incomplete
+        } else {
+            Outcome::Complete
+        }
+    }
+
     fn add(&mut self, answer: &Answer) {
         match answer.values {
             Ok(_) => self.answered += 1,
@@ -159,6 +174,7 @@ impl Tally {
             answered,
             failed,
             interrupted,
+            ..
         } = self;
         if answered + failed == 0 && !interrupted && earlier.is_none() {
             return note("no pictures found");
@@ -194,6 +210,14 @@ impl Tally {
     }
 }
 
+/// The library's error itself, where a model failed, so that advice can be found for it.
+pub fn pipeline_error(error: pipeline::Error) -> anyhow::Error {
+    match error {
+        pipeline::Error::Model(error) => error.into(),
+        other => other.into(),
+    }
+}
+
 fn tell_failure(answer: &Answer) {
     if let Err(error) = &answer.values {
         let name = printable_name(&answer.name);
@@ -202,15 +226,39 @@ fn tell_failure(answer: &Answer) {
     }
 }
 
-/// The same items, looked for ahead of time on a thread of their own.
+/// The same items, looked for ahead of time on a thread of their own. If it panics, so does who asks
+/// for the next item.
 fn look_ahead(items: impl Iterator<Item = Input> + Send + 'static) -> Inputs {
     let (sender, receiver) = bounded(NAMES_AHEAD);
-    std::thread::spawn(move || {
+    let thread = std::thread::spawn(move || {
         for item in items {
             if sender.send(item).is_err() {
                 break;
             }
         }
     });
-    Box::new(receiver.into_iter())
+    let end = std::iter::once_with(move || thread.join());
+    let end = end.filter_map(|ended| ended.err().map(|payload| resume_unwind(payload)));
+    Box::new(receiver.into_iter().chain(end))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::panic::catch_unwind;
+
+    use super::*;
+
+    /// It must not look like the end.
+    #[test]
+    fn a_panic_ahead_is_seen() {
+        let items = (0..3).map(|i| match i {
+            2 => resume_unwind(Box::new("defect")),
+            _ => Input::file(i.to_string()),
+        });
+        let mut ahead = look_ahead(items);
+        assert!(ahead.next().is_some() && ahead.next().is_some());
+        let third = catch_unwind(std::panic::AssertUnwindSafe(|| ahead.next()));
+        let payload = third.expect_err("a panic");
+        assert_eq!(payload.downcast_ref(), Some(&"defect"));
+    }
 }

@@ -18,19 +18,24 @@ Examples:
   mobilenet learn flowers/ -o flowers.safetensors
 
 Exit codes: 0, everything was answered (grep: something matched); 1, grep: nothing matched; 2, \
-anything went wrong, a single unreadable picture included. `mobilenet man` tells of environment \
-variables.
+anything went wrong, a single unreadable picture included. A run that was stopped ends by the signal, \
+which a shell shows as 130 (Ctrl-C) or 143 (kill). `mobilenet man` tells of environment variables.
 
 A file that is written replaces one of the same name, but no picture that this program did not \
 draw, and nothing that it reads (but for `convert FILE -o FILE`).";
 
-const EXIT_CODES: [(&str, &str); 3] = [
+const EXIT_CODES: [(&str, &str); 4] = [
     ("0", "Everything was answered; grep: something matched."),
     ("1", "grep: nothing matched."),
     (
         "2",
         "Anything went wrong, a single picture that can't be read included; the others are answered \
          all the same. grep -q ends with 0 on a match whatever else went wrong.",
+    ),
+    (
+        "130, 143",
+        "It was stopped by Ctrl-C (SIGINT) or kill (SIGTERM; SIGHUP is 129). It ends what it has \
+         begun, and then by the same signal, which a shell shows as 128 and its number.",
     ),
 ];
 

@@ -3,7 +3,7 @@
 use std::collections::HashSet;
 use std::ffi::{OsStr, OsString};
 use std::ops::ControlFlow;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use anyhow::{Context, Result, anyhow, ensure};
@@ -11,13 +11,13 @@ use clap::Args;
 use mobilenet::Embedder;
 use mobilenet::similarity::{Collection, Nearest};
 
-use super::inputs::embedded::model;
-use super::inputs::{Embedded, FileId, STDIN, Sources};
+use super::file_id::FileId;
 use super::interrupt::Interrupt;
-use super::options::{OpenedNetwork, PictureOptions};
+use super::options::{OpenedNetwork, PictureOptions, STDIN, Sources, named};
 use super::output::{SimilarOptions, write_groups, write_nearest};
 use super::progress::Comparing;
-use super::session::{Session, Tally};
+use super::session::{Session, Tally, pipeline_error};
+use super::stored_embeddings::{StoredEmbeddings, model};
 use super::terminal::printable_name;
 use super::{Global, Outcome, note};
 
@@ -83,80 +83,53 @@ impl Search {
     }
 }
 
+/// The files that were looked at, by whatever names.
+#[derive(Default)]
+struct SeenFiles(HashSet<FileId>);
+
+impl SeenFiles {
+    /// Whether this is another picture than those before. A file by another name is not.
+    fn is_new(&mut self, name: &OsStr) -> bool {
+        match FileId::of(Path::new(name)) {
+            Some(id) if name != STDIN => self.0.insert(id),
+            _ => true,
+        }
+    }
+}
+
 pub fn run(arguments: &Arguments, global: Global) -> Result<Outcome> {
     arguments.output.validate()?;
     let mut pictures = arguments.pictures.clone();
-    let query = match arguments.groups {
-        true => None,
-        false => Some(query(&mut pictures.sources)?),
+    let query = if arguments.groups {
+        None
+    } else {
+        Some(query(&mut pictures.sources)?)
     };
-    let files = pictures.sources.take_embeddings();
-    for path in pictures.sources.files() {
-        let is_npy = path
-            .extension()
-            .is_some_and(|e| e.eq_ignore_ascii_case("npy"));
-        ensure!(
-            !is_npy,
-            "{}: .npy has no room for paths; `mobilenet embed -o FILE.safetensors` writes what can be \
-             searched",
-            path.display()
-        );
-    }
-    ensure!(
-        !files.is_empty() || !pictures.sources.is_empty(),
-        "nothing to search: mobilenet similar QUERY PATH..."
-    );
+    let files = take_embeddings(&mut pictures.sources)?;
     // First, because it is quick to fail.
     let inputs = pictures.inputs()?;
-    let files = files.into_iter().map(Embedded::open);
-    let files: Vec<Embedded> = files.collect::<Result<_>>()?;
+    let files = files.into_iter().map(StoredEmbeddings::open);
+    let files: Vec<StoredEmbeddings> = files.collect::<Result<_>>()?;
     let asks_a_network = query.is_some() || !pictures.sources.is_empty();
-    let network = match asks_a_network {
-        true => Some(pictures.open(&[], global)?),
-        false => None,
-    };
+    let network = asks_a_network.then(|| pictures.open(&[], global));
+    let network = network.transpose()?;
     let width = comparable(network.as_ref(), &files)?;
     let embedder = network.as_ref().map(OpenedNetwork::embedder).transpose()?;
     let embedder = embedder.map(Arc::new);
 
-    let mut seen = HashSet::new();
+    let mut seen = SeenFiles::default();
     let mut search = match (&query, &network, &embedder) {
         (Some(query), Some(network), Some(embedder)) => {
-            seen.extend(FileId::of(Path::new(query)));
+            seen.0.extend(FileId::of(Path::new(query)));
             let embedding = embedding(query, network, embedder)?;
             let least = arguments.threshold.unwrap_or(0.0);
             Search::Nearest(Nearest::new(embedding, arguments.top_k, least))
         }
         _ => Search::Groups(Collection::new(width), Vec::new()),
     };
-    // A file by another name is not another picture.
-    let mut is_new = move |name: &OsStr| match FileId::of(Path::new(name)) {
-        Some(id) if name != STDIN => seen.insert(id),
-        _ => true,
-    };
     let mut failed_earlier = 0;
     for file in &files {
-        if !file.is_complete && !global.quiet {
-            let path = printable_name(file.path.as_os_str());
-            note(&format!(
-                "{path}: the run that wrote it was stopped: pictures are missing"
-            ));
-        }
-        let mut failed = 0;
-        for (name, embedding) in file.rows() {
-            match embedding {
-                Some(embedding) if is_new(name) => search.take(name, embedding)?,
-                Some(_) => {}
-                None => failed += 1,
-            }
-        }
-        if failed > 0 {
-            let path = printable_name(&file.path);
-            note(&format!(
-                "{path}: without an embedding, and left out: {failed}"
-            ));
-        }
-        failed_earlier += failed;
+        failed_earlier += take_file(file, &mut seen, &mut search, global)?;
     }
     let mut tally = Tally::default();
     if let (Some(network), Some(embedder), false) =
@@ -164,7 +137,7 @@ pub fn run(arguments: &Arguments, global: Global) -> Result<Outcome> {
     {
         let pipeline = network.pipeline(embedder.clone());
         let session = Session::new(inputs, pictures.sources.is_single(), pipeline, global)
-            .filter(move |input| is_new(&input.name))
+            .filter(move |input| seen.is_new(&input.name))
             .with_answers_elsewhere();
         tally = session.run(|answer| {
             if let Ok(embedding) = &answer.values {
@@ -173,14 +146,58 @@ pub fn run(arguments: &Arguments, global: Global) -> Result<Outcome> {
             Ok(ControlFlow::Continue(()))
         })?;
     }
-    if tally.interrupted || !print(search, arguments, global)? {
-        // The nearest of some is not the nearest of all.
-        return Ok(Outcome::Interrupted);
+    tally.failed_earlier = failed_earlier;
+    // The nearest of some is not the nearest of all.
+    tally.interrupted = tally.interrupted || !print(search, arguments, global)?;
+    Ok(tally.outcome())
+}
+
+/// The files of embeddings among what is named, which are to be read as such.
+fn take_embeddings(sources: &mut Sources) -> Result<Vec<PathBuf>> {
+    let files = sources.take_embeddings();
+    for path in sources.files() {
+        let extension = path.extension().unwrap_or_default();
+        ensure!(
+            !extension.eq_ignore_ascii_case("npy"),
+            "{}: .npy has no room for paths; `mobilenet embed -o FILE.safetensors` writes what can be \
+             searched",
+            path.display()
+        );
     }
-    Ok(match tally.failed + failed_earlier {
-        0 => Outcome::Complete,
-        _ => Outcome::Incomplete,
-    })
+    ensure!(
+        !files.is_empty() || !sources.is_empty(),
+        "nothing to search: mobilenet similar QUERY PATH..."
+    );
+    Ok(files)
+}
+
+/// Looks at the embeddings of a file, and says how many of its pictures have none.
+fn take_file(
+    file: &StoredEmbeddings,
+    seen: &mut SeenFiles,
+    search: &mut Search,
+    global: Global,
+) -> Result<u64> {
+    let path = printable_name(file.path.as_os_str());
+    if !file.is_complete && !global.quiet {
+        note(&format!(
+            "{path}: the run that wrote it was stopped: pictures are missing"
+        ));
+    }
+    let mut failed = 0;
+    for (name, embedding) in file.rows() {
+        match embedding {
+            Some(embedding) if seen.is_new(name) => search.take(name, embedding)?,
+            Some(_) => {}
+            None => failed += 1,
+        }
+    }
+    if failed > 0 {
+        note(&format!(
+            "{path}: without an embedding, and left out: {failed}"
+        ));
+    }
+    Ok(failed)
 }
 
 /// Prints what was found, unless the program is asked to stop before it is known.
@@ -223,9 +240,8 @@ fn query(sources: &mut Sources) -> Result<OsString> {
 
 /// The embedding of the one picture to compare with.
 fn embedding(query: &OsStr, network: &OpenedNetwork, embedder: &Arc<Embedder>) -> Result<Vec<f32>> {
-    let inputs = Sources::of(query.to_owned()).into_inputs()?;
-    let mut answers = network.pipeline(embedder.clone()).one(inputs);
-    let answer = answers.next().context("the query was lost")??;
+    let pipeline = network.pipeline(embedder.clone());
+    let answer = pipeline.answer(named(query)).map_err(pipeline_error)?;
     answer.values.map_err(|error| {
         let query = Path::new(query).display();
         anyhow!("{query}: {error}")
@@ -233,7 +249,7 @@ fn embedding(query: &OsStr, network: &OpenedNetwork, embedder: &Arc<Embedder>) -
 }
 
 /// The width of all embeddings, which have to be of one network to be comparable.
-fn comparable(network: Option<&OpenedNetwork>, files: &[Embedded]) -> Result<usize> {
+fn comparable(network: Option<&OpenedNetwork>, files: &[StoredEmbeddings]) -> Result<usize> {
     let width = network.map(|network| network.checkpoint.config().embedding_len());
     let width = width.or_else(|| files.first().map(|file| file.width));
     let width = width.unwrap_or_default();

@@ -16,7 +16,9 @@ use crate::pixels::PixelScale;
 /// A network on kernels of our own, in whatever they compute: what the engine needs of it. Images are
 /// bytes `[N, H, W, 3]`, or differences of them from the one that becomes 0 as `[N, 3, H, W]`, and
 /// come with their height and width.
-pub(super) trait Passes: std::fmt::Debug + Send + Sync {
+pub(super) trait Passes: std::fmt::Debug + Send + Sync + Sized + 'static {
+    /// The same network, with the same weights, whose passes run on so many threads.
+    fn with_threads(&self, threads: usize) -> Self;
     fn isa(&self) -> Isa;
     fn precision(&self) -> Precision;
     fn embedding_len(&self) -> usize;
@@ -85,7 +87,7 @@ impl<N: Passes> CpuEngine<N> {
         };
         let (storage, layout) = pixels.storage_and_layout();
         let Storage::Cpu(storage) = &*storage else {
-            return Err(Error::Config("pixels that are not on the CPU".into()));
+            return Err(Error::input("pixels that are not on the CPU"));
         };
         let start = layout.start_offset();
         let range = start..start + layout.shape().elem_count();
@@ -153,6 +155,13 @@ impl<N: Passes> Engine for CpuEngine<N> {
             |bytes| network.forward(bytes, size),
             |planes| network.forward(planes, size),
         )
+    }
+
+    fn with_threads(&self, threads: usize) -> Option<Arc<dyn Engine>> {
+        Some(Arc::new(Self {
+            network: self.network.with_threads(threads),
+            pixel_scale: self.pixel_scale,
+        }))
     }
 
     fn isa(&self) -> Option<Isa> {

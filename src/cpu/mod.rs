@@ -5,19 +5,21 @@
 //! that stays in the cache and from there through the pointwise product. The inner loops are in
 //! `kernels`, once for each instruction set; which one is an [`Isa`].
 
+mod barrier;
 mod buffer;
 mod engine;
 mod int8;
 mod isa;
 mod kernels;
 mod network;
+mod parallel;
 mod pieces;
 mod pixels;
-mod team;
 mod tiled_layer;
 mod weights;
 mod workspace;
 
 pub(crate) use engine::engine;
 pub use isa::Isa;
+pub(crate) use parallel::{Threads, for_each};
 pub use pieces::Piece;

@@ -1,16 +1,17 @@
 //! The whole network, layer by layer and tile by tile.
 
 use std::ops::Range;
+use std::sync::Arc;
 
 use candle_core::DType;
-use rayon::prelude::*;
 
+use super::barrier::Member;
 use super::engine::Passes;
 use super::isa::Isa;
 use super::kernels::{self, Kernels, Offsets, Output};
+use super::parallel::{self, Threads};
 use super::pieces::Piece;
 use super::pixels::{Picture, Pixel};
-use super::team::{self, Member, Sentinel};
 use super::tiled_layer::{Input, LayerShape, TiledLayer};
 use super::weights::{Packed, pack};
 use super::workspace::{PaddedImage, PaddedSpan, Pool, Scratches, Workspace};
@@ -20,13 +21,14 @@ use crate::ops::ConvParams;
 use crate::pixels::COLOURS;
 
 /// MobileNet V1 with its weights packed for an instruction set.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(crate) struct CpuNetwork {
     isa: Isa,
     layers: Assembly<Packed>,
     /// The byte of each colour that becomes 0: what the stem takes are differences from it.
     zero: [f32; COLOURS],
-    pool: Pool,
+    pool: Arc<Pool>,
+    threads: Threads,
 }
 
 impl CpuNetwork {
@@ -36,7 +38,8 @@ impl CpuNetwork {
             isa,
             layers: pack(blueprint, isa.kernels())?,
             zero: blueprint.pixel_scale.zero().map(|zero| zero as f32),
-            pool: Pool::default(),
+            pool: Arc::default(),
+            threads: Threads::default(),
         })
     }
 
@@ -47,7 +50,6 @@ impl CpuNetwork {
         let images = pixels.len() / image_len;
         let len = head.map_or(self.embedding_len(), |head| head.outputs);
         let mut outputs = vec![0.0; images * len];
-        let threads = rayon::current_num_threads();
         let one = |image: &[P], output: &mut [f32], threads| {
             self.pool.lend(|workspace| {
                 self.run_one(image, size, head, workspace, threads);
@@ -56,15 +58,16 @@ impl CpuNetwork {
                 output.copy_from_slice(&found.floats()[..output.len()]);
             });
         };
-        if threads > 1 && images >= threads {
-            pixels
-                .par_chunks_exact(image_len)
-                .zip(outputs.par_chunks_exact_mut(len))
-                .for_each(|(image, output)| one(image, output, 1));
+        let pairs = pixels
+            .chunks_exact(image_len)
+            .zip(outputs.chunks_exact_mut(len));
+        if images > 1 && images >= self.threads.count() {
+            parallel::for_each(self.threads, pairs, |(image, output)| {
+                one(image, output, Threads::ONE);
+            });
         } else {
-            let outputs = outputs.chunks_exact_mut(len);
-            for (image, output) in pixels.chunks_exact(image_len).zip(outputs) {
-                one(image, output, threads);
+            for (image, output) in pairs {
+                one(image, output, self.threads);
             }
         }
         outputs
@@ -107,15 +110,14 @@ impl CpuNetwork {
         size: (usize, usize),
         head: Option<&Packed>,
         workspace: &mut Workspace,
-        threads: usize,
+        threads: Threads,
     ) {
         let (image, tile) = self.sizes(size);
-        workspace.reserve(image, tile, threads);
+        workspace.reserve(image, tile, threads.count());
         let (images, scratches) = workspace.parts();
         let images = images.map(|buffer| Output::new(buffer.floats_mut()));
         let picture = P::picture(pixels, self.zero);
-        team::run(threads, |member| {
-            let _sentinel = Sentinel::new(member);
+        parallel::run(threads, |member| {
             self.pass(picture, size, images, scratches, member);
             self.end(size, images, head, member);
         });
@@ -246,6 +248,13 @@ impl CpuNetwork {
 }
 
 impl Passes for CpuNetwork {
+    fn with_threads(&self, threads: usize) -> Self {
+        Self {
+            threads: Threads::exactly(threads),
+            ..self.clone()
+        }
+    }
+
     fn isa(&self) -> Isa {
         self.isa
     }
@@ -279,7 +288,7 @@ impl Passes for CpuNetwork {
         let mut maps = Vec::new();
         for image in pixels.chunks_exact(COLOURS * size.0 * size.1) {
             self.pool.lend(|workspace| {
-                self.run_one(image, size, None, workspace, rayon::current_num_threads());
+                self.run_one(image, size, None, workspace, self.threads);
                 let [_, last] = self.ends(workspace.images.each_ref());
                 // `[pixel][channels]`, and channels padded to whole vectors.
                 let padded = self.shapes(size).last().map_or(0, |s| s.written.channels);
@@ -314,15 +323,15 @@ impl Passes for CpuNetwork {
         };
         let padded = || vec![0.0; classifier.channels];
         if images == 1 {
-            // Handing a single row to the pool would take longer than the row.
+            // Handing a single row to the team would take longer than the row.
             one(&mut padded(), embeddings, &mut logits);
         } else {
-            embeddings
-                .par_chunks_exact(self.embedding_len())
-                .zip(logits.par_chunks_exact_mut(self.classes()))
-                .for_each_init(padded, |padded, (embedding, logits)| {
-                    one(padded, embedding, logits);
-                });
+            let pairs = embeddings
+                .chunks_exact(self.embedding_len())
+                .zip(logits.chunks_exact_mut(self.classes()));
+            parallel::for_each(self.threads, pairs, |(embedding, logits)| {
+                one(&mut padded(), embedding, logits);
+            });
         }
         logits
     }

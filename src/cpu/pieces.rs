@@ -50,7 +50,10 @@ impl CpuNetwork {
         let product = pixels * shape.dense.depth * outputs;
         let out = format!("{}x{}", written.rows.len, written.columns.len);
         let (kernel, name, products) = match part {
-            Part::Stem => ("stem", format!("{out}x27-{outputs}"), product),
+            Part::Stem => {
+                let name = format!("{out}x{}-{outputs}", shape.dense.depth);
+                ("stem", name, product)
+            }
             Part::Pointwise => {
                 let name = format!("{out}x{}-{outputs}", shape.dense.depth);
                 ("pointwise", name, product)

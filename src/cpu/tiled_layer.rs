@@ -3,9 +3,9 @@
 
 use std::ops::Range;
 
+use super::barrier::Member;
 use super::kernels::{self, Kernels, Offsets, Output};
 use super::pixels::Picture;
-use super::team::Member;
 use super::weights::Packed;
 use super::workspace::{PaddedImage, Scratch, Scratches};
 use crate::model::SeparableBlock;

@@ -58,7 +58,7 @@ pub(super) fn pack(blueprint: Blueprint, kernels: &Kernels) -> Result<Assembly<P
     let mut packed = packed.into_iter();
     Assembly::new(blueprint.config, |_| {
         let next = packed.next();
-        next.ok_or_else(|| Error::Config("a layer without weights".into()))
+        next.ok_or_else(|| Error::network("a layer without weights"))
     })
 }
 

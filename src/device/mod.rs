@@ -17,7 +17,7 @@ use candle_core::{DType, Device};
 
 #[cfg(feature = "metal")]
 use crate::error::without_backtrace;
-use crate::error::{Error, Result};
+use crate::error::{DeviceErrorKind, Error, Result};
 use crate::model::Precision;
 
 /// A device as a user asks for it.
@@ -107,7 +107,15 @@ pub fn open(choice: DeviceChoice) -> Result<OpenedDevice> {
     let reasons = passed_over
         .iter()
         .map(|(name, reason)| format!("device {name}: {reason}"));
-    Err(Error::Device(reasons.collect::<Vec<_>>().join("\n")))
+    Err(Error::Device {
+        device: choice,
+        kind: if is_built_in(choice) {
+            DeviceErrorKind::Unavailable
+        } else {
+            DeviceErrorKind::NotBuilt
+        },
+        reason: reasons.collect::<Vec<_>>().join("\n"),
+    })
 }
 
 /// Every device that the program knows, and why it can't be had where it can't.
@@ -119,6 +127,15 @@ pub fn probe() -> Vec<(DeviceChoice, std::result::Result<(), String>)> {
     ]
     .map(|choice| (choice, open_one(choice).map(|_| ())))
     .into()
+}
+
+/// Whether this build knows a device.
+fn is_built_in(choice: DeviceChoice) -> bool {
+    match choice {
+        DeviceChoice::Auto | DeviceChoice::Cpu => true,
+        DeviceChoice::Cuda(_) => cfg!(feature = "cuda"),
+        DeviceChoice::Metal => cfg!(feature = "metal"),
+    }
 }
 
 fn open_one(choice: DeviceChoice) -> std::result::Result<Device, String> {
@@ -170,14 +187,16 @@ fn try_out(device: &Device) -> candle_core::Result<()> {
 /// [`Error::Device`] names what it can compute in.
 pub fn check_precision(device: &OpenedDevice, precision: Precision) -> Result<()> {
     use Precision::{Float, Int8};
-    match (device.name, precision) {
-        (_, Float(DType::F32)) | (DeviceChoice::Cpu, Int8) => Ok(()),
-        (DeviceChoice::Cuda(_) | DeviceChoice::Metal, Float(DType::F16 | DType::BF16)) => Ok(()),
-        (DeviceChoice::Cpu, precision) => Err(Error::Device(format!(
-            "device cpu computes in f32 and int8, not in {precision}"
-        ))),
-        (name, precision) => Err(Error::Device(format!(
-            "device {name} computes in f32, f16 and bf16, not in {precision}"
-        ))),
-    }
+    let can = match (device.name, precision) {
+        (_, Float(DType::F32)) | (DeviceChoice::Cpu, Int8) => return Ok(()),
+        (DeviceChoice::Cpu, _) => "f32 and int8",
+        (_, Float(DType::F16 | DType::BF16)) => return Ok(()),
+        _ => "f32, f16 and bf16",
+    };
+    let device = device.name;
+    Err(Error::Device {
+        device,
+        kind: DeviceErrorKind::UnsupportedType,
+        reason: format!("device {device} computes in {can}, not in {precision}"),
+    })
 }

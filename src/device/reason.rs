@@ -88,16 +88,34 @@ pub fn cuda_reason(number: usize, error: &str) -> String {
 }
 
 /// An error of CUDA's in words, with its name; `None` for any other.
-pub fn in_words(error: &str) -> Option<String> {
+fn in_words(error: &str) -> Option<String> {
     let known = CUDA_ERRORS.iter().find(|(name, _)| error.contains(name));
     known.map(|(name, reason)| format!("{reason} ({name})"))
 }
 
-/// Whether an error says that a GPU has too little memory.
-pub fn is_out_of_memory(error: &str) -> bool {
-    ["OUT_OF_MEMORY", "ALLOC_FAILED"]
-        .iter()
-        .any(|name| error.contains(name))
+/// What kind of failure an error of candle's is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Failure {
+    /// A GPU has too little memory.
+    OutOfMemory,
+    /// Anything else that its driver or cuBLAS reports.
+    Gpu,
+    /// Anything else.
+    Other,
+}
+
+/// What kind of failure a driver's error is, and the same in words. candle passes these errors on as
+/// text; here they become values, and nowhere else is the text looked at.
+pub fn explain(error: String) -> (Failure, String) {
+    let has = |names: [&str; 2]| names.iter().any(|name| error.contains(name));
+    let failure = if has(["OUT_OF_MEMORY", "ALLOC_FAILED"]) {
+        Failure::OutOfMemory
+    } else if has(["CUDA_ERROR", "CUBLAS"]) {
+        Failure::Gpu
+    } else {
+        Failure::Other
+    };
+    (failure, in_words(&error).unwrap_or(error))
 }
 
 /// What it means that one of CUDA's libraries is not there.
@@ -124,8 +142,12 @@ mod tests {
         assert!(cuda_reason(9, "CUDA_ERROR_INVALID_DEVICE").contains("of that number"));
         assert!(cuda_reason(0, "CUDA_ERROR_UNSUPPORTED_PTX_VERSION").contains("too old"));
         assert_eq!(cuda_reason(0, "something else"), "GPU 0: something else");
-        assert!(is_out_of_memory(error) && is_out_of_memory(&reason));
-        assert!(!is_out_of_memory("CUDA_ERROR_LAUNCH_FAILED"));
+        assert_eq!(explain(error.into()).0, Failure::OutOfMemory);
+        assert_eq!(explain("CUDA_ERROR_LAUNCH_FAILED".into()).0, Failure::Gpu);
+        assert_eq!(
+            explain("a shape".into()),
+            (Failure::Other, "a shape".into())
+        );
     }
 
     #[test]

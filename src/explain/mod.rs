@@ -96,7 +96,7 @@ impl Explainer {
         let (_, channels, rows, columns) = features.dims4()?;
         if channels * self.bias.len() != self.weight.len() {
             let message = "a network whose last layer is another checkpoint's";
-            return Err(Error::Config(message.into()));
+            return Err(Error::network(message));
         }
         // On the CPU the same sums in the same order as without the detour, so the same scores.
         let embedding = features

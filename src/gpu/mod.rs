@@ -73,22 +73,29 @@ fn trial(device: &Device) -> Result<f32> {
                 padding: Padding::Same,
                 activation: Activation::Relu6,
                 dtype: DType::F32,
-                zero: [0.0; COLOURS],
+                zero: [1.5, 2.5, 0.5],
             };
             let shape = match kernel {
                 Kernel::Stem => (2, 7, 9, COLOURS),
                 _ => (2, 7, 9, channels),
             };
             let wave = |len: usize| (0..len).map(|i| (i as f32 * 1.7).sin()).collect::<Vec<_>>();
-            let input = Tensor::new(wave(shape.0 * shape.1 * shape.2 * shape.3), &Device::Cpu)?;
-            let input = input.reshape(shape)?;
+            let count = shape.0 * shape.1 * shape.2 * shape.3;
+            let mut inputs = vec![Tensor::new(wave(count), &Device::Cpu)?];
+            if kernel == Kernel::Stem {
+                let bytes: Vec<u8> = (0..count).map(|i| (i * 7 % 5) as u8).collect();
+                inputs.push(Tensor::new(bytes, &Device::Cpu)?);
+            }
             let parameters = Tensor::new(wave(rows * channels), &Device::Cpu)?;
-            let want = op.run(&input, &parameters)?;
-            let got = op.run(&input.to_device(device)?, &parameters.to_device(device)?)?;
-            let difference = (got.to_device(&Device::Cpu)? - want)?.abs()?;
-            let largest = difference.flatten_all()?.max(0)?.to_scalar::<f32>()?;
-            // What is not a number is off by more than anything.
-            off = if largest <= off { off } else { largest };
+            for input in inputs {
+                let input = input.reshape(shape)?;
+                let want = op.run(&input, &parameters)?;
+                let got = op.run(&input.to_device(device)?, &parameters.to_device(device)?)?;
+                let difference = (got.to_device(&Device::Cpu)? - want)?.abs()?;
+                let largest = difference.flatten_all()?.max(0)?.to_scalar::<f32>()?;
+                // What is not a number is off by more than anything.
+                off = if largest <= off { off } else { largest };
+            }
         }
     }
     Ok(off)

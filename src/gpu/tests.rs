@@ -35,7 +35,7 @@ fn emulator(folder: &Path) -> Option<PathBuf> {
             }
             Ok(_) => (),
             Err(error) => {
-                eprintln!("skipped: no C++ compiler ({error})");
+                crate::skipped::skip(format_args!("no C++ compiler ({error})"));
                 return None;
             }
         }
@@ -55,7 +55,7 @@ fn ptx() -> Vec<PathBuf> {
     if files.iter().all(fresh) {
         return files.into();
     }
-    eprintln!("skipped: tests/data/gpu/compile.sh makes the kernels' PTX");
+    crate::skipped::skip("tests/data/gpu/compile.sh makes the kernels' PTX");
     Vec::new()
 }
 
@@ -118,26 +118,26 @@ fn layout(shape: impl Into<candle_core::Shape>) -> Layout {
 }
 
 /// Holds one layer of these sizes against plain loops, in f32 and bf16.
-fn compare(program: &Emulator, layer: KernelOp, (images, height, width): (usize, usize, usize)) {
-    let (in_channels, rows) = match layer.kernel {
+fn compare(program: &Emulator, op: KernelOp, (images, height, width): (usize, usize, usize)) {
+    let (in_channels, rows) = match op.kernel {
         Kernel::Stem => (COLOURS, 28),
-        Kernel::Depthwise { input_bias, .. } => (layer.channels, 10 + usize::from(input_bias)),
-        Kernel::Average => (layer.channels, 1),
+        Kernel::Depthwise { input_bias, .. } => (op.channels, 10 + usize::from(input_bias)),
+        Kernel::Average => (op.channels, 1),
     };
-    let parameters = values(rows * layer.channels, 3);
+    let parameters = values(rows * op.channels, 3);
     let input = values(images * height * width * in_channels, 5);
     let input_layout = layout((images, height, width, in_channels));
-    let sizes: Sizes = layer
+    let sizes: Sizes = op
         .sizes(&input_layout, &layout(parameters.len()))
         .expect("sizes that fit");
-    let count = layer.output(&sizes).elem_count();
+    let count = op.output(&sizes).elem_count();
     let check = |got: &[f32], want: &[f32], allowed: f32, what: &str| {
         assert_eq!(got.len(), want.len());
         for (got, want) in got.iter().zip(want) {
             let off = (got - want).abs();
             assert!(
                 off <= allowed * want.abs().max(1.0),
-                "{what}: {got} for {want}, {layer:?}"
+                "{what}: {got} for {want}, {op:?}"
             );
         }
     };
@@ -154,9 +154,9 @@ fn compare(program: &Emulator, layer: KernelOp, (images, height, width): (usize,
             .collect()
     };
 
-    let f32_launch = layer.launch(&sizes, DType::F32, 0).expect("a launch");
+    let f32_launch = op.launch(&sizes, DType::F32, 0).expect("a launch");
     let bytes: Vec<u8> = input.iter().flat_map(|x| x.to_le_bytes()).collect();
-    let want = plain::run(&layer, &sizes, &input, &parameters);
+    let want = plain::run(&op, &sizes, &input, &parameters);
     let got = floats(&emulate(
         program,
         &f32_launch,
@@ -169,7 +169,7 @@ fn compare(program: &Emulator, layer: KernelOp, (images, height, width): (usize,
     let halved: Vec<bf16> = input.iter().map(|&x| bf16::from_f32(x)).collect();
     let rounded: Vec<f32> = halved.iter().map(|x| x.to_f32()).collect();
     let bytes: Vec<u8> = halved.iter().flat_map(|x| x.to_le_bytes()).collect();
-    match layer.kernel {
+    match op.kernel {
         Kernel::Stem => {
             let pixels: Vec<u8> = (0..input.len()).map(|i| (i * 37 % 256) as u8).collect();
             let zeros = ZERO.iter().cycle();
@@ -180,13 +180,13 @@ fn compare(program: &Emulator, layer: KernelOp, (images, height, width): (usize,
             let differences: Vec<f32> = differences.collect();
             // With the scale, as the weights of a stem have it.
             let parameters: Vec<f32> = parameters.iter().map(|x| x / 100.0).collect();
-            let want = plain::run(&layer, &sizes, &differences, &parameters);
-            let launch = layer.launch(&sizes, DType::U8, 0).expect("a launch");
+            let want = plain::run(&op, &sizes, &differences, &parameters);
+            let launch = op.launch(&sizes, DType::U8, 0).expect("a launch");
             let got = floats(&emulate(program, &launch, &pixels, &parameters, 4 * count));
             check(&got, &want, 1e-5, "bytes");
             let half = KernelOp {
                 dtype: DType::BF16,
-                ..layer
+                ..op
             };
             let launch = half.launch(&sizes, DType::U8, 0).expect("a launch");
             let got = halves(&emulate(program, &launch, &pixels, &parameters, 2 * count));
@@ -195,16 +195,16 @@ fn compare(program: &Emulator, layer: KernelOp, (images, height, width): (usize,
         Kernel::Depthwise { .. } => {
             let half = KernelOp {
                 dtype: DType::BF16,
-                ..layer
+                ..op
             };
-            let want = plain::run(&layer, &sizes, &rounded, &parameters);
+            let want = plain::run(&op, &sizes, &rounded, &parameters);
             let launch = half.launch(&sizes, DType::BF16, 0).expect("a launch");
             let got = halves(&emulate(program, &launch, &bytes, &parameters, 2 * count));
             check(&got, &want, 5e-3, "bf16");
         }
         Kernel::Average => {
-            let want = plain::run(&layer, &sizes, &rounded, &parameters);
-            let launch = layer.launch(&sizes, DType::BF16, 0).expect("a launch");
+            let want = plain::run(&op, &sizes, &rounded, &parameters);
+            let launch = op.launch(&sizes, DType::BF16, 0).expect("a launch");
             let got = floats(&emulate(program, &launch, &bytes, &parameters, 4 * count));
             check(&got, &want, 1e-6, "from bf16");
         }
@@ -298,7 +298,7 @@ fn what_is_not_a_number_stays_so() {
             ptx,
         };
         for kernel in KERNELS {
-            let layer = KernelOp {
+            let op = KernelOp {
                 kernel,
                 channels: 8,
                 padding: Padding::Same,
@@ -314,14 +314,14 @@ fn what_is_not_a_number_stays_so() {
                 Kernel::Depthwise { input_bias, .. } => 10 + usize::from(input_bias),
             };
             let parameters = values(rows * 8, 1);
-            let sizes = layer
+            let sizes = op
                 .sizes(&layout((1, 5, 5, channels)), &layout(parameters.len()))
                 .expect("sizes that fit");
-            let plain = plain::run(&layer, &sizes, &input, &parameters);
+            let plain = plain::run(&op, &sizes, &input, &parameters);
             assert!(plain.iter().all(|x| x.is_nan()), "{kernel:?}");
-            let launch = layer.launch(&sizes, DType::F32, 0).expect("a launch");
+            let launch = op.launch(&sizes, DType::F32, 0).expect("a launch");
             let bytes: Vec<u8> = input.iter().flat_map(|x| x.to_le_bytes()).collect();
-            let count = layer.output(&sizes).elem_count();
+            let count = op.output(&sizes).elem_count();
             let got = emulate(&emulator, &launch, &bytes, &parameters, 4 * count);
             for value in got.chunks_exact(4) {
                 let value = f32::from_le_bytes([value[0], value[1], value[2], value[3]]);
@@ -333,7 +333,7 @@ fn what_is_not_a_number_stays_so() {
 
 #[test]
 fn a_launch_is_named_for_its_types_and_lanes() {
-    let layer = |kernel, channels, dtype| KernelOp {
+    let op = |kernel, channels, dtype| KernelOp {
         kernel,
         channels,
         padding: Padding::Same,
@@ -341,72 +341,67 @@ fn a_launch_is_named_for_its_types_and_lanes() {
         dtype,
         zero: ZERO,
     };
-    let name = |layer: KernelOp, input: DType, offset: usize| {
-        let channels = if layer.kernel == Kernel::Stem {
+    let name = |op: KernelOp, input: DType, offset: usize| {
+        let channels = if op.kernel == Kernel::Stem {
             3
         } else {
-            layer.channels
+            op.channels
         };
-        let rows = match layer.kernel {
+        let rows = match op.kernel {
             Kernel::Stem => 28,
             Kernel::Depthwise { input_bias, .. } => 10 + usize::from(input_bias),
             Kernel::Average => 1,
         };
         let input_layout = layout((2, 9, 9, channels));
-        let sizes = layer.sizes(&input_layout, &layout(rows * layer.channels));
-        let launch = layer.launch(&sizes.expect("sizes"), input, offset);
+        let sizes = op.sizes(&input_layout, &layout(rows * op.channels));
+        let launch = op.launch(&sizes.expect("sizes"), input, offset);
         launch.map(|launch| (launch.name, launch.threads)).ok()
     };
     let depthwise = |stride, input_bias| Kernel::Depthwise { stride, input_bias };
     let named = |name: &str, threads| Some((name.to_owned(), threads));
-    for (layer, input, offset, want) in [
+    for (op, input, offset, want) in [
         (
-            layer(Kernel::Stem, 16, DType::F16),
+            op(Kernel::Stem, 16, DType::F16),
             DType::U8,
             1,
             named("stem_u8_f16_8", 2 * 2 * 5 * 2),
         ),
         (
-            layer(Kernel::Stem, 6, DType::F32),
+            op(Kernel::Stem, 6, DType::F32),
             DType::F32,
             0,
             named("stem_f32_f32_1", 2 * 6 * 5 * 2),
         ),
         (
-            layer(depthwise(1, true), 8, DType::F32),
+            op(depthwise(1, true), 8, DType::F32),
             DType::F32,
             0,
             named("depthwise_biased_f32_4_s1", 2 * 2 * 9 * 3),
         ),
         // Where the input begins between two packs, elements are read one by one.
         (
-            layer(depthwise(2, false), 8, DType::F32),
+            op(depthwise(2, false), 8, DType::F32),
             DType::F32,
             2,
             named("depthwise_f32_1_s2", 2 * 8 * 5 * 2),
         ),
         (
-            layer(Kernel::Average, 7, DType::F32),
+            op(Kernel::Average, 7, DType::F32),
             DType::BF16,
             0,
             named("average_bf16", 14),
         ),
-        (
-            layer(depthwise(1, true), 8, DType::F16),
-            DType::F32,
-            0,
-            None,
-        ),
-        (layer(Kernel::Stem, 8, DType::F64), DType::U8, 0, None),
-        (layer(Kernel::Average, 8, DType::F32), DType::U8, 0, None),
+        (op(depthwise(1, true), 8, DType::F16), DType::F32, 0, None),
+        (op(Kernel::Stem, 8, DType::F64), DType::U8, 0, None),
+        (op(Kernel::Average, 8, DType::F32), DType::U8, 0, None),
     ] {
-        assert_eq!(name(layer, input, offset), want);
+        assert_eq!(name(op, input, offset), want);
     }
 }
 
 #[test]
 fn what_does_not_fit_is_an_error_and_what_is_too_much_too() {
-    let layer = KernelOp {
+    let op = KernelOp {
         kernel: Kernel::Depthwise {
             stride: 1,
             input_bias: false,
@@ -418,13 +413,13 @@ fn what_does_not_fit_is_an_error_and_what_is_too_much_too() {
         zero: ZERO,
     };
     let fits = layout((1, 4, 4, 8));
-    assert!(layer.sizes(&fits, &layout(80)).is_ok());
-    assert!(layer.sizes(&fits, &layout(88)).is_err());
-    assert!(layer.sizes(&layout((1, 4, 4, 7)), &layout(80)).is_err());
-    assert!(layer.sizes(&layout((0, 4, 4, 8)), &layout(80)).is_err());
-    assert!(layer.sizes(&layout((4, 4, 8)), &layout(80)).is_err());
-    let huge = layer.sizes(&layout((1 << 16, 256, 256, 8)), &layout(80));
-    let error = layer.launch(&huge.expect("sizes"), DType::F32, 0);
+    assert!(op.sizes(&fits, &layout(80)).is_ok());
+    assert!(op.sizes(&fits, &layout(88)).is_err());
+    assert!(op.sizes(&layout((1, 4, 4, 7)), &layout(80)).is_err());
+    assert!(op.sizes(&layout((0, 4, 4, 8)), &layout(80)).is_err());
+    assert!(op.sizes(&layout((4, 4, 8)), &layout(80)).is_err());
+    let huge = op.sizes(&layout((1 << 16, 256, 256, 8)), &layout(80));
+    let error = op.launch(&huge.expect("sizes"), DType::F32, 0);
     assert!(
         error
             .expect_err("too much")
@@ -434,12 +429,12 @@ fn what_does_not_fit_is_an_error_and_what_is_too_much_too() {
     // Through candle, on the CPU.
     let input = Tensor::zeros((1, 4, 4, 8), DType::F32, &Device::Cpu).expect("zeros");
     let parameters = Tensor::ones(80, DType::F32, &Device::Cpu).expect("ones");
-    let output = layer.run(&input, &parameters).expect("a run");
+    let output = op.run(&input, &parameters).expect("a run");
     assert_eq!(output.dims(), [1, 4, 4, 8]);
     let turned = input.permute((0, 2, 1, 3)).expect("a view");
     let narrow = input.narrow(3, 0, 7).expect("a view");
-    assert!(layer.run(&narrow, &parameters).is_err());
-    assert!(layer.run(&turned, &parameters).is_err());
+    assert!(op.run(&narrow, &parameters).is_err());
+    assert!(op.run(&turned, &parameters).is_err());
 }
 
 #[test]

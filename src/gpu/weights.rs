@@ -109,7 +109,7 @@ impl GpuWeights {
             before = Some(folded);
         }
         let Some((convolution, folded)) = layers.blocks.last().map(|block| &block.pointwise) else {
-            return Err(Error::Config("a network without blocks".into()));
+            return Err(Error::network("a network without blocks"));
         };
         let average = Step {
             op: KernelOp {

@@ -12,8 +12,8 @@ const MOST_EXAMPLES: usize = 2000;
 
 /// What is under the cosine of all but this share of the pictures is strange.
 const STRANGE_SHARE: f64 = 0.05;
-/// Nothing is left of the scores of a picture that is so many times as far from the usual cosine as
-/// what is strange: of five tasks (`benches/learn`) with the pictures of other things that 2, 3
+/// No more than a hundredth is left of the scores of a picture that is so many times as far from the
+/// usual cosine as what is strange: of five tasks (`benches/learn`) with the pictures of other things that 2, 3
 /// and 4 reject, no other did as well on all of them.
 const STRANGE_TIMES: f64 = 3.0;
 /// Copies of the same few pictures say nothing of how far from each other pictures may be.

@@ -59,6 +59,7 @@ pub struct Example {
 
 /// How classes are learned.
 #[derive(Debug, Clone, PartialEq)]
+#[non_exhaustive]
 pub struct LearnOptions {
     /// Parts for cross-validation, at least 2; there are fewer where no class has as many pictures.
     pub folds: usize,
@@ -70,6 +71,54 @@ pub struct LearnOptions {
     /// The share of true members that may be taken for none of the classes, from 0 (which turns
     /// rejection off) to less than 1.
     pub reject: f64,
+}
+
+impl LearnOptions {
+    /// The same with another number of parts.
+    pub fn with_folds(self, folds: usize) -> Self {
+        Self { folds, ..self }
+    }
+
+    /// The same with another seed.
+    pub fn with_seed(self, seed: u64) -> Self {
+        Self { seed, ..self }
+    }
+
+    /// The same with a price for the squared weights, or `None` to choose it.
+    pub fn with_regularisation(self, regularisation: impl Into<Option<f64>>) -> Self {
+        Self {
+            regularisation: regularisation.into(),
+            ..self
+        }
+    }
+
+    /// The same with another share that may be rejected.
+    pub fn with_reject(self, reject: f64) -> Self {
+        Self { reject, ..self }
+    }
+
+    fn validate(&self) -> Result<()> {
+        let error = |setting, message: &str| Err(crate::Error::config(setting, message));
+        if self.folds < 2 {
+            return error("folds", "cross-validation needs at least 2 folds");
+        }
+        if self
+            .regularisation
+            .is_some_and(|r| !(LEAST_REGULARISATION..=MOST_REGULARISATION).contains(&r))
+        {
+            return error(
+                "regularisation",
+                "the regularisation has to be from 1e-12 to 1e6",
+            );
+        }
+        if !(0.0..1.0).contains(&self.reject) {
+            return error(
+                "reject",
+                "the share of members to reject has to be from 0 to less than 1",
+            );
+        }
+        Ok(())
+    }
 }
 
 impl Default for LearnOptions {
@@ -124,8 +173,8 @@ const CONVERGED: f64 = 1e-16;
 ///
 /// A softmax alone is as sure of a picture of something else as of a member, so scores are discounted
 /// by [`Familiarity`]: how near a picture's embedding is to the nearest of up to 2,000 that were
-/// learned from, where the median of the held-out pictures is usual, and nothing is left of a score
-/// three times as far below it as their twentieth is.
+/// learned from, where the median of the held-out pictures is usual. A score whose cosine is three times as far below
+/// it as their twentieth's keeps a hundredth.
 ///
 /// The threshold for rejection is the `floor(reject * (n + 1))`-th smallest of the `n` held-out
 /// pictures' highest scores, those that were misclassified among them: split conformal
@@ -134,11 +183,13 @@ const CONVERGED: f64 = 1e-16;
 /// are of fits that have seen fewer pictures than the one that is returned.
 ///
 /// # Errors
-/// [`Error::Config`](crate::Error::Config): fewer than two classes, a class without examples,
-/// embeddings of different lengths or with values that are not numbers, options out of range.
+/// Fewer than two classes or a class without examples ([`InvalidInput`](crate::Error::InvalidInput)),
+/// embeddings of different lengths ([`ShapeMismatch`](crate::Error::ShapeMismatch)) or with values that
+/// are not numbers ([`NotANumber`](crate::Error::NotANumber)), options out of range
+/// ([`InvalidConfig`](crate::Error::InvalidConfig)).
 pub fn learn(examples: &[Example], classes: usize, options: &LearnOptions) -> Result<Learned> {
     let learned = learn_until(examples, classes, options, &|| false)?;
-    learned.ok_or_else(|| crate::Error::Config("learning was stopped".into()))
+    learned.ok_or(crate::Error::Stopped { work: "learning" })
 }
 
 /// The same, given up with `None` soon after `stop` is true, which is asked often and on several
@@ -194,25 +245,6 @@ pub fn learn_until(
         familiarity,
         report,
     }))
-}
-
-impl LearnOptions {
-    fn validate(&self) -> Result<()> {
-        let error = |message: &str| Err(crate::Error::Config(message.into()));
-        if self.folds < 2 {
-            return error("cross-validation needs at least 2 folds");
-        }
-        if self
-            .regularisation
-            .is_some_and(|r| !(LEAST_REGULARISATION..=MOST_REGULARISATION).contains(&r))
-        {
-            return error("the regularisation has to be from 1e-12 to 1e6");
-        }
-        if !(0.0..1.0).contains(&self.reject) {
-            return error("the share of members to reject has to be from 0 to less than 1");
-        }
-        Ok(())
-    }
 }
 
 /// A matrix of candle's, on the CPU.

@@ -106,7 +106,7 @@ impl Samples {
         }
         if weight.iter().chain(&bias).any(|value| !value.is_finite()) {
             let message = "the embeddings differ by less than f32 can tell apart";
-            return Err(Error::Config(message.into()));
+            return Err(Error::not_a_number(message));
         }
         let weight = Tensor::from_vec(weight, (self.class_count, self.length), &Device::Cpu)?;
         let bias = Tensor::from_vec(bias, self.class_count, &Device::Cpu)?;
@@ -116,7 +116,7 @@ impl Samples {
 
 /// The length of the embeddings, if the examples make sense.
 fn check(examples: &[Example], class_count: usize) -> Result<usize> {
-    let error = |message: String| Err(Error::Config(message));
+    let error = |message: String| Err(Error::input(message));
     if class_count < 2 {
         return error("one class can't be told from nothing: at least two are needed".into());
     }
@@ -134,12 +134,13 @@ fn check(examples: &[Example], class_count: usize) -> Result<usize> {
         for view in &example.views {
             if view.len() != length || length == 0 {
                 let found = view.len();
-                return error(format!("example {i}: {found} values, not {length}"));
+                let message = format!("example {i}: {found} values, not {length}");
+                return Err(Error::length(length, found, message));
             }
             if view.iter().any(|value| !value.is_finite()) {
-                return error(format!(
+                return Err(Error::not_a_number(format!(
                     "example {i}: its embedding is not a number: the network's weights are damaged"
-                ));
+                )));
             }
         }
     }

@@ -45,13 +45,14 @@ impl Evaluation {
     /// [`answers`](Self::answers) look at that.
     ///
     /// # Errors
-    /// [`Error::Config`] for another number of scores, scores that are no probabilities, or a
-    /// class that is not there.
+    /// [`Error::ShapeMismatch`] for another number of scores, [`Error::InvalidInput`] for scores that
+    /// are no probabilities, or a class that is not there.
     pub fn add(&mut self, scores: &[f32], truth: Option<usize>, rejected: bool) -> Result<()> {
-        let wrong = |reason: String| Err(Error::Config(reason));
+        let wrong = |reason: String| Err(Error::input(reason));
         if scores.len() != self.classes || scores.is_empty() {
             let (found, classes) = (scores.len(), self.classes);
-            return wrong(format!("{found} scores for {classes} classes"));
+            let message = format!("{found} scores for {classes} classes");
+            return Err(Error::length(classes, found, message));
         }
         if let Some(score) = scores.iter().find(|score| !(0.0..=1.0).contains(*score)) {
             return wrong(format!("a score of {score} is no probability"));

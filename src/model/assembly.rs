@@ -35,7 +35,7 @@ impl<T> Assembly<T> {
     /// A layer that fails, or one that doesn't belong where it is.
     fn of(layers: impl IntoIterator<Item = Result<(ConvolutionKind, T)>>) -> Result<Self> {
         use ConvolutionKind::{Classifier, Depthwise, Pointwise, Standard};
-        let wrong = |reason: &str| Err(Error::Config(format!("a network with {reason}")));
+        let wrong = |reason: &str| Err(Error::network(format!("a network with {reason}")));
         let mut layers = layers.into_iter();
         let Some((Standard, stem)) = layers.next().transpose()? else {
             return wrong("no stem at its beginning");
@@ -145,7 +145,7 @@ mod tests {
     #[test]
     fn what_fails_on_the_way_is_the_error() {
         let make = |convolution: Convolution| match convolution.name.as_str() {
-            "conv_pw_3" => Err(Error::Config("it failed".into())),
+            "conv_pw_3" => Err(Error::network("it failed")),
             name => Ok(name.len()),
         };
         let error = Assembly::new(&Config::default(), make).expect_err("it failed");

@@ -103,23 +103,32 @@ impl Config {
     /// Checks that such a network can be built.
     ///
     /// # Errors
-    /// [`Error::Config`] names the setting and the range it has to be in.
+    /// [`Error::InvalidConfig`] names the setting and the range it has to be in.
     pub fn validate(&self) -> Result<()> {
-        let invalid = |message: String| Err(Error::Config(message));
+        let invalid = |setting, message: String| Err(Error::config(setting, message));
         if !self.alpha.is_finite() || self.alpha > MAX_ALPHA || self.channels(32) == 0 {
-            return invalid(format!(
-                "alpha {} is out of range: it has to be from 0.03125 (one channel left of the stem's 32) to {MAX_ALPHA}",
-                self.alpha
-            ));
+            return invalid(
+                "alpha",
+                format!(
+                    "alpha {} is out of range: it has to be from 0.03125 (one channel left of the stem's 32) to {MAX_ALPHA}",
+                    self.alpha
+                ),
+            );
         }
         if self.classes.is_some_and(|n| n == 0 || n > 1_000_000) {
-            return invalid("the number of classes has to be from 1 to 1000000".into());
+            return invalid(
+                "classes",
+                "the number of classes has to be from 1 to 1000000".into(),
+            );
         }
         if !(self.batch_norm_epsilon > 0.0 && self.batch_norm_epsilon <= 1.0) {
-            return invalid(format!(
-                "batch norm epsilon {} is out of range: it has to be above 0 and at most 1",
-                self.batch_norm_epsilon
-            ));
+            return invalid(
+                "batch_norm_epsilon",
+                format!(
+                    "batch norm epsilon {} is out of range: it has to be above 0 and at most 1",
+                    self.batch_norm_epsilon
+                ),
+            );
         }
         Ok(())
     }
@@ -128,14 +137,17 @@ impl Config {
 /// Checks an input side in pixels.
 ///
 /// # Errors
-/// [`Error::Config`] where it is below [`MIN_SIZE`] or above [`MAX_SIZE`].
+/// [`Error::InvalidConfig`] where it is below [`MIN_SIZE`] or above [`MAX_SIZE`].
 pub fn validate_size(size: usize) -> Result<()> {
     if (MIN_SIZE..=MAX_SIZE).contains(&size) {
         return Ok(());
     }
-    Err(Error::Config(format!(
-        "input size {size} is out of range: it has to be from {MIN_SIZE} to {MAX_SIZE} pixels"
-    )))
+    Err(Error::config(
+        "size",
+        format!(
+            "input size {size} is out of range: it has to be from {MIN_SIZE} to {MAX_SIZE} pixels"
+        ),
+    ))
 }
 
 /// The width multiplier with the fewest decimals that gives a network of these channel

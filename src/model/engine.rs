@@ -2,6 +2,7 @@
 //! candle's operations have in common.
 
 use std::fmt;
+use std::sync::Arc;
 
 use candle_core::{DType, Device, Tensor};
 
@@ -48,6 +49,12 @@ pub(crate) trait Engine: fmt::Debug + Send + Sync {
         self.classify_embedding(&self.embed(pixels)?)
     }
 
+    /// The same, with the same weights in memory, on so many threads of the CPU; `None` where it runs
+    /// elsewhere, or on threads that are not its own.
+    fn with_threads(&self, _threads: usize) -> Option<Arc<dyn Engine>> {
+        None
+    }
+
     /// The instruction set of its kernels, where it has its own on the CPU.
     fn isa(&self) -> Option<Isa> {
         None
@@ -76,7 +83,7 @@ pub(crate) fn image_size(pixels: &Tensor) -> Result<(usize, usize)> {
         ((_, channels, height, width), _) => (channels, height, width),
     };
     if channels != COLOURS || height.min(width) < MIN_SIZE {
-        return Err(Error::Config(format!(
+        return Err(Error::input(format!(
             "pixels of {channels} channels, {height}x{width}: they have to be [N, 3, H, W], or \
              bytes [N, H, W, 3], of at least {MIN_SIZE}x{MIN_SIZE}"
         )));

@@ -32,8 +32,8 @@ impl<'a> Folded<'a> {
         let read = |name: String, shape: &[usize]| {
             let values = tensors.tensor(&name, shape)?.numbers()?;
             if !all_finite(&values) {
-                let message = format!("{name} has values that are not finite numbers");
-                return Err(Error::Config(message));
+                let reason = "has values that are not finite numbers";
+                return Err(Error::tensor(name, reason));
             }
             Ok(values)
         };
@@ -54,8 +54,11 @@ impl<'a> Folded<'a> {
             bias.iter().map(|&b| (1.0, f64::from(b))).unzip()
         };
         if !scale.iter().chain(&bias).all(|value| value.is_finite()) {
-            let message = format!("{name}_bn has values that no finite scale comes of");
-            return Err(Error::Config(message));
+            let name = format!("{name}_bn");
+            return Err(Error::tensor(
+                name,
+                "has values that no finite scale comes of",
+            ));
         }
         Ok(Self {
             weight,

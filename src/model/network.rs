@@ -139,7 +139,7 @@ fn engine(
     }
     let Precision::Float(dtype) = precision else {
         let message = format!("{precision} runs on the CPU alone");
-        return Err(Error::Device(message));
+        return Err(Error::config("precision", message));
     };
     Ok(match (device, dtype) {
         (Device::Cuda(_) | Device::Metal(_), DType::F32 | DType::F16 | DType::BF16)
@@ -210,6 +210,15 @@ impl MobileNet {
         &self.pixel_scale
     }
 
+    /// The same network, with the same weights in memory, whose passes on the CPU run on so many
+    /// threads (at least one, the caller's own): [the library's threads](crate#threads).
+    pub fn with_threads(self, threads: usize) -> Self {
+        match self.engine.with_threads(threads) {
+            Some(engine) => Self { engine, ..self },
+            None => self,
+        }
+    }
+
     /// The device that the network runs on.
     pub fn device(&self) -> &Device {
         self.engine.device()
@@ -276,7 +285,7 @@ impl MobileNet {
         let expected = self.config.embedding_len();
         if channels != expected {
             let message = format!("embeddings of {channels} values, not {expected}");
-            return Err(Error::Config(message));
+            return Err(Error::length(expected, channels, message));
         }
         self.engine.classify_embedding(embedding)
     }

@@ -77,7 +77,7 @@ impl Quantisation {
                 let (_, after) = after.ok_or_else(|| {
                     let axis = self.axis;
                     let message = format!("{shape:?} with {n} scales along its dimension {axis}");
-                    Error::Config(message)
+                    Error::network(message)
                 })?;
                 after.iter().product()
             }
@@ -87,7 +87,7 @@ impl Quantisation {
         numbers
             .map(|(i, integer)| self.number(index(i), integer))
             .collect::<Option<_>>()
-            .ok_or_else(|| Error::Config("integers without a zero point".into()))
+            .ok_or_else(|| Error::network("integers without a zero point"))
     }
 }
 
@@ -143,7 +143,7 @@ impl<'a> StoredTensor<'a> {
             stored.iter().map(|&x| x.into())
         }
         let quantisation = self.quantisation.as_ref();
-        let scaled = || quantisation.ok_or_else(|| Error::Config("integers without scales".into()));
+        let scaled = || quantisation.ok_or_else(|| Error::network("integers without scales"));
         let shape = &self.shape;
         let numbers = match self.values {
             StoredValues::F32(values) => return Ok(values),

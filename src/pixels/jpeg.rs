@@ -7,8 +7,7 @@ use std::io::{self, BufRead, Read};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use image::RgbImage;
-use image::metadata::Orientation;
-use mozjpeg::{ColorSpace, Decompress, Marker};
+use mozjpeg::{ColorSpace, Decompress};
 
 use super::limits::{DecodeOptions, check_size};
 use super::picture::Picture;
@@ -37,7 +36,6 @@ impl Needs {
 
 /// libjpeg's number for a picture's own size.
 const FULL_SCALE: u8 = 8;
-const EXIF_HEADER: &[u8] = b"Exif\0\0";
 const TRUNCATED: &str = "the file is truncated";
 /// Scans that any JPEG may have.
 const MAX_SCANS: usize = 64;
@@ -46,13 +44,13 @@ const MAX_SCANNED_PIXELS: usize = 4_000_000_000;
 /// libjpeg's words for [`Source`] having come to its end.
 const READ_ERROR: &str = "Input file read error";
 
-/// Decodes as much of a JPEG as `needs` says for its width and height, and reads its EXIF
-/// orientation. What is not needed is black.
+/// Decodes as much of a JPEG as `needs` says for its width and height. What is not needed is
+/// black.
 pub(super) fn decode(
     bytes: &[u8],
     options: &DecodeOptions,
     needs: &dyn Fn(usize, usize) -> Needs,
-) -> Result<(Picture, Orientation), ImageError> {
+) -> Result<Picture, ImageError> {
     // libjpeg reports an error by not returning. The crate unwinds with `resume_unwind`,
     // which prints nothing, and the decoder is dropped on the way.
     let decoded = catch_unwind(AssertUnwindSafe(|| decode_unwinding(bytes, options, needs)));
@@ -77,14 +75,13 @@ fn decode_unwinding(
     bytes: &[u8],
     options: &DecodeOptions,
     needs: &dyn Fn(usize, usize) -> Needs,
-) -> Result<(Picture, Orientation), ImageError> {
-    let mut decoder = Decompress::with_markers(&[Marker::APP(1)])
+) -> Result<Picture, ImageError> {
+    let mut decoder = Decompress::builder()
         .from_reader(Source(bytes))
         .map_err(damaged)?;
     let size @ (width, height) = decoder.size();
     check_size(width as u64, height as u64, options)?;
     check_scans(bytes, width * height)?;
-    let orientation = orientation(&decoder);
     decoder.dct_method(mozjpeg::DctMethod::IntegerSlow);
     let (colours, channels) = match decoder.color_space() {
         ColorSpace::JCS_GRAYSCALE => (ColorSpace::JCS_GRAYSCALE, 1),
@@ -116,10 +113,7 @@ fn decode_unwinding(
         _ => samples.chunks_exact(4).flat_map(cmyk_to_rgb).collect(),
     };
     match RgbImage::from_raw(width, height, pixels) {
-        Some(image) => {
-            let picture = Picture::reduced(image, size, divisor.into());
-            Ok((picture, orientation))
-        }
+        Some(image) => Ok(Picture::reduced(image, size, divisor.into())),
         None => Err(ImageError::decode(TRUNCATED)),
     }
 }
@@ -185,19 +179,12 @@ fn cmyk_to_rgb(left: &[u8]) -> [u8; 3] {
     })
 }
 
-fn orientation(decoder: &Decompress<Source>) -> Orientation {
-    decoder
-        .markers()
-        .filter_map(|marker| marker.data.strip_prefix(EXIF_HEADER))
-        .find_map(Orientation::from_exif_chunk)
-        .unwrap_or(Orientation::NoTransforms)
-}
-
 fn damaged(error: impl std::fmt::Display) -> ImageError {
     let reason = error.to_string();
-    match reason.contains(READ_ERROR) || reason.contains(TRUNCATED) {
-        true => ImageError::decode(TRUNCATED),
-        false => ImageError::decode(format!("damaged JPEG: {reason}")),
+    if reason.contains(READ_ERROR) || reason.contains(TRUNCATED) {
+        ImageError::decode(TRUNCATED)
+    } else {
+        ImageError::decode(format!("damaged JPEG: {reason}"))
     }
 }
 

@@ -1,14 +1,19 @@
 //! From the bytes of a file to the pixels that a network takes.
 //!
-//! `decode` turns any supported file into upright 8-bit RGB, `resize` resamples as Pillow does,
+//! A file's [`PictureFormat`] says who decodes it; `decode` turns it into upright 8-bit RGB, `resize` resamples as Pillow does,
 //! and a checkpoint's [`Preprocessing`] says how the two are put together.
 
 mod decode;
 mod filter;
+mod format;
 mod frame;
 mod gif;
+mod ifd;
+mod image_crate;
 mod jpeg;
 mod limits;
+mod metadata;
+mod orientation;
 mod picture;
 mod png;
 mod preprocess;
@@ -18,12 +23,13 @@ mod scale;
 mod shrunk;
 mod tensor;
 mod tiff;
-mod unread;
 
 pub use ::image::RgbImage;
-pub use decode::{SUPPORTED_FORMATS, decode, dimensions, looks_like_image, open, read};
+pub use decode::{decode, dimensions, looks_like_image, open, read};
 pub use filter::Filter;
+pub use format::{PictureFormat, supported_formats};
 pub use limits::DecodeOptions;
+pub use orientation::Orientation;
 pub use preprocess::{CENTER_CROP, Centring, Crop, Prepared, Preprocessing, Region};
 pub use resize::{Window, resize};
 pub(crate) use scale::COLOURS;

@@ -1,9 +1,9 @@
 //! A decoded picture.
 
-use image::metadata::Orientation;
-use image::{DynamicImage, RgbImage};
+use image::RgbImage;
 
 use super::frame::{Frame, Span};
+use super::orientation::Orientation;
 
 /// A decoded picture, or a smaller one that stands for it.
 pub(super) struct Picture {
@@ -49,42 +49,28 @@ impl Picture {
         (self.pixels.width() as usize, self.pixels.height() as usize) != self.size
     }
 
-    /// Turned and mirrored.
+    /// As it is shown.
     pub fn oriented(self, orientation: Orientation) -> Self {
-        use Orientation::{
-            FlipHorizontal, FlipVertical, NoTransforms, Rotate90, Rotate90FlipH, Rotate180,
-            Rotate270, Rotate270FlipH,
-        };
-        if orientation == NoTransforms {
-            return self;
+        let steps = orientation.steps();
+        let (mut frame, mut size) = (self.frame, self.size);
+        if steps.transpose {
+            frame = Frame {
+                columns: frame.rows,
+                rows: frame.columns,
+            };
+            size = (size.1, size.0);
         }
-        let Frame { columns, rows } = self.frame;
-        let left = mirrored(columns, self.pixels.width());
-        let up = mirrored(rows, self.pixels.height());
-        let (columns, rows) = match orientation {
-            NoTransforms => (columns, rows),
-            FlipHorizontal => (left, rows),
-            FlipVertical => (columns, up),
-            Rotate180 => (left, up),
-            Rotate90 => (up, columns),
-            Rotate270 => (rows, left),
-            Rotate90FlipH => (rows, columns),
-            Rotate270FlipH => (up, left),
-        };
-        let (width, height) = self.size;
-        let turned = matches!(
-            orientation,
-            Rotate90 | Rotate270 | Rotate90FlipH | Rotate270FlipH
-        );
-        let mut image = DynamicImage::ImageRgb8(self.pixels);
-        image.apply_orientation(orientation);
+        let pixels = orientation.apply(self.pixels);
+        if steps.mirror_columns {
+            frame.columns = mirrored(frame.columns, pixels.width());
+        }
+        if steps.mirror_rows {
+            frame.rows = mirrored(frame.rows, pixels.height());
+        }
         Self {
-            pixels: image.into_rgb8(),
-            frame: Frame { columns, rows },
-            size: match turned {
-                true => (height, width),
-                false => (width, height),
-            },
+            pixels,
+            frame,
+            size,
         }
     }
 }

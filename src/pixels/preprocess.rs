@@ -179,15 +179,19 @@ impl Preprocessing {
     /// Checks the recipe, which may come from a file.
     ///
     /// # Errors
-    /// [`Error::Config`](crate::Error::Config) for a size, a crop or a scale out of range.
+    /// [`Error::InvalidConfig`](crate::Error::InvalidConfig) for a size, a crop or a scale out of
+    /// range.
     pub fn validate(&self) -> Result<()> {
         validate_size(self.size)?;
         self.pixel_scale.validate()?;
         match self.crop {
             Crop::Center(fraction) if !(fraction > 0.1 && fraction <= 1.0) => {
-                Err(crate::Error::Config(format!(
-                    "centre crop of {fraction} is out of range: it has to be above 0.1 and at most 1"
-                )))
+                Err(crate::Error::config(
+                    "crop",
+                    format!(
+                        "centre crop of {fraction} is out of range: it has to be above 0.1 and at most 1"
+                    ),
+                ))
             }
             _ => Ok(()),
         }

@@ -41,7 +41,7 @@ impl PixelScale {
     /// `byte * scale + offset`.
     ///
     /// # Errors
-    /// [`Error::Config`] for numbers that are not finite, a scale of 0, or an offset that no byte is
+    /// [`Error::InvalidConfig`] for numbers that are not finite, a scale of 0, or an offset that no byte is
     /// near to making up for.
     pub fn new(scale: [f64; COLOURS], offset: [f64; COLOURS]) -> Result<Self> {
         let scale = Self { scale, offset };
@@ -95,11 +95,14 @@ impl PixelScale {
         if is_usable {
             return Ok(());
         }
-        Err(Error::Config(format!(
-            "pixels can't be scaled by {scale:?} and moved by {offset:?}: the scales have to be \
+        Err(Error::config(
+            "pixel_scale",
+            format!(
+                "pixels can't be scaled by {scale:?} and moved by {offset:?}: the scales have to be \
              other than 0, all of them finite, and a byte from -{FURTHEST_ZERO} to {FURTHEST_ZERO} \
              has to become 0"
-        )))
+            ),
+        ))
     }
 
     /// Whether it is the one of the published checkpoints.

@@ -21,9 +21,10 @@ pub fn decode_shrunk(
     shorter: usize,
 ) -> Result<RgbImage, ImageError> {
     let needs = |width, height| Needs {
-        size: match options.reduced {
-            true => shrunk((width, height), shorter),
-            false => (usize::MAX, usize::MAX),
+        size: if options.reduced {
+            shrunk((width, height), shorter)
+        } else {
+            (usize::MAX, usize::MAX)
         },
         rows: usize::MAX,
     };
@@ -45,8 +46,9 @@ pub fn decode_shrunk(
 
 fn shrunk((width, height): (usize, usize), shorter: usize) -> (usize, usize) {
     let short = width.min(height);
-    match short > shorter {
-        true => (width * shorter / short, height * shorter / short),
-        false => (width, height),
+    if short > shorter {
+        (width * shorter / short, height * shorter / short)
+    } else {
+        (width, height)
     }
 }

@@ -51,7 +51,7 @@ fn common_size(images: &[RgbImage]) -> Result<(usize, usize)> {
     let (width, height) = images.first().map_or((0, 0), RgbImage::dimensions);
     if images.iter().any(|i| i.dimensions() != (width, height)) || width * height == 0 {
         let message = "a batch needs pictures, all of one size";
-        return Err(Error::Config(message.into()));
+        return Err(Error::input(message));
     }
     Ok((height as usize, width as usize))
 }

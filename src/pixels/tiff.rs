@@ -6,24 +6,24 @@
 use std::io::Cursor;
 
 use image::RgbImage;
-use image::metadata::Orientation;
 use tiff::TiffError;
 use tiff::decoder::{Decoder, DecodingResult, Limits};
 use tiff::tags::Tag;
 
+use super::ifd::Directory;
 use super::limits::{DecodeOptions, check_size};
 use crate::error::{ImageError, ImageErrorKind};
 
 /// The tag `PhotometricInterpretation` and two of its values.
 const PHOTOMETRIC: u16 = 262;
 const BLACK_IS_ZERO: u16 = 1;
-const PALETTE: u16 = 3;
+const PALETTE: u64 = 3;
 
 /// Decodes a TIFF if the first of its pictures has a palette.
 pub(super) fn decode_palette(
     bytes: &[u8],
     options: &DecodeOptions,
-) -> Option<Result<(RgbImage, Orientation), ImageError>> {
+) -> Option<Result<RgbImage, ImageError>> {
     let as_grey = as_grey(bytes)?;
     Some(decode(as_grey, options))
 }
@@ -34,10 +34,7 @@ pub(super) fn palette_dimensions(bytes: &[u8]) -> Option<(u32, u32)> {
     decoder.dimensions().ok()
 }
 
-fn decode(
-    as_grey: Vec<u8>,
-    options: &DecodeOptions,
-) -> Result<(RgbImage, Orientation), ImageError> {
+fn decode(as_grey: Vec<u8>, options: &DecodeOptions) -> Result<RgbImage, ImageError> {
     let mut limits = Limits::default();
     limits.decoding_buffer_size = to_usize(options.max_pixels);
     limits.intermediate_buffer_size = to_usize(options.max_bytes);
@@ -54,8 +51,6 @@ fn decode(
         .find_tag_unsigned_vec::<u16>(Tag::ColorMap)
         .map_err(describe)?
         .ok_or_else(|| ImageError::decode("damaged TIFF: a palette without colours"))?;
-    let orientation = decoder.find_tag_unsigned::<u8>(Tag::Orientation);
-    let orientation = orientation.ok().flatten().and_then(Orientation::from_exif);
     let DecodingResult::U8(samples) = decoder.read_image().map_err(describe)? else {
         return Err(unread("samples that are no whole numbers"));
     };
@@ -77,7 +72,6 @@ fn decode(
         }
     }
     RgbImage::from_raw(width, height, pixels)
-        .map(|image| (image, orientation.unwrap_or(Orientation::NoTransforms)))
         .ok_or_else(|| ImageError::decode("the file is truncated"))
 }
 
@@ -95,35 +89,9 @@ fn as_grey(bytes: &[u8]) -> Option<Vec<u8>> {
 
 /// Where the first directory says that there is a palette.
 fn palette_offset(bytes: &[u8]) -> Option<usize> {
-    let little = match bytes.get(..2)? {
-        b"II" => true,
-        b"MM" => false,
-        _ => return None,
-    };
-    // A number of so many bytes.
-    let number = |at: usize, length: usize| -> Option<usize> {
-        let bytes = bytes.get(at..at.checked_add(length)?)?;
-        let add = |sum: u64, byte: &u8| sum << 8 | u64::from(*byte);
-        let value = match little {
-            true => bytes.iter().rev().fold(0, add),
-            false => bytes.iter().fold(0, add),
-        };
-        value.try_into().ok()
-    };
-    // BigTIFF has longer counts and offsets, and so longer entries.
-    let (directory, count_bytes, entry_bytes, value_at) = match number(2, 2)? {
-        42 => (number(4, 4)?, 2, 12, 8),
-        43 => (number(8, 8)?, 8, 20, 12),
-        _ => return None,
-    };
-    let entries = number(directory, count_bytes)?;
-    let first = directory.checked_add(count_bytes)?;
-    (0..entries)
-        .map_while(|entry| first.checked_add(entry.checked_mul(entry_bytes)?))
-        .map_while(|at| Some((at, number(at, 2)?)))
-        .find(|&(_, tag)| tag == usize::from(PHOTOMETRIC))
-        .map(|(at, _)| at + value_at)
-        .filter(|&at| number(at, 2) == Some(usize::from(PALETTE)))
+    let colours = Directory::first(bytes)?.entry(PHOTOMETRIC)?;
+    let is_short = colours.bytes()?.len() == size_of::<u16>();
+    (is_short && colours.integer() == Some(PALETTE)).then_some(colours.at)
 }
 
 fn to_usize(limit: u64) -> usize {

@@ -40,15 +40,15 @@ impl Augmentation {
     /// Checks the settings.
     ///
     /// # Errors
-    /// [`Error::Config`] names what is out of range.
+    /// [`Error::InvalidConfig`] names what is out of range.
     pub fn validate(&self) -> Result<()> {
         if !(self.least_area >= 0.01 && self.least_area <= 1.0) {
             let message = "the least area of a crop has to be from 0.01 to 1";
-            return Err(Error::Config(message.into()));
+            return Err(Error::config("least_area", message));
         }
         if !(self.colour >= 0.0 && self.colour < 1.0) {
             let message = "the change of colours has to be from 0 to less than 1";
-            return Err(Error::Config(message.into()));
+            return Err(Error::config("colour", message));
         }
         Ok(())
     }

@@ -47,20 +47,17 @@ impl TrainableNetwork {
         dtype: DType,
     ) -> Result<Self> {
         config.validate()?;
-        let refuse = |reason: String| Err(Error::Config(reason));
+        let refuse = |reason: &str| Err(Error::network(reason));
         if config.batch_norm_folded {
-            return refuse(
-                "batch norm is folded into the convolutions: it can't be trained".into(),
-            );
+            return refuse("batch norm is folded into the convolutions: it can't be trained");
         }
         if config.classes.is_none() {
-            return refuse("there is no classifier to be trained".into());
+            return refuse("there is no classifier to be trained");
         }
         let blocks = block_count(config.shallow);
         if frozen > blocks {
-            return refuse(format!(
-                "{frozen} blocks can't be frozen: there are {blocks}"
-            ));
+            let reason = format!("{frozen} blocks can't be frozen: there are {blocks}");
+            return Err(Error::config("frozen", reason));
         }
         let frozen_layers = if frozen == 0 { 0 } else { 1 + 2 * frozen };
         let take = |name: &str, shape: &[usize]| match tensors.get(name) {
@@ -69,10 +66,10 @@ impl TrainableNetwork {
                 // A copy: what is trained must not change what it began with.
                 Ok(placed.copy()?)
             }
-            _ => {
-                let message = format!("{name} of shape {shape:?} is missing");
-                Err(Error::Config(message))
-            }
+            _ => Err(Error::tensor(
+                name,
+                format!("of shape {shape:?} is missing"),
+            )),
         };
         let mut numbers = 0..;
         let network = Self {

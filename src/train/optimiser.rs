@@ -110,7 +110,7 @@ impl AdamW {
             let take = |part: &str| {
                 let name = format!("{part}.{name}");
                 let found = state.get(&name).filter(|t| t.dims() == value.dims());
-                let found = found.ok_or_else(|| Error::Config(format!("{name} is missing")))?;
+                let found = found.ok_or_else(|| Error::tensor(&name, "is missing"))?;
                 Ok::<_, Error>(found.to_device(value.device())?.to_dtype(value.dtype())?)
             };
             (moments.first, moments.second) = (take("first")?, take("second")?);

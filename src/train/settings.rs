@@ -30,29 +30,37 @@ impl Settings {
     /// Checks them.
     ///
     /// # Errors
-    /// [`Error::Config`] names what is out of range.
+    /// [`Error::InvalidConfig`] names what is out of range.
     pub fn validate(&self) -> Result<()> {
         let rules = [
-            (self.epochs >= 1, "there has to be at least 1 epoch"),
             (
+                "epochs",
+                self.epochs >= 1,
+                "there has to be at least 1 epoch",
+            ),
+            (
+                "batch_size",
                 self.batch_size >= 2,
                 "a batch has to have at least 2 pictures: batch norm takes its statistics from them",
             ),
             (
+                "learning_rate",
                 self.learning_rate > 0.0 && self.learning_rate <= 1.0,
                 "the learning rate has to be above 0 and at most 1",
             ),
             (
+                "weight_decay",
                 (0.0..=10.0).contains(&self.weight_decay),
                 "the weight decay has to be from 0 to 10",
             ),
             (
+                "label_smoothing",
                 (0.0..1.0).contains(&self.label_smoothing),
                 "the label smoothing has to be from 0 to less than 1",
             ),
         ];
-        match rules.iter().find(|(holds, _)| !holds) {
-            Some((_, rule)) => Err(Error::Config((*rule).into())),
+        match rules.iter().find(|(_, holds, _)| !holds) {
+            Some((setting, _, rule)) => Err(Error::config(setting, *rule)),
             None => self.augmentation.validate(),
         }
     }

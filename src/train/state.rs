@@ -6,11 +6,11 @@ use std::path::Path;
 use ::safetensors::SafeTensors;
 use candle_core::{Device, Tensor};
 use serde::{Deserialize, Serialize};
-use sha2::{Digest, Sha256};
 
 use super::settings::Epoch;
+use crate::atomic_file;
+use crate::digest::Sha256Hex;
 use crate::error::{Error, Result};
-use crate::weights::write_whole;
 
 /// The key of the file's metadata under which [`Header`] stands as JSON.
 const METADATA_KEY: &str = "mobilenet_v1_training";
@@ -88,12 +88,12 @@ pub(super) fn write(
     let file = SafeTensors::deserialize(&plain).map_err(|e| error(e.to_string()))?;
     let digest = digest(&metadata[METADATA_KEY], &file);
     metadata.insert(DIGEST_KEY.to_owned(), digest);
-    write_whole(path, &bytes(metadata)?).map_err(Error::io(path))
+    atomic_file::write(path, &bytes(metadata)?).map_err(Error::io(path))
 }
 
 /// Sha256 of a header and of all tensors in the order of their names, in hexadecimal.
 fn digest(header: &str, file: &SafeTensors) -> String {
-    let mut sum = Sha256::new();
+    let mut sum = Sha256Hex::new();
     let mut add = |bytes: &[u8]| {
         sum.update((bytes.len() as u64).to_le_bytes());
         sum.update(bytes);
@@ -106,6 +106,5 @@ fn digest(header: &str, file: &SafeTensors) -> String {
         add(format!("{} {:?}", tensor.dtype(), tensor.shape()).as_bytes());
         add(tensor.data());
     }
-    let sum = sum.finalize();
-    sum.iter().map(|byte| format!("{byte:02x}")).collect()
+    sum.finish()
 }

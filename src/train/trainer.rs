@@ -49,10 +49,7 @@ impl Trainer {
         let tensors = beginning.tensors()?;
         let config = beginning.config();
         let network = TrainableNetwork::new(config, &tensors, settings.frozen, device, DType::F32);
-        let network = network.map_err(|error| match error {
-            Error::Config(reason) => Error::checkpoint(beginning.path(), reason),
-            other => other,
-        })?;
+        let network = network.map_err(|error| error.in_checkpoint(beginning.path()))?;
         Ok(Self {
             optimiser: AdamW::new(network.parameters(), settings.weight_decay)?,
             network,
@@ -163,7 +160,7 @@ impl Trainer {
     fn batches(&self, pictures: usize, epoch: usize) -> Result<Vec<Vec<usize>>> {
         if pictures < 2 {
             let message = "batch norm takes its statistics from at least 2 pictures";
-            return Err(Error::Config(message.into()));
+            return Err(Error::input(message));
         }
         let mut order: Vec<usize> = (0..pictures).collect();
         Random::new(self.settings.seed, Purpose::Order, epoch, 0).shuffle(&mut order);
@@ -184,7 +181,7 @@ impl Trainer {
         let value = f64::from(loss.to_scalar::<f32>()?);
         if !value.is_finite() {
             let message = "the loss is not a number any more: try a lower learning rate";
-            return Err(Error::Config(message.into()));
+            return Err(Error::not_a_number(message));
         }
         self.optimiser.step(&loss.backward()?, rate)?;
         // As TensorFlow's moving averages do where they are given the number of steps: as long as

@@ -5,13 +5,13 @@
 //! little-endian), [`MAGIC`]. They are mapped from there, as from a file of their own.
 
 use std::fs::File;
-use std::io::{self, Read, Seek, SeekFrom};
+use std::io::{self, Read, Seek, SeekFrom, Write};
 use std::path::Path;
 
 use super::checkpoint::Checkpoint;
 use super::contents::Contents;
 use super::open::LoadOptions;
-use super::whole::write_program;
+use crate::atomic_file::AtomicFile;
 use crate::error::{Error, Result};
 
 const MAGIC: &[u8; 16] = b"mobilenet bundle";
@@ -39,7 +39,11 @@ pub fn write_bundle(program: &Path, safetensors: &[u8], output: &Path) -> Result
     bytes.extend(start.to_le_bytes());
     bytes.extend((safetensors.len() as u64).to_le_bytes());
     bytes.extend(MAGIC);
-    write_program(output, &bytes).map_err(Error::io(output))
+    let written = AtomicFile::create_program(output).and_then(|mut file| {
+        file.write_all(&bytes)?;
+        file.commit()
+    });
+    written.map_err(Error::io(output))
 }
 
 /// The checkpoint behind a program, if there is one.

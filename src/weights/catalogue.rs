@@ -86,6 +86,10 @@ impl Catalogue {
 }
 
 /// The catalogue that was compiled in.
+#[expect(
+    clippy::expect_used,
+    reason = "the text is a part of the program, and tested"
+)]
 pub fn catalogue() -> &'static Catalogue {
     static CATALOGUE: LazyLock<Catalogue> = LazyLock::new(|| {
         serde_json::from_str(include_str!("../../weights/catalogue.json"))

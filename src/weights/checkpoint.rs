@@ -9,8 +9,9 @@ use candle_nn::VarBuilder;
 
 use super::contents::Contents;
 use super::imported::Tensors;
-use super::provenance::{Origin, Source, sha256};
+use super::provenance::{Origin, Source};
 use super::recognise::{Stated, check};
+use crate::digest::sha256;
 use crate::error::{Error, Result};
 use crate::familiarity::Familiarity;
 use crate::labels::Labels;
@@ -290,10 +291,7 @@ impl Checkpoint {
             tensors: &self.tensors,
         };
         let network = MobileNet::from_blueprint(blueprint, device, precision.into(), None);
-        network.map_err(|error| match error {
-            Error::Config(reason) => Error::checkpoint(&self.path, reason),
-            other => other,
-        })
+        network.map_err(|error| error.in_checkpoint(&self.path))
     }
 
     /// The tensors for a network on a device, to compute in `dtype`.

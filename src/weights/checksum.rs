@@ -5,12 +5,12 @@
 //! the same the sum is not taken again, which would cost as much time as a picture.
 
 use std::fs::{self, Metadata};
-use std::io;
+use std::io::{self, Write};
 use std::path::Path;
 use std::time::UNIX_EPOCH;
 
-use super::download::sha256_of;
-use super::whole::{stage, write_whole};
+use crate::atomic_file::{self, AtomicFile};
+use crate::digest::sha256_of_file;
 
 /// What a sum is compared with that no file has.
 const NONE: &str = "0000000000000000000000000000000000000000000000000000000000000000";
@@ -51,7 +51,7 @@ impl ChecksumFile {
             fs::create_dir_all(folder)?;
         }
         let text = format!("# {length} bytes, changed {changed}\n{sha256}  {name}\n");
-        write_whole(path, text.as_bytes())
+        atomic_file::write(path, text.as_bytes())
     }
 }
 
@@ -86,7 +86,7 @@ pub(super) fn check(
     {
         return Verdict::Sound;
     }
-    match sha256_of(file) {
+    match sha256_of_file(file) {
         Ok(sum) if sum.eq_ignore_ascii_case(expected) => {
             let fresh = ChecksumFile {
                 sha256: expected.to_owned(),
@@ -119,7 +119,7 @@ pub(super) fn check(
 /// Records the checksum of a file as it is.
 pub(super) fn write(file: &Path, checksum_file: &Path) -> io::Result<()> {
     let state = state(&fs::metadata(file)?);
-    let sha256 = sha256_of(file)?;
+    let sha256 = sha256_of_file(file)?;
     ChecksumFile { sha256, state }.write(checksum_file, file)
 }
 
@@ -137,20 +137,20 @@ pub(super) fn write_with_checksum(
     bytes: &[u8],
     sha256: &str,
 ) -> io::Result<()> {
-    let staged = stage(file, bytes)?;
+    let mut staged = AtomicFile::create(file)?;
+    staged.write_all(bytes)?;
     let fresh = ChecksumFile {
         sha256: sha256.to_owned(),
-        state: state(&staged.as_file().metadata()?),
+        state: state(&staged.flushed()?.metadata()?),
     };
     fresh.write(checksum_file, file)?;
-    staged.persist(file).map_err(|e| e.error)?;
-    Ok(())
+    staged.commit()
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::weights::provenance::sha256;
+    use crate::digest::sha256;
 
     #[test]
     fn every_change_of_a_file_is_seen() {

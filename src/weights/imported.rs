@@ -37,7 +37,7 @@ impl Tensors {
     /// in f32.
     pub fn copies(&self) -> Result<HashMap<String, Tensor>> {
         match self {
-            Self::File(file) => file.tensors().map_err(Error::Config),
+            Self::File(file) => file.tensors().map_err(Error::network),
             Self::Loaded(tensors) => Ok(tensors.clone()),
             Self::Stored(tensors) => {
                 let copies = tensors.iter().map(|(name, tensor)| {
@@ -79,7 +79,7 @@ impl Tensors {
 
 impl TensorSource for Tensors {
     fn tensor(&self, name: &str, shape: &[usize]) -> Result<StoredTensor<'_>> {
-        let missing = || Error::Config(format!("{name} of shape {shape:?} is missing"));
+        let missing = || Error::tensor(name, format!("of shape {shape:?} is missing"));
         match self {
             Self::File(file) => file.tensor(name, shape),
             Self::Loaded(tensors) => {

@@ -28,7 +28,6 @@ mod save;
 mod sidecar;
 mod store;
 mod tflite;
-mod whole;
 
 pub use bundle::{open_bundle, write_bundle};
 pub use catalogue::{Catalogue, OtherTraining, Variant, catalogue};
@@ -39,4 +38,3 @@ pub use open::LoadOptions;
 pub use provenance::Source;
 pub use save::SaveOptions;
 pub use store::Store;
-pub(crate) use whole::write_whole;

@@ -206,7 +206,7 @@ fn familiarity(
     let Some(range) = header.familiarity else {
         return Ok(None);
     };
-    let error = |reason: &str| Error::Config(format!("{EXAMPLES} {reason}"));
+    let error = |reason: &str| Error::tensor(EXAMPLES, reason);
     let found = stated.iter().position(|tensor| tensor.name == EXAMPLES);
     let tensor = found.map(|at| stated.swap_remove(at));
     let tensor = tensor.ok_or_else(|| error("is missing"))?;

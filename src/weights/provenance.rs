@@ -3,9 +3,9 @@
 use std::sync::{Arc, OnceLock};
 
 use serde::{Deserialize, Serialize};
-use sha2::{Digest, Sha256};
 
 use super::contents::Contents;
+use crate::digest::sha256;
 
 /// Where a checkpoint was converted from.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -14,12 +14,6 @@ pub struct Source {
     pub name: String,
     /// Sha256 of its bytes, in hexadecimal.
     pub sha256: String,
-}
-
-/// Sha256 in hexadecimal.
-pub(super) fn sha256(bytes: &[u8]) -> String {
-    let digest = Sha256::digest(bytes);
-    digest.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 /// What is known of a checkpoint's [`Source`].

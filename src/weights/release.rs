@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use super::download::{Client, Patience, Progress, Wanted, describe_write, remove_part};
+use super::download::{Client, Failure, Patience, Progress, Wanted, remove_part};
 use super::lock::Lock;
 
 /// The largest file that is taken: the release's are 17 MB and less.
@@ -12,14 +12,14 @@ const MAX_BYTES: u64 = 256 << 20;
 /// `lock` keeps other processes from the same file.
 ///
 /// # Errors
-/// What the server or the system answered, in words.
+/// What the server or the system answered.
 pub(super) fn fetch(
     address: &str,
     folder: &Path,
     patience: Patience,
     lock: &Lock,
     progress: &dyn Progress,
-) -> Result<Vec<u8>, String> {
+) -> Result<Vec<u8>, Failure> {
     let name = address.rsplit('/').next().unwrap_or(address);
     let part = match lock.is_held() {
         true => folder.join(format!("{name}.part")),
@@ -40,9 +40,9 @@ pub(super) fn fetch(
         if !lock.is_held() {
             remove_part(&part);
         }
-        return Err(failure.reason);
+        return Err(failure);
     }
-    let bytes = std::fs::read(&part).map_err(|e| describe_write(folder, &e));
+    let bytes = std::fs::read(&part).map_err(|e| Failure::of_cache(folder, &e));
     // Right or wrong, the next download is another one.
     remove_part(&part);
     bytes

@@ -173,7 +173,7 @@ impl SafetensorsFile {
 impl TensorSource for SafetensorsFile {
     fn tensor(&self, name: &str, shape: &[usize]) -> Result<StoredTensor<'_>> {
         let name = self.name(name);
-        let error = |reason: &str| Error::Config(format!("{name} {reason}"));
+        let error = |reason: &str| Error::tensor(name, reason);
         // The same numbers in the same order, whatever the shape; that was checked before.
         let fits = |info: &&TensorInfo| {
             info.shape.iter().product::<usize>() == shape.iter().product::<usize>()

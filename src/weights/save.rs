@@ -7,7 +7,7 @@ use candle_core::{DType, Device, Tensor};
 
 use super::checkpoint::Checkpoint;
 use super::safetensors::{self, EXAMPLES, Header};
-use super::whole::write_whole;
+use crate::atomic_file;
 use crate::error::{Error, Result};
 use crate::familiarity::Familiarity;
 use crate::model::{Config, Folded};
@@ -104,7 +104,7 @@ impl Checkpoint {
     pub fn save_as(&self, path: impl AsRef<Path>, options: &SaveOptions) -> Result<()> {
         let path = path.as_ref();
         let bytes = self.to_safetensors(options)?;
-        write_whole(path, &bytes).map_err(Error::io(path))
+        atomic_file::write(path, &bytes).map_err(Error::io(path))
     }
 
     fn header(&self, config: Config) -> Header {
@@ -121,10 +121,7 @@ impl Checkpoint {
 
     /// All tensors of the network, under our names.
     pub(super) fn copies(&self) -> Result<HashMap<String, Tensor>> {
-        let named = |error: Error| match error {
-            Error::Config(reason) => Error::checkpoint(&self.path, reason),
-            other => other,
-        };
+        let named = |error: Error| error.in_checkpoint(&self.path);
         let mut tensors = self.tensors.copies().map_err(named)?;
         // They are no part of the network.
         tensors.remove(EXAMPLES);

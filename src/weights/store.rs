@@ -6,14 +6,14 @@ use std::time::Duration;
 use super::catalogue::{Catalogue, Variant, catalogue};
 use super::checkpoint::Checkpoint;
 use super::checksum::{self, Verdict};
-use super::download::{Patience, Progress, describe_write, without_credentials};
+use super::download::{Failure, Patience, Progress, without_credentials};
 use super::hub::{Cached, Hub, Repo, RepoFile};
 use super::lock::Lock;
 use super::open::LoadOptions;
-use super::provenance::sha256;
 use super::release;
 use super::save::SaveOptions;
-use crate::error::{Attempt, Error, FetchError, Result};
+use crate::digest::sha256;
+use crate::error::{Attempt, AttemptKind, Error, FetchError, Result};
 
 /// The file that `--repo` loads from a repository.
 const REPO_FILE: &str = "model.safetensors";
@@ -134,10 +134,9 @@ impl Store {
             if let Some(repo) = &self.hub_repo {
                 match self.hub.fetch(repo, &files, progress) {
                     Ok(snapshot) => return Ok(snapshot.join(&variant.hub_file)),
-                    Err(outcome) => attempts.push(Attempt {
-                        address: self.hub.address(repo, &variant.hub_file),
-                        outcome,
-                    }),
+                    Err(failure) => {
+                        attempts.push(failure.at(self.hub.address(repo, &variant.hub_file)));
+                    }
                 }
             }
             match self.fetch_release(variant, progress) {
@@ -170,17 +169,15 @@ impl Store {
             }
             match hub.fetch(repo, &REPO_FILES, progress) {
                 Ok(snapshot) => return Ok(snapshot.join(REPO_FILE)),
-                Err(outcome) => {
+                Err(failure) => {
                     if usable.is_some() {
                         progress.note(&format!(
-                            "{}: {outcome}; going on with what the cache has of it",
-                            self.hub.address(repo, "")
+                            "{}: {}; going on with what the cache has of it",
+                            self.hub.address(repo, ""),
+                            failure.reason
                         ));
                     }
-                    attempts.push(Attempt {
-                        address: self.hub.address(repo, REPO_FILE),
-                        outcome,
-                    });
+                    attempts.push(failure.at(self.hub.address(repo, REPO_FILE)));
                 }
             }
         }
@@ -216,10 +213,8 @@ impl Store {
         let writable =
             std::fs::create_dir_all(&self.cache).and_then(|()| tempfile::tempfile_in(&self.cache));
         if let Err(error) = writable {
-            return Err(Attempt {
-                address: self.cache.display().to_string(),
-                outcome: describe_write(&self.cache, &error),
-            });
+            let failure = Failure::of_cache(&self.cache, &error);
+            return Err(failure.at(self.cache.display().to_string()));
         }
         let lock = self.cache.join(".locks");
         let lock = lock.join(format!("{}.lock", variant.hub_file));
@@ -232,18 +227,16 @@ impl Store {
         }
         let address = self.release_address(variant);
         let fetched = release::fetch(&address, &self.cache, self.patience, &lock, progress);
-        let conversion = fetched.and_then(|bytes| convert(variant, bytes, &address));
+        let conversion =
+            fetched.and_then(|bytes| convert(variant, bytes, &address).map_err(Failure::last));
         let kept = conversion.and_then(|bytes| {
             let sum = sha256(&bytes);
             checksum::write_with_checksum(&path, &checksum_path(&path), &bytes, &sum)
-                .map_err(|e| describe_write(&self.cache, &e))
+                .map_err(|e| Failure::of_cache(&self.cache, &e))
         });
         match kept {
             Ok(()) => Ok(path),
-            Err(outcome) => Err(Attempt {
-                address: without_credentials(&address),
-                outcome,
-            }),
+            Err(failure) => Err(failure.at(without_credentials(&address))),
         }
     }
 
@@ -300,17 +293,14 @@ fn check_conversion(path: &Path) -> Option<Verdict> {
 }
 
 fn not_cached(path: &Path) -> Attempt {
-    Attempt {
-        address: path.display().to_string(),
-        outcome: "not in the cache".into(),
-    }
+    let address = path.display().to_string();
+    Attempt::new(address, AttemptKind::NotCached, "not in the cache")
 }
 
 fn damaged(path: &Path, progress: &dyn Progress) -> Attempt {
-    let attempt = Attempt {
-        address: path.display().to_string(),
-        outcome: "damaged (it is not what was put into the cache)".into(),
-    };
+    let address = path.display().to_string();
+    let outcome = "damaged (it is not what was put into the cache)";
+    let attempt = Attempt::new(address, AttemptKind::Damaged, outcome);
     progress.note(&format!("{}: {}", attempt.address, attempt.outcome));
     attempt
 }

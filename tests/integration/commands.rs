@@ -388,3 +388,26 @@ fn verbose_says_what_a_checkpoint_does_not_state() {
     );
     assert_eq!(program.run(&classify).stderr, "");
 }
+
+/// What is offered exists.
+#[test]
+fn a_type_that_no_device_computes_in_is_not_offered() {
+    let program = Program::new();
+    for arguments in [&["classify", "--help"][..], &["completions", "bash"]] {
+        let ran = program.run(arguments);
+        let text = String::from_utf8(ran.stdout).expect("UTF-8");
+        assert!(text.contains("bf16") && !text.contains("int8"));
+    }
+    let ran = program.run(&["classify", "--dtype", "int8", "cat.jpg"]);
+    ran.refused(&["int8", "f32, f16, bf16"]);
+}
+
+#[test]
+fn the_man_page_tells_how_a_stopped_run_ends() {
+    let ran = Program::new().run(&["man"]);
+    let text = String::from_utf8(ran.stdout).expect("UTF-8");
+    let (_, status) = text.split_once("EXIT STATUS").expect("a section");
+    for code in ["130", "143", "SIGINT", "SIGTERM"] {
+        assert!(status.contains(code), "{code}");
+    }
+}

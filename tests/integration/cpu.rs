@@ -22,9 +22,8 @@ fn weights(config: &Config, dtype: DType, seed: u64) -> VarBuilder<'static> {
 }
 
 fn on_threads(threads: usize, network: &MobileNet, pixels: &Tensor) -> Vec<f32> {
-    let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build();
-    let forward = || network.forward(pixels).expect("logits");
-    floats(&pool.expect("a pool").install(forward))
+    let network = network.clone().with_threads(threads);
+    floats(&network.forward(pixels).expect("logits"))
 }
 
 /// Compares every instruction set, on a number of threads, with the plain composition.
@@ -99,9 +98,8 @@ fn features_are_what_the_embedding_is_the_mean_of() {
                 .build();
             let network = network.expect("a network");
             let on = |threads: usize| {
-                let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build();
-                let features = || network.features(&images).expect("features");
-                pool.expect("a pool").install(features)
+                let network = network.clone().with_threads(threads);
+                network.features(&images).expect("features")
             };
             let got = on(1);
             assert_eq!(got.dims(), want.dims(), "{config:?}");
@@ -187,8 +185,10 @@ fn passes_within_a_busy_pool_come_to_an_end() {
     let want = floats(&network.forward(&input).expect("logits"));
     for threads in 1..=4 {
         let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build();
+        let insisting = network.clone().with_threads(threads);
         pool.expect("a pool").install(|| {
-            (0..60).into_par_iter().for_each(|_| {
+            (0..60).into_par_iter().for_each(|i| {
+                let network = if i % 2 == 0 { &network } else { &insisting };
                 assert!(floats(&network.forward(&input).expect("logits")) == want);
             });
         });

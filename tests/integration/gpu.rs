@@ -186,7 +186,7 @@ fn gpus() -> Vec<(DeviceChoice, Device)> {
     for choice in [DeviceChoice::Cuda(0), DeviceChoice::Metal] {
         match device::open(choice) {
             Ok(opened) => gpus.push((choice, opened.device)),
-            Err(reason) => eprintln!("skipped: {reason}"),
+            Err(reason) => crate::skipped::skip(reason),
         }
     }
     gpus

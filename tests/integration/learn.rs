@@ -65,10 +65,8 @@ fn the_optimum_is_scikit_learns() {
         let of = |key: &str| &golden[&format!("{name}.{key}")];
         let examples = golden_examples(of("embeddings"), of("classes"));
         let (weight, bias) = (doubles(of("weight")), doubles(of("bias")));
-        let options = LearnOptions {
-            regularisation: Some(doubles(of("regularisation"))[0]),
-            ..LearnOptions::default()
-        };
+        let regularisation = doubles(of("regularisation"))[0];
+        let options = LearnOptions::default().with_regularisation(regularisation);
         let learned = learn(&examples, bias.len(), &options).expect("learned");
         let c = doubles(of("c"))[0];
         assert!((learned.report.c / c - 1.0).abs() < 1e-6, "{name}: {c}");
@@ -143,10 +141,7 @@ fn nothing_is_known_of_what_is_held_out() {
 fn members_are_rejected_at_the_promised_rate() {
     let (counts, length) = ([40, 60, 50, 30], 16);
     for share in [0.05, 0.2] {
-        let options = LearnOptions {
-            reject: share,
-            ..LearnOptions::default()
-        };
+        let options = LearnOptions::default().with_reject(share);
         let mut rates = Vec::new();
         for seed in 1..=6 {
             let examples = clusters(&counts, length, 0.55, seed);
@@ -200,10 +195,7 @@ fn strangers_are_rejected() {
     let strangers: Vec<Example> = strangers.collect();
     assert!(rejected(&learned, &strangers) > 0.99);
     // Without rejection nothing is held against anything.
-    let options = LearnOptions {
-        reject: 0.0,
-        ..options
-    };
+    let options = options.with_reject(0.0);
     let learned = learn(&clusters(&[60, 60], length, 0.3, 5), 2, &options).expect("learned");
     assert!(learned.rejection.is_none() && learned.familiarity.is_none());
 }

@@ -7,7 +7,10 @@
 //! - `tflite`: TensorFlow Lite files of every type of weights
 //! - `tflite_damaged`: and what is wrong with others
 //! - `pixels`: every image gives Pillow's own bytes
+//! - `orientation`: and is upright, wherever its file says how it lies
+//! - `formats`: the formats that are known by name
 //! - `pixel_scale`: pixels of any scale, on every engine
+//! - `pipeline`: the library over many pictures, whatever fails on the way
 //! - `ops`: the operations that devices run, against their plain definition
 //! - `cpu`: the CPU's own kernels, in every instruction set, against those
 //! - `assembly`: the kernels' machine code
@@ -31,6 +34,8 @@
 //! - `spark`: the program inside Apache Spark (`examples/spark`), skipped without pyspark
 //! - `network`: downloads, against a server on loopback that can misbehave
 
+#![allow(clippy::expect_used, clippy::panic, clippy::unwrap_used)]
+
 mod album;
 #[cfg(all(target_arch = "x86_64", target_os = "linux"))]
 mod assembly;
@@ -43,6 +48,7 @@ mod embed;
 mod eval;
 mod explain;
 mod figures;
+mod formats;
 mod gpu;
 mod grep;
 mod keras;
@@ -52,12 +58,15 @@ mod learn;
 mod metrics;
 mod network;
 mod ops;
+mod orientation;
 mod outputs;
+mod pipeline;
 mod pixel_scale;
 mod pixels;
 mod rejection;
 mod shared;
 mod similar;
+mod skipped;
 mod spark;
 mod support;
 mod tflite;

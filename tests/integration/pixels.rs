@@ -6,7 +6,7 @@ use mobilenet::pixels::{
 };
 use serde::Deserialize;
 
-use crate::support::{data, image, repository, tensors};
+use crate::support::{data, decodes_to, image, repository, tensors};
 
 /// Files that the image crate's decoder rounds differently, and by how much.
 const INEXACT: [(&str, u8); 1] = [("cmyk.tif", 1)];
@@ -15,58 +15,25 @@ const INEXACT: [(&str, u8); 1] = [("cmyk.tif", 1)];
 fn every_kind_of_file_decodes_to_pillows_bytes() {
     let golden = tensors(data("pixels/decode.golden.safetensors"));
     assert!(golden.len() > 60);
-    let mut wrong = Vec::new();
-    for (name, want) in &golden {
-        let want = image(want);
-        let path = data("pixels/decode").join(name);
-        let got = match open(&path, &DecodeOptions::default()) {
-            Ok(got) => got,
-            Err(error) => {
-                wrong.push(format!("{name}: {error}"));
-                continue;
-            }
-        };
-        if got.dimensions() != want.dimensions() {
-            let (got, want) = (got.dimensions(), want.dimensions());
-            wrong.push(format!("{name}: {got:?}, not {want:?}"));
-            continue;
-        }
-        let pairs = got.as_raw().iter().zip(want.as_raw());
-        let off = pairs.map(|(a, b)| a.abs_diff(*b)).max().unwrap_or(0);
-        let allowed = INEXACT.iter().find(|(n, _)| n == name).map_or(0, |n| n.1);
-        if off > allowed {
-            wrong.push(format!("{name}: off by {off}"));
-        }
-    }
-    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+    decodes_to(&golden, "pixels/decode", &INEXACT);
 }
 
+/// The program's rows have the path beside the message; an error of [`open`] is all there is.
 #[test]
-fn what_is_not_read_is_called_by_its_name() {
-    let starts: [(&[u8], &str); 11] = [
-        (b"\0\0\0\x20ftypavif\0\0\0\0avifmif1", "AVIF"),
-        (b"\0\0\0\x24ftypheic\0\0\0\0mif1heic", "HEIC"),
-        (b"\0\0\0\x18ftypmp42\0\0\0\0mp42isom", "MP4"),
-        (b"\0\0\0\x18ftypcrx \0\0\0\x01crx isom", "CR3"),
-        (b"\xff\x0a\xfa\x1f", "JPEG XL"),
-        (b"\0\0\0\x0cjP  \r\n\x87\n", "JPEG 2000"),
-        (b"<svg xmlns=\"http://www.w3.org/2000/svg\"/>", "SVG"),
-        (b"%PDF-1.7\n", "PDF"),
-        (b"\0\0\x01\0\x01\0\x10\x10", "ICO"),
-        (b"8BPS\0\x01", "Photoshop"),
-        (b"qoif\0\0\0\x01", "QOI"),
-    ];
-    for (start, name) in starts {
-        let error = decode(start, &DecodeOptions::default()).expect_err(name);
-        assert_eq!(error.kind, ImageErrorKind::Decode, "{name}");
-        let message = &error.message;
-        assert!(message.contains(name), "{message}");
-        assert!(message.contains("convert it"), "{message}");
-    }
-    for page in ["<!DOCTYPE html>\n<html>", "\n<HTML lang=en>"] {
-        let error = decode(page.as_bytes(), &DecodeOptions::default()).expect_err(page);
-        assert!(error.message.contains("a web page"), "{error}");
-    }
+fn an_error_of_open_names_the_file() {
+    let missing = open("album/nowhere.jpg", &DecodeOptions::default()).expect_err("no file");
+    assert_eq!(missing.message, "no such file");
+    let text = missing.to_string();
+    assert_eq!(text.replace('\\', "/"), "album/nowhere.jpg: no such file");
+    assert_eq!(mobilenet::Error::from(missing).to_string(), text);
+    let damaged = repository("Cargo.toml");
+    let error = open(&damaged, &DecodeOptions::default()).expect_err("no picture");
+    assert_eq!(error.path.as_deref(), Some(damaged.as_path()));
+    assert!(error.to_string().contains("Cargo.toml: not an image"));
+    // Bytes have no name.
+    let error = decode(b"text", &DecodeOptions::default()).expect_err("no picture");
+    assert_eq!(error.path, None);
+    assert_eq!(error.to_string(), error.message);
 }
 
 #[cfg(unix)]

@@ -11,8 +11,7 @@ fn spark_answers_what_the_program_answers() {
         .output()
         .is_ok_and(|python| python.status.success());
     if !has_pyspark {
-        eprintln!("skipped: python3 has no pyspark");
-        return;
+        return crate::skipped::skip("python3 has no pyspark");
     }
     let ran = assert_cmd::Command::new("python3")
         .arg(repository("examples/spark/test_classify.py"))

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 
 use candle_core::{DType, Device, Tensor};
-use mobilenet::pixels::{RgbImage, to_bytes};
+use mobilenet::pixels::{DecodeOptions, RgbImage, open, to_bytes};
 use mobilenet::weights::Checkpoint;
 
 /// A file of the repository.
@@ -24,7 +24,7 @@ pub fn shared(path: &str) -> Option<PathBuf> {
     if file.exists() {
         return Some(file);
     }
-    eprintln!("skipped: ../shared/{path} is not there");
+    crate::skipped::skip(format_args!("../shared/{path} is not there"));
     None
 }
 
@@ -38,6 +38,36 @@ pub fn image(tensor: &Tensor) -> RgbImage {
     let (height, width, _) = tensor.dims3().expect("[H, W, 3]");
     let bytes = tensor.flatten_all().and_then(|t| t.to_vec1()).expect("u8");
     RgbImage::from_raw(width as u32, height as u32, bytes).expect("as many bytes as pixels")
+}
+
+/// Every file of a folder of `tests/data` decodes to the picture of its name; those in `inexact`
+/// may be off by so much.
+#[track_caller]
+pub fn decodes_to(golden: &HashMap<String, Tensor>, folder: &str, inexact: &[(&str, u8)]) {
+    let mut wrong = Vec::new();
+    for (name, want) in golden {
+        let want = image(want);
+        let got = match open(data(folder).join(name), &DecodeOptions::default()) {
+            Ok(got) => got,
+            Err(error) => {
+                wrong.push(error.to_string());
+                continue;
+            }
+        };
+        if got.dimensions() != want.dimensions() {
+            let (got, want) = (got.dimensions(), want.dimensions());
+            wrong.push(format!("{name}: {got:?}, not {want:?}"));
+            continue;
+        }
+        let pairs = got.as_raw().iter().zip(want.as_raw());
+        let off = pairs.map(|(a, b)| a.abs_diff(*b)).max().unwrap_or(0);
+        let allowed = inexact.iter().find(|(n, _)| n == name).map_or(0, |n| n.1);
+        if off > allowed {
+            wrong.push(format!("{name}: off by {off}"));
+        }
+    }
+    wrong.sort();
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
 }
 
 /// The values of a float tensor.

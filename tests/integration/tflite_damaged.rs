@@ -273,7 +273,7 @@ fn pixel_scale(name: &str, change: impl Fn(&mut File)) -> PixelScale {
     read.preprocessing().pixel_scale
 }
 
-/// How many of them the first layer is close to: what it makes of each byte.
+/// Compares what a scale makes of the lowest and the highest byte.
 #[track_caller]
 fn assert_near(scale: PixelScale, low: f64, high: f64) {
     for colour in 0..3 {

@@ -14,16 +14,15 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use anyhow::{Context, Result, ensure};
-use clap::{Args, ValueEnum};
+use clap::Args;
 use mobilenet::Classifier;
 use mobilenet::metrics::Evaluation;
 
 use self::report::EvalReport;
 use self::tables::{Confusion, Predictions};
 use self::truth::LabelledPictures;
-use super::inputs::STDIN;
-use super::options::{LabelOptions, NetworkOptions};
-use super::output::write_report;
+use super::options::{LabelOptions, NetworkOptions, ReportOptions, STDIN};
+use super::output::{Format, Offered, formats, write_report};
 use super::session::Session;
 use super::terminal::Terminal;
 use super::{Global, Outcome, files};
@@ -43,6 +42,11 @@ use super::{Global, Outcome, files};
 #[derive(Debug, Args)]
 #[command(override_usage = "mobilenet eval [OPTIONS] DIR\n       \
                             mobilenet eval [OPTIONS] --list FILE [DIR]")]
+#[command(mut_arg("format", |arg| arg
+    .help("How to write the figures; csv: a line a class")
+    .value_parser(formats(FORMATS))
+    .help_heading("Output")))]
+#[command(mut_arg("json", |arg| arg.help_heading("Output")))]
 pub struct Arguments {
     /// A folder with a folder for each class, named after it; with --list where relative paths
     /// start
@@ -55,18 +59,8 @@ pub struct Arguments {
     #[arg(long, value_name = "FILE", help_heading = "LabelledPictures")]
     list: Option<OsString>,
 
-    /// How to write the figures; csv: a line a class
-    #[arg(
-        long,
-        default_value = "text",
-        value_name = "FORMAT",
-        help_heading = "Output"
-    )]
-    format: Format,
-
-    /// Short for --format json
-    #[arg(long, conflicts_with = "format", help_heading = "Output")]
-    json: bool,
+    #[command(flatten)]
+    report: ReportOptions,
 
     /// All classes, where text shows the worst and the best
     #[arg(long, help_heading = "Output")]
@@ -89,21 +83,10 @@ pub struct Arguments {
     network: NetworkOptions,
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-enum Format {
-    Text,
-    Json,
-    Csv,
-}
+/// What `eval` offers.
+const FORMATS: &[Offered] = &[(Format::Text, ""), (Format::Json, ""), (Format::Csv, "")];
 
 impl Arguments {
-    fn format(&self) -> Format {
-        match self.json {
-            true => Format::Json,
-            false => self.format,
-        }
-    }
-
     /// Refuses outputs that would replace what is read.
     fn check_outputs(&self, outputs: &[&Path]) -> Result<()> {
         let list = self.list.as_deref().map(Path::new);
@@ -123,9 +106,12 @@ impl Arguments {
 
     /// What names the pictures, for messages.
     fn source(&self) -> String {
-        let list = self.list.as_deref().map(|list| match list == STDIN {
-            true => OsStr::new("stdin"),
-            false => list,
+        let list = self.list.as_deref().map(|list| {
+            if list == STDIN {
+                OsStr::new("stdin")
+            } else {
+                list
+            }
         });
         let folder = self.folder.as_ref().map(|folder| folder.as_os_str());
         let source = list.or(folder).unwrap_or_default();
@@ -174,7 +160,7 @@ pub fn run(arguments: &Arguments, global: Global) -> Result<Outcome> {
         Ok(ControlFlow::Continue(()))
     })?;
     if tally.interrupted {
-        return Ok(Outcome::Interrupted);
+        return Ok(tally.outcome());
     }
     truths.end()?;
 
@@ -184,20 +170,17 @@ pub fn run(arguments: &Arguments, global: Global) -> Result<Outcome> {
     // be written there is still the report.
     let written = write_files(confusion, predictions, &evaluation, &classifier);
     let mut out = BufWriter::new(io::stdout().lock());
-    match arguments.format() {
-        Format::Text => {
+    match arguments.report.format() {
+        Format::Json => write_report(&mut out, &report)?,
+        Format::Csv => tables::write_classes(&mut out, &report)?,
+        _ => {
             let terminal = Terminal::of_stdout();
             text::write(&mut out, &report, classes, terminal, arguments.all)?;
         }
-        Format::Json => write_report(&mut out, &report)?,
-        Format::Csv => tables::write_classes(&mut out, &report)?,
     }
     out.flush()?;
     written?;
-    Ok(match tally.failed {
-        0 => Outcome::Complete,
-        _ => Outcome::Incomplete,
-    })
+    Ok(tally.outcome())
 }
 
 fn write_files(

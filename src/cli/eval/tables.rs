@@ -6,6 +6,7 @@ use std::path::Path;
 use anyhow::{Context, Result, bail};
 use mobilenet::labels::Class;
 use mobilenet::metrics::{ConfusionMatrix, Evaluation};
+use mobilenet::pipeline::Answer;
 use mobilenet::{Classifier, UNKNOWN, figures, top_outputs};
 
 use super::names;
@@ -13,7 +14,6 @@ use super::report::EvalReport;
 use super::truth::Truth;
 use crate::cli::files::{self, Staged};
 use crate::cli::output::{Records, error_field, name_bytes, png};
-use crate::cli::pipeline::Answer;
 
 /// As many classes have room for their names in a picture.
 const NAMED_CLASSES: usize = 100;

@@ -3,14 +3,17 @@
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
 use std::ffi::OsStr;
+use std::io::{self, BufReader};
 use std::path::Path;
 
 use anyhow::{Error, Result, anyhow, bail, ensure};
 use crossbeam_channel::{Receiver, unbounded};
 use mobilenet::UNKNOWN;
+use mobilenet::dataset::{ClassFolders, Input, Inputs, LabelledTable};
 use mobilenet::labels::{Lookup, LookupError};
 
-use crate::cli::inputs::{ClassFolders, Input, Inputs, LabelledList, STDIN, is_same_file};
+use crate::cli::file_id::is_same_file;
+use crate::cli::options::STDIN;
 use crate::cli::terminal::{printable, printable_name};
 
 /// More wrong names than anybody reads.
@@ -68,7 +71,7 @@ impl LabelledPictures {
             check(list, root, &mut known, outputs)?;
         }
         let shown = printable_name(list);
-        let rows = LabelledList::open(list, root)?.map(move |row| {
+        let rows = open(list, root)?.map(move |row| {
             let row = row?;
             match known.truth(&row.label) {
                 Ok(truth) => Ok((row.input, *truth)),
@@ -130,6 +133,25 @@ impl Truths {
     }
 }
 
+/// Opens a list; `-` is stdin, whose relative paths start from the working directory.
+fn open(list: &OsStr, root: Option<&Path>) -> Result<LabelledTable> {
+    let path = Path::new(list);
+    if list == STDIN {
+        let stdin = BufReader::new(io::stdin());
+        return Ok(LabelledTable::from_reader(
+            list,
+            stdin,
+            root.unwrap_or(Path::new("")),
+        )?);
+    }
+    ensure!(
+        !path.is_dir(),
+        "{}: a folder, and --list names a file of paths and labels",
+        path.display()
+    );
+    Ok(LabelledTable::open(path, root)?)
+}
+
 /// What is called so.
 fn truth(lookup: &Lookup, name: &str) -> Result<Truth, LookupError> {
     match lookup.find(name) {
@@ -165,7 +187,7 @@ impl Known {
 fn check(list: &OsStr, root: Option<&Path>, known: &mut Known, outputs: &[&Path]) -> Result<()> {
     let mut wrong = Wrong::default();
     let mut lines: HashMap<String, u64> = HashMap::new();
-    for (i, row) in LabelledList::open(list, root)?.enumerate() {
+    for (i, row) in open(list, root)?.enumerate() {
         let row = row?;
         let path = Path::new(&row.input.name);
         if let Some(relative) = row
@@ -207,9 +229,10 @@ struct Wrong {
 
 impl Wrong {
     fn add(&mut self, what: impl FnOnce() -> String) {
-        match self.told.len() < MAX_TOLD {
-            true => self.told.push(what()),
-            false => self.more += 1,
+        if self.told.len() < MAX_TOLD {
+            self.told.push(what())
+        } else {
+            self.more += 1
         }
     }
 

@@ -6,9 +6,11 @@ mod terminal;
 use std::ffi::OsString;
 use std::io::{self, IsTerminal, Write};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use anyhow::{Context, Result, ensure};
 use clap::Args;
+use mobilenet::dataset::Input;
 use mobilenet::error::ImageError;
 use mobilenet::explain::{ClassMap, Explainer};
 use mobilenet::figures::{ClassPanel, class_maps};
@@ -16,10 +18,9 @@ use mobilenet::labels::Class;
 use mobilenet::pixels::{Region, RgbImage, decode};
 use mobilenet::{Classifier, UNKNOWN, top_outputs};
 
-use super::inputs::Input;
-use super::options::{LabelOptions, NetworkOptions, OpenedNetwork};
+use super::options::{LabelOptions, NetworkOptions, OpenedNetwork, named};
 use super::output::png;
-use super::pipeline::Model;
+use super::session::pipeline_error;
 use super::terminal::{Terminal, printable_name};
 use super::{Global, Outcome, files, note};
 
@@ -91,7 +92,7 @@ pub fn run(arguments: &Arguments, global: Global) -> Result<Outcome> {
         .open(arguments.file().as_slice(), global)?;
     let classifier = network.classifier(&arguments.labels)?;
     let outputs = arguments.outputs(&classifier)?;
-    let input = Input::named(&arguments.image);
+    let input = named(&arguments.image);
     let top_k = usize::from(arguments.top_k);
     let answer = match answer(&input, &network, &classifier, &outputs, top_k)? {
         Ok(answer) => answer,
@@ -108,9 +109,10 @@ pub fn run(arguments: &Arguments, global: Global) -> Result<Outcome> {
     };
     if let Some(path) = &arguments.output {
         let drawn = arguments.draw(&answer)?;
-        match path.as_os_str() == "-" {
-            true => io::stdout().write_all(&drawn)?,
-            false => files::write(path, &drawn)?,
+        if path.as_os_str() == "-" {
+            io::stdout().write_all(&drawn)?;
+        } else {
+            files::write(path, &drawn)?;
         }
     }
     match (arguments.json, &arguments.output) {
@@ -213,21 +215,19 @@ fn answer(
     outputs: &[usize],
     top_k: usize,
 ) -> Result<Result<Answer, ImageError>> {
-    let full = network.decode.clone().with_reduced(false);
-    let recipe = classifier.preprocessing();
     // As `classify` sees it, and as it is.
-    let read = input.decode(&full, |bytes| {
-        Ok((recipe.read(bytes, &network.decode)?, decode(bytes, &full)?))
-    });
-    let (prepared, picture) = match read {
-        Ok(read) => read,
+    let pipeline = network.pipeline(Arc::new(classifier.clone()));
+    let look = match pipeline.look(input).map_err(pipeline_error)? {
+        Ok(look) => look,
+        Err(error) => return Ok(Err(error)),
+    };
+    let full = network.decode.clone().with_reduced(false);
+    let picture = match input.decode(&full, |bytes| decode(bytes, &full)) {
+        Ok(picture) => picture,
         Err(error) => return Ok(Err(error)),
     };
     let explainer = Explainer::new(&network.checkpoint, classifier.network())?;
-    let mut explanation = explainer.explain(&prepared.pixels)?;
-    if prepared.reduced && classifier.is_unsure(explanation.scores()) {
-        explanation = explainer.explain(&recipe.apply(&picture))?;
-    }
+    let explanation = explainer.explain(&look.pixels)?;
     let scores = explanation.scores();
     let rejected = classifier.rejects(scores, None);
     let outputs = match outputs {
@@ -238,7 +238,7 @@ fn answer(
     let class = |output: usize| Some((classes.get(output)?.clone(), explanation.map(output)?));
     let size = (picture.width() as usize, picture.height() as usize);
     Ok(Ok(Answer {
-        region: recipe.region(size),
+        region: classifier.preprocessing().region(size),
         classes: outputs.into_iter().filter_map(class).collect(),
         rejected: rejected.then(|| scores.iter().copied().fold(0.0, f32::max)),
         picture,

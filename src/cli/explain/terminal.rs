@@ -51,9 +51,10 @@ fn render(name: &OsStr, answer: &Answer, terminal: Terminal, any_colour: bool) -
                 "  logit {logit:.2}: mean {mean:.2} (from {low:.2} to {high:.2}), bias {bias:.2}"
             ),
         );
-        match terminal.colour {
-            true => blocks(&mut lines, answer, map, range, size, any_colour),
-            false => plain(&mut lines, answer, map, range, size),
+        if terminal.colour {
+            blocks(&mut lines, answer, map, range, size, any_colour)
+        } else {
+            plain(&mut lines, answer, map, range, size)
         }
     }
     lines.push(String::new());
@@ -83,9 +84,12 @@ fn blocks(
 ) {
     let size = (columns, 2 * rows);
     let drawn = overlay(&answer.picture, answer.region, map, range, size);
-    let code = |[r, g, b]: [u8; 3]| match any_colour {
-        true => format!("2;{r};{g};{b}"),
-        false => format!("5;{}", palette([r, g, b])),
+    let code = |[r, g, b]: [u8; 3]| {
+        if any_colour {
+            format!("2;{r};{g};{b}")
+        } else {
+            format!("5;{}", palette([r, g, b]))
+        }
     };
     for line in 0..rows as u32 {
         let mut text = String::new();
@@ -145,9 +149,10 @@ fn palette(colour: [u8; 3]) -> u8 {
     let cube = colour.map(nearest);
     let mean = colour.iter().map(|&part| i32::from(part)).sum::<i32>() / 3;
     let grey = ((mean - 3) / 10).clamp(0, 23);
-    match off([8 + 10 * grey; 3]) < off(cube.map(|level| LEVELS[level])) {
-        true => 232 + grey as u8,
-        false => (16 + 36 * cube[0] + 6 * cube[1] + cube[2]) as u8,
+    if off([8 + 10 * grey; 3]) < off(cube.map(|level| LEVELS[level])) {
+        232 + grey as u8
+    } else {
+        (16 + 36 * cube[0] + 6 * cube[1] + cube[2]) as u8
     }
 }
 

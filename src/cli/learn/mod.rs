@@ -11,12 +11,12 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, ensure};
 use clap::Args;
+use mobilenet::dataset::{Input, Labelled};
 use mobilenet::learn::{Example, LearnOptions, Learned, learn_until};
 use mobilenet::weights::Checkpoint;
 
 use self::report::LearnReport;
 use self::views::Views;
-use super::inputs::{Input, Labelled};
 use super::interrupt::Interrupt;
 use super::options::{NetworkOptions, OpenedNetwork, ReportOptions, tell_assumed};
 use super::progress::Waiting;
@@ -79,12 +79,10 @@ fn parse_share(text: &str) -> Result<f64, String> {
 
 impl Arguments {
     fn options(&self) -> LearnOptions {
-        LearnOptions {
-            folds: self.folds.into(),
-            seed: self.seed,
-            reject: self.reject,
-            ..LearnOptions::default()
-        }
+        LearnOptions::default()
+            .with_folds(self.folds.into())
+            .with_seed(self.seed)
+            .with_reject(self.reject)
     }
 }
 
@@ -142,15 +140,13 @@ pub fn run(arguments: &Arguments, global: Global) -> Result<Outcome> {
         fitting,
     };
     let mut out = io::BufWriter::new(io::stdout().lock());
-    match arguments.report.is_json() {
-        true => report.write_json(&mut out)?,
-        false => report.write_text(&mut out, Terminal::of_stdout().width)?,
+    if arguments.report.is_json() {
+        report.write_json(&mut out)?;
+    } else {
+        report.write_text(&mut out, Terminal::of_stdout().width)?;
     }
     out.flush()?;
-    Ok(match embedded.tally.failed {
-        0 => Outcome::Complete,
-        _ => Outcome::Incomplete,
-    })
+    Ok(embedded.tally.outcome())
 }
 
 /// Embeds the pictures; those that can't be read are told and left out.

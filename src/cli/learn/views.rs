@@ -1,12 +1,11 @@
 //! What is learned from of a picture.
 
-use anyhow::Result;
-use image::imageops::flip_horizontal;
-use mobilenet::Embedder;
-use mobilenet::model::MobileNet;
-use mobilenet::pixels::{Preprocessing, RgbImage};
+use std::sync::Arc;
 
-use crate::cli::pipeline::Model;
+use image::imageops::flip_horizontal;
+use mobilenet::pipeline::{Model, Reply};
+use mobilenet::pixels::{Preprocessing, RgbImage};
+use mobilenet::{Embedder, Result};
 
 /// Gives the embedding of each picture and, where that is wanted, behind it that of its mirror
 /// image.
@@ -27,24 +26,29 @@ impl Views {
 }
 
 impl Model for Views {
-    fn network(&self) -> &MobileNet {
-        self.embedder.network()
-    }
-
     fn preprocessing(&self) -> &Preprocessing {
         self.embedder.preprocessing()
     }
 
-    fn answer(&self, inputs: &[RgbImage]) -> Result<Vec<Vec<f32>>> {
+    fn is_on_cpu(&self) -> bool {
+        self.embedder.network().device().is_cpu()
+    }
+
+    fn answer(&self, inputs: &[RgbImage]) -> Result<Vec<Reply>> {
         if !self.mirror {
-            return Ok(self.embedder.embeddings_of_inputs(inputs)?);
+            return Model::answer(&self.embedder, inputs);
         }
         let both = inputs
             .iter()
             .flat_map(|input| [input.clone(), flip_horizontal(input)]);
         let both: Vec<RgbImage> = both.collect();
         let embeddings = self.embedder.embeddings_of_inputs(&both)?;
-        let count = Self::count(self.mirror);
-        Ok(embeddings.chunks(count).map(<[_]>::concat).collect())
+        let views = embeddings.chunks(Self::count(self.mirror));
+        Ok(views.map(|views| Reply::sure(views.concat())).collect())
+    }
+
+    fn on_threads(&self, threads: usize) -> Arc<dyn Model> {
+        let embedder = self.embedder.clone().with_threads(threads);
+        Arc::new(Self::new(embedder, self.mirror))
     }
 }

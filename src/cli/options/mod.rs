@@ -6,6 +6,7 @@ mod network;
 mod pictures;
 mod report;
 mod run;
+mod sources;
 mod view;
 
 pub use labels::LabelOptions;
@@ -14,4 +15,5 @@ pub use network::{NetworkOptions, OpenedNetwork, Provenance};
 pub use pictures::{PictureOptions, parse_probability};
 pub use report::ReportOptions;
 pub use run::{DTypeName, RunOptions, Running, default_threads};
+pub use sources::{STDIN, Sources, named};
 pub use view::ViewOptions;

@@ -6,13 +6,13 @@ use std::sync::Arc;
 use anyhow::Result;
 use clap::Args;
 use mobilenet::labels::Labels;
+use mobilenet::pipeline::{Model, Pipeline};
 use mobilenet::pixels::{DecodeOptions, Preprocessing};
 use mobilenet::weights::{Checkpoint, Source};
 use mobilenet::{Classifier, Embedder};
 use serde::Serialize;
 
 use super::{LabelOptions, ModelOptions, RunOptions, Running, ViewOptions};
-use crate::cli::pipeline::{Model, Pipeline};
 use crate::cli::{Global, files};
 
 /// What a command needs that shows pictures to a network.
@@ -68,9 +68,13 @@ impl OpenedNetwork {
             _ => None,
         };
         let Running {
-            device, precision, ..
+            device,
+            precision,
+            threads,
+            ..
         } = &self.running;
         let classifier = Classifier::new(&self.checkpoint, labels, device, *precision)?;
+        let classifier = classifier.with_threads(*threads);
         Ok(classifier.with_preprocessing(self.preprocessing.clone())?)
     }
 
@@ -79,11 +83,11 @@ impl OpenedNetwork {
     /// # Errors
     /// A failure of the device.
     pub fn embedder(&self) -> Result<Embedder> {
-        let embedder = Embedder::new(
-            &self.checkpoint,
-            &self.running.device,
-            self.running.precision,
-        )?;
+        let Running {
+            device, precision, ..
+        } = &self.running;
+        let embedder = Embedder::new(&self.checkpoint, device, *precision)?;
+        let embedder = embedder.with_threads(self.running.threads);
         Ok(embedder.with_preprocessing(self.preprocessing.clone())?)
     }
 
@@ -94,7 +98,13 @@ impl OpenedNetwork {
             batch_size,
             ..
         } = self.running;
-        Pipeline::new(model, self.decode.clone(), threads, batch_size)
+        let pipeline = Pipeline::new(model)
+            .decode_options(self.decode.clone())
+            .threads(threads);
+        match batch_size {
+            Some(pictures) => pipeline.batch_size(pictures),
+            None => pipeline,
+        }
     }
 
     /// What answers, for which all of the weights are read once more.

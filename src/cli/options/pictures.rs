@@ -4,9 +4,9 @@ use std::path::Path;
 
 use anyhow::Result;
 use clap::Args;
+use mobilenet::dataset::{Inputs, Shard};
 
-use super::{NetworkOptions, OpenedNetwork};
-use crate::cli::inputs::{Inputs, Shard, Sources};
+use super::{NetworkOptions, OpenedNetwork, Sources};
 use crate::cli::{Global, files};
 
 /// What a command needs that classifies pictures.

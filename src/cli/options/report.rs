@@ -1,27 +1,23 @@
 //! How a command reports.
 
-use clap::{Args, ValueEnum};
+use clap::Args;
+
+use crate::cli::output::{Format, FormatOptions};
 
 /// How a command that reports on one thing writes it.
 #[derive(Debug, Clone, Copy, Args)]
+#[command(mut_arg("format", |arg| arg.default_value("text")))]
 pub struct ReportOptions {
-    /// How to write it
-    #[arg(long, default_value = "text", value_name = "FORMAT")]
-    format: ReportFormat,
-
-    /// Short for --format json
-    #[arg(long, conflicts_with = "format")]
-    json: bool,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-enum ReportFormat {
-    Text,
-    Json,
+    #[command(flatten)]
+    form: FormatOptions,
 }
 
 impl ReportOptions {
+    pub fn format(self) -> Format {
+        self.form.format().unwrap_or(Format::Text)
+    }
+
     pub fn is_json(self) -> bool {
-        self.json || self.format == ReportFormat::Json
+        self.format() == Format::Json
     }
 }

@@ -35,9 +35,9 @@ pub struct RunOptions {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub enum DTypeName {
     F32,
+    Int8,
     F16,
     Bf16,
-    Int8,
 }
 
 /// What [`RunOptions`] came to.

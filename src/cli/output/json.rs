@@ -2,10 +2,11 @@
 
 use std::io::{self, Write};
 
+use anyhow::Result;
 use mobilenet::Prediction;
 use serde::Serialize;
 
-use super::{ErrorKeys, PathKeys, Row, RowWriter};
+use super::{End, ErrorKeys, PathKeys, Row, RowWriter};
 use crate::cli::options::Provenance;
 
 pub struct Json<W> {
@@ -41,12 +42,12 @@ struct Object<'a> {
     model: Option<&'a Provenance>,
 }
 
-impl<W: Write> RowWriter for Json<W> {
+impl<W: Write> RowWriter<Prediction> for Json<W> {
     fn begin(&mut self) -> io::Result<()> {
-        match self.array {
-            true => write!(self.out, "["),
-            false => Ok(()),
+        if self.array {
+            write!(self.out, "[")?;
         }
+        Ok(())
     }
 
     fn row(&mut self, row: &Row) -> io::Result<()> {
@@ -68,11 +69,11 @@ impl<W: Write> RowWriter for Json<W> {
         self.out.flush()
     }
 
-    fn end(&mut self) -> io::Result<()> {
+    fn end(&mut self, _: End) -> Result<()> {
         if self.array {
             let end = if self.rows == 0 { "]\n" } else { "\n]\n" };
             self.out.write_all(end.as_bytes())?;
         }
-        self.out.flush()
+        Ok(self.out.flush()?)
     }
 }

@@ -1,11 +1,11 @@
 //! The answers of `classify`, one file a format; `row` is what the rows of other commands have
-//! in common with them, `vectors` are those of `embed`, `similar` those of `similar`; and how any
-//! report becomes JSON, any picture a PNG.
+//! in common with them, `vectors` are those of `embed`, `similar` those of `similar`; `resume` is how
+//! a file of rows is gone on with; and how any report becomes JSON, any picture a PNG.
 
+mod format;
 mod json;
 mod options;
 mod resume;
-mod retry;
 mod row;
 mod similar;
 mod table;
@@ -14,9 +14,8 @@ mod vectors;
 
 use std::ffi::OsStr;
 use std::io::{self, BufWriter, Write};
-use std::path::Path;
 
-use clap::ValueEnum;
+use anyhow::{Result, bail};
 use mobilenet::Prediction;
 use mobilenet::error::ImageError;
 use mobilenet::pixels::RgbImage;
@@ -25,37 +24,15 @@ use serde::Serialize;
 
 use super::files::DRAWN;
 use super::options::Provenance;
+use super::session::Tally;
 use super::terminal::Terminal;
-pub use options::{FormatOptions, OutputOptions};
-pub use resume::{Seen, ThisRun};
+pub use format::{Format, FormatOptions, Offered, formats};
+pub use options::OutputOptions;
+pub use resume::{EmbeddingRows, PredictionRows};
 pub use row::name_bytes;
 pub use row::{ErrorKeys, PathKeys, Records, error_field};
 pub use similar::{SimilarOptions, write_groups, write_nearest};
-pub use vectors::{End, Made, VectorFormat, VectorOptions};
-
-/// `--format` of `classify`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub enum Format {
-    Text,
-    Json,
-    Jsonl,
-    Csv,
-    Tsv,
-}
-
-impl Format {
-    /// What the extension of a file's name says.
-    fn of_name(path: &Path) -> Option<Self> {
-        match path.extension()?.to_ascii_lowercase().to_str()? {
-            "txt" => Some(Self::Text),
-            "json" => Some(Self::Json),
-            "jsonl" | "ndjson" => Some(Self::Jsonl),
-            "csv" => Some(Self::Csv),
-            "tsv" => Some(Self::Tsv),
-            _ => None,
-        }
-    }
-}
+pub use vectors::VectorOptions;
 
 /// The answer to one input.
 pub struct Row<'a, T = Prediction> {
@@ -67,22 +44,43 @@ pub struct Row<'a, T = Prediction> {
     pub provenance: Option<&'a Provenance>,
 }
 
+/// How a run ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum End {
+    Complete,
+    /// It was asked to stop. What was written has to be of use.
+    Stopped,
+    /// It could not go on.
+    Failed,
+}
+
+impl End {
+    /// The end of a run with this result.
+    pub fn of(tally: &Result<Tally>) -> Self {
+        match tally {
+            Ok(tally) if tally.interrupted => Self::Stopped,
+            Ok(_) => Self::Complete,
+            Err(_) => Self::Failed,
+        }
+    }
+}
+
 /// Writes rows as they come.
-pub trait RowWriter {
+pub trait RowWriter<T> {
     /// Writes what stands before the first row.
     fn begin(&mut self) -> io::Result<()> {
         Ok(())
     }
-    /// Writes a row and flushes it.
-    fn row(&mut self, row: &Row) -> io::Result<()>;
+    /// Writes a row and flushes it, unless the format is written at the end.
+    fn row(&mut self, row: &Row<T>) -> io::Result<()>;
     /// Writes what stands behind the last row.
-    fn end(&mut self) -> io::Result<()> {
+    fn end(&mut self, _end: End) -> Result<()> {
         Ok(())
     }
 }
 
-/// A buffer that holds any row, so that a row is written at once: several processes may share a
-/// pipe.
+/// A buffer that holds any row, so that a row is one `write`. Lines of several processes in one pipe
+/// are not mixed only up to `PIPE_BUF` bytes a row, which are 4,096 on Linux.
 fn buffered<W: Write>(out: W) -> BufWriter<W> {
     BufWriter::with_capacity(1 << 18, out)
 }
@@ -107,13 +105,17 @@ pub fn png(picture: &RgbImage) -> Result<Vec<u8>, EncodingError> {
     Ok(bytes)
 }
 
-/// The writer of a format.
-fn writer<'a>(format: Format, out: impl Write + 'a, terminal: Terminal) -> Box<dyn RowWriter + 'a> {
-    match format {
-        Format::Text => Box::new(text::Text::new(out, terminal)),
-        Format::Json => Box::new(json::Json::array(out)),
-        Format::Jsonl => Box::new(json::Json::lines(out)),
-        Format::Csv => Box::new(table::Table::new(out, b',')),
-        Format::Tsv => Box::new(table::Table::new(out, b'\t')),
-    }
+/// Writes the rows of `classify`.
+fn prediction_writer<'a>(
+    format: Format,
+    out: Box<dyn Write + 'a>,
+    terminal: Terminal,
+) -> Result<Box<dyn RowWriter<Prediction> + 'a>> {
+    Ok(match (format, format.delimiter()) {
+        (_, Some(delimiter)) => Box::new(table::Table::new(out, delimiter)),
+        (Format::Json, _) => Box::new(json::Json::array(out)),
+        (Format::Jsonl, _) => Box::new(json::Json::lines(out)),
+        (Format::Text, _) => Box::new(text::Text::new(out, terminal)),
+        _ => bail!("--format {} has no room for labels", format.name()),
+    })
 }

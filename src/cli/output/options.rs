@@ -1,57 +1,35 @@
 //! How and where the answers of `classify` are written.
 
-use std::fs::File;
-use std::io::{self, Seek, SeekFrom};
+use std::io;
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context, Result, ensure};
+use anyhow::Result;
 use clap::Args;
 
-use super::resume::{Earlier, ThisRun};
-use super::retry::Retries;
-use super::{Format, RowWriter, buffered, writer};
-use crate::cli::files;
+use super::buffered;
+use super::format::{Format, ROW_FORMATS, RowFormatOptions};
+use super::resume::{PredictionRows, RowKind, Rows};
 use crate::cli::terminal::Terminal;
-
-/// The form of the answers.
-#[derive(Debug, Clone, Args)]
-#[command(next_help_heading = "Output")]
-pub struct FormatOptions {
-    /// How to write the answers [default: what the name of --output says, else text]
-    #[arg(long, value_name = "FORMAT", group = "form")]
-    format: Option<Format>,
-
-    /// Short for --format json
-    #[arg(long, group = "form")]
-    json: bool,
-
-    /// Short for --format jsonl
-    #[arg(long, group = "form")]
-    jsonl: bool,
-}
-
-impl FormatOptions {
-    /// The form that was asked for, if one was.
-    pub fn format(&self) -> Option<Format> {
-        match self {
-            Self { json: true, .. } => Some(Format::Json),
-            Self { jsonl: true, .. } => Some(Format::Jsonl),
-            Self { format, .. } => *format,
-        }
-    }
-}
 
 /// Arguments of the output.
 #[derive(Debug, Clone, Args)]
 #[command(next_help_heading = "Output")]
 pub struct OutputOptions {
     #[command(flatten)]
-    form: FormatOptions,
+    form: RowFormatOptions,
 
     /// Write the answers to a file in place of stdout (`-`)
     #[arg(short, long, value_name = "FILE")]
     output: Option<PathBuf>,
 
+    #[command(flatten)]
+    resume: ResumeOptions,
+}
+
+/// Going on where an earlier run stopped.
+#[derive(Debug, Clone, Copy, Args)]
+#[command(next_help_heading = "Output")]
+pub struct ResumeOptions {
     /// Go on where an earlier run with the same options stopped: pictures that --output has
     /// already, answered or failed, are left out (jsonl, csv and tsv)
     #[arg(long, requires = "output")]
@@ -62,48 +40,47 @@ pub struct OutputOptions {
     retry_failed: bool,
 }
 
-/// Where the answers go.
-pub struct Output {
-    /// Writes them.
-    pub rows: Box<dyn RowWriter>,
-    /// What was there before.
-    pub earlier: Option<Earlier>,
-    /// New rows for failures among it, where they are asked for.
-    pub retries: Option<Retries>,
+impl ResumeOptions {
+    /// Whether an earlier run is to be gone on with.
+    pub fn is_asked(self) -> bool {
+        self.resume
+    }
+
+    /// Opens a file for rows, and reads what an earlier run left of it where it is gone on with.
+    ///
+    /// # Errors
+    /// A file that can't be written to, or is not the output of an earlier run like this one.
+    pub fn open<K: RowKind>(self, kind: K, path: &Path, format: Format) -> Result<Rows<K>> {
+        if self.resume {
+            Rows::resume(kind, path, format, self.retry_failed)
+        } else {
+            Rows::create(kind, path, format)
+        }
+    }
 }
 
 impl OutputOptions {
     /// The form of the answers.
     pub fn format(&self) -> Format {
         let form = self.form.format();
-        form.or_else(|| Format::of_name(self.output.as_deref()?))
+        form.or_else(|| Format::of_name(self.output.as_deref()?, ROW_FORMATS))
             .unwrap_or(Format::Text)
     }
 
-    /// Opens the output, and reads what an earlier run left of it.
+    /// Opens the output, and reads what an earlier run left of it where it is gone on with.
     ///
     /// # Errors
     /// A file that can't be written to, or is not the output of an earlier run like this one.
-    pub fn open(&self, run: &ThisRun) -> Result<Output> {
+    pub fn begin<'a>(&self, rows: PredictionRows<'a>) -> Result<Rows<PredictionRows<'a>>> {
         let format = self.format();
-        let Some(path) = self.file() else {
-            let rows = writer(format, buffered(io::stdout()), Terminal::of_stdout());
-            return Ok(begun(rows)?);
-        };
-        if self.resume {
-            let resumable = matches!(format, Format::Jsonl | Format::Csv | Format::Tsv);
-            ensure!(resumable, "only --format jsonl, csv and tsv can be resumed");
-            if path.exists() {
-                let failed = || format!("{}: can't resume", path.display());
-                let retries = self.retry_failed.then(|| Retries::new(path, format));
-                let retries = retries.transpose()?;
-                let mut output = reopen(path, format, run).with_context(failed)?;
-                output.retries = retries;
-                return Ok(output);
+        match self.file() {
+            Some(path) => self.resume.open(rows, path, format),
+            None => {
+                let out = Box::new(buffered(io::stdout()));
+                let writer = rows.writer(format, out, Terminal::of_stdout())?;
+                Rows::new(rows, writer)
             }
         }
-        let out = buffered(files::create(path)?);
-        Ok(begun(writer(format, out, Terminal::none()))?)
     }
 
     /// The file that the answers go to; `-` is stdout.
@@ -111,38 +88,4 @@ impl OutputOptions {
         let path = self.output.as_deref();
         path.filter(|path| path.as_os_str() != "-")
     }
-}
-
-fn reopen(path: &Path, format: Format, run: &ThisRun) -> Result<Output> {
-    ensure!(path.is_file(), "it is not a regular file");
-    let earlier = match format {
-        Format::Csv => Earlier::of_table(path, b',', run.lines)?,
-        Format::Tsv => Earlier::of_table(path, b'\t', run.lines)?,
-        _ => Earlier::of_json_lines(path)?,
-    };
-    earlier.compare(run, format == Format::Jsonl)?;
-    let mut out = File::options().read(true).write(true).open(path)?;
-    // What the earlier run was in the middle of is done again.
-    out.set_len(earlier.kept_bytes)?;
-    out.seek(SeekFrom::End(0))?;
-    let rows = writer(format, buffered(out), Terminal::none());
-    let mut output = match earlier.kept_bytes {
-        0 => begun(rows)?,
-        _ => Output {
-            rows,
-            earlier: None,
-            retries: None,
-        },
-    };
-    output.earlier = Some(earlier);
-    Ok(output)
-}
-
-fn begun(mut rows: Box<dyn RowWriter>) -> io::Result<Output> {
-    rows.begin()?;
-    Ok(Output {
-        rows,
-        earlier: None,
-        retries: None,
-    })
 }

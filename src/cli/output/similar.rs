@@ -8,8 +8,9 @@ use clap::Args;
 use mobilenet::similarity::Group;
 use serde::Serialize;
 
+use super::format::RowFormatOptions;
 use super::row::Records;
-use super::{Format, FormatOptions, PathKeys, buffered, name_bytes};
+use super::{Format, PathKeys, buffered, name_bytes};
 use crate::cli::terminal::{Terminal, printable_name};
 
 /// Arguments of the output.
@@ -18,7 +19,7 @@ use crate::cli::terminal::{Terminal, printable_name};
 #[command(mut_arg("format", |arg| arg.help("How to write the answers [default: text]")))]
 pub struct SimilarOptions {
     #[command(flatten)]
-    form: FormatOptions,
+    form: RowFormatOptions,
 
     /// Print only paths and end each with NUL, for `xargs -0`; groups are parted by another NUL
     #[arg(short = '0', long)]
@@ -132,12 +133,14 @@ fn write_as(
     table: impl FnOnce(u8) -> io::Result<()>,
     text: impl FnOnce(&mut Paths) -> io::Result<()>,
 ) -> io::Result<()> {
-    match options.format() {
+    let format = options.format();
+    if let Some(delimiter) = format.delimiter() {
+        return table(delimiter);
+    }
+    match format {
         Format::Json => array(objects),
         Format::Jsonl => lines(objects),
-        Format::Csv => table(b','),
-        Format::Tsv => table(b'\t'),
-        Format::Text => {
+        _ => {
             let mut paths = Paths::new(options);
             text(&mut paths)?;
             paths.out.flush()
@@ -163,9 +166,10 @@ impl Paths {
     }
 
     fn path(&mut self, name: &OsStr) -> io::Result<()> {
-        match self.readable {
-            true => self.out.write_all(printable_name(name).as_bytes())?,
-            false => self.out.write_all(name_bytes(name))?,
+        if self.readable {
+            self.out.write_all(printable_name(name).as_bytes())?;
+        } else {
+            self.out.write_all(name_bytes(name))?;
         }
         self.end()
     }

@@ -2,6 +2,8 @@
 
 use std::io::{self, Write};
 
+use mobilenet::Prediction;
+
 use super::row::{Records, error_field};
 use super::{Row, RowWriter, name_bytes};
 
@@ -18,7 +20,7 @@ impl<W: Write> Table<W> {
     }
 }
 
-impl<W: Write> RowWriter for Table<W> {
+impl<W: Write> RowWriter<Prediction> for Table<W> {
     fn begin(&mut self) -> io::Result<()> {
         self.out.record(HEADER)?;
         self.out.flush()

@@ -42,7 +42,7 @@ impl<W: Write> Text<W> {
     }
 }
 
-impl<W: Write> RowWriter for Text<W> {
+impl<W: Write> RowWriter<Prediction> for Text<W> {
     fn row(&mut self, row: &Row) -> io::Result<()> {
         // An input that failed is reported on stderr; text has no place for it.
         let Ok(predictions) = row.answer else {

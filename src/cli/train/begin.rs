@@ -108,9 +108,10 @@ impl Beginning {
                 file: None,
             });
         }
-        let found = match pretrained {
-            true => options.open_published(global)?,
-            false => options.load(global)?,
+        let found = if *pretrained {
+            options.open_published(global)?
+        } else {
+            options.load(global)?
         };
         ensure!(
             !found.config().batch_norm_folded,
@@ -119,31 +120,33 @@ impl Beginning {
         );
         let (sha256, file) = (found.sha256(), found.path().to_owned());
         let recipe = arguments.view.preprocessing(found.preprocessing());
-        let labels = found.labels();
-        let labels = labels.as_ref().map_or(&[][..], |labels| labels.classes());
-        let same = labels.iter().map(|class| &class.label).eq(classes);
-        let found = match same {
-            true => found,
-            false => {
-                // Of the same widths, with as many outputs as there are classes now.
-                let config = Config {
-                    classes: Some(classes.len()),
-                    ..found.config().clone()
-                };
-                let fresh = initial_tensors(&config, arguments.seed)?;
-                let part = |name: &str| -> Result<&Tensor> {
-                    fresh
-                        .get(name)
-                        .ok_or_else(|| anyhow::anyhow!("{name} is missing"))
-                };
-                let weight = part("conv_preds.weight")?.flatten_from(1)?;
-                found.with_classifier(&weight, part("conv_preds.bias")?, classes.to_vec())?
-            }
-        };
+        let found = with_classes(found, classes, arguments.seed)?;
         Ok(Self {
             checkpoint: found.with_preprocessing(recipe)?,
             sha256,
             file: Some(file),
         })
     }
+}
+
+/// A checkpoint of these classes: as it is where it has the same ones in the same order, else with a
+/// classifier that has learned nothing yet.
+fn with_classes(found: Checkpoint, classes: &[String], seed: u64) -> Result<Checkpoint> {
+    let labels = found.labels();
+    let labels = labels.as_ref().map_or(&[][..], |labels| labels.classes());
+    if labels.iter().map(|class| &class.label).eq(classes) {
+        return Ok(found);
+    }
+    // Of the same widths, with as many outputs as there are classes now.
+    let config = Config {
+        classes: Some(classes.len()),
+        ..found.config().clone()
+    };
+    let fresh = initial_tensors(&config, seed)?;
+    let part = |name: &str| -> Result<&Tensor> {
+        let tensor = fresh.get(name);
+        tensor.ok_or_else(|| anyhow::anyhow!("{name} is missing"))
+    };
+    let weight = part("conv_preds.weight")?.flatten_from(1)?;
+    Ok(found.with_classifier(&weight, part("conv_preds.bias")?, classes.to_vec())?)
 }

@@ -5,6 +5,8 @@ use std::path::Path;
 use std::sync::Arc;
 
 use anyhow::{Context, Result, ensure};
+use mobilenet::dataset::{Input, Labelled};
+use mobilenet::digest::Sha256Hex;
 use mobilenet::error::ImageError;
 use mobilenet::pixels::{DecodeOptions, Preprocessing, RgbImage, decode_shrunk};
 use mobilenet::train::{Dataset, split};
@@ -13,7 +15,6 @@ use serde::Serialize;
 use sha2::{Digest, Sha256};
 
 use super::Arguments;
-use crate::cli::inputs::{Input, Labelled};
 use crate::cli::interrupt::Interrupt;
 use crate::cli::progress::PictureProgress as Bar;
 use crate::cli::terminal::{printable, printable_name};
@@ -223,7 +224,7 @@ impl Reading<'_> {
         let all = pictures(inputs.clone(), every.clone(), limits, decode.clone());
         let bar = Bar::new(self.global);
         bar.count(0..inputs.len()).for_each(drop);
-        let mut digests = vec![(0, Sha256::new()); self.classes.len()];
+        let mut digests = vec![(0, Sha256Hex::new()); self.classes.len()];
         let mut numbers = Vec::with_capacity(inputs.len());
         for run in every.chunks(RUN) {
             if self.interrupt.happened() {
@@ -258,8 +259,7 @@ impl Reading<'_> {
             }
         }
         for (name, (pictures, digest)) in self.classes.iter().zip(digests) {
-            let sha256 = digest.finalize();
-            let sha256 = sha256.iter().map(|byte| format!("{byte:02x}")).collect();
+            let sha256 = digest.finish();
             let content = Content { pictures, sha256 };
             self.contents.insert(format!("{kind} {name:?}"), content);
         }

@@ -20,6 +20,7 @@ use self::outputs::{Beside, Outputs};
 use self::report::TrainReport;
 use super::interrupt::Interrupt;
 use super::options::{DTypeName, RunOptions, ViewOptions};
+use super::session::Tally;
 use super::{Global, Outcome, note};
 
 /// Train a network on pictures of your own, all of its layers
@@ -244,31 +245,55 @@ pub fn run(arguments: &Arguments, global: Global) -> Result<Outcome> {
             arguments.epochs
         ));
     }
-    while !trainer.is_done() {
-        let watch = |shown| report.watch(shown, &interrupt);
-        let Some(epoch) = trainer.epoch(&dataset.learn, Some(&dataset.test), watch)? else {
-            report.end();
+    if !run_epochs(
+        &mut trainer,
+        &dataset,
+        &outputs,
+        &description,
+        &report,
+        &interrupt,
+    )? {
+        report.end();
+        if !global.quiet {
             let done = trainer.epochs().len();
-            if !global.quiet {
-                let next = match outputs.beside {
-                    Some(_) => "--resume goes on from there",
-                    None => "nothing is kept of them",
-                };
-                note(&format!("stopped after {done} epochs; {next}"));
-            }
-            return Ok(Outcome::Interrupted);
-        };
-        if let Some(Beside { state, .. }) = &outputs.beside {
-            trainer.save(state, &description)?;
+            let next = match outputs.beside {
+                Some(_) => "--resume goes on from there",
+                None => "nothing is kept of them",
+            };
+            note(&format!("stopped after {done} epochs; {next}"));
         }
-        report.epoch(&epoch, trainer.epochs())?;
+        return Ok(Outcome::Interrupted);
     }
     report.end();
     report.files(trainer.epochs())?;
     trainer.checkpoint()?.save(&arguments.output)?;
     outputs.remove_state()?;
-    Ok(match dataset.failed {
-        0 => Outcome::Complete,
-        _ => Outcome::Incomplete,
-    })
+    let tally = Tally {
+        failed: dataset.failed as u64,
+        ..Tally::default()
+    };
+    Ok(tally.outcome())
+}
+
+/// Runs the epochs that are left, and keeps the state after each; false where it is asked to stop
+/// before the last one.
+fn run_epochs(
+    trainer: &mut Trainer,
+    dataset: &TrainingData,
+    outputs: &Outputs,
+    description: &serde_json::Value,
+    report: &TrainReport,
+    interrupt: &Interrupt,
+) -> Result<bool> {
+    while !trainer.is_done() {
+        let watch = |shown| report.watch(shown, interrupt);
+        let Some(epoch) = trainer.epoch(&dataset.learn, Some(&dataset.test), watch)? else {
+            return Ok(false);
+        };
+        if let Some(Beside { state, .. }) = &outputs.beside {
+            trainer.save(state, description)?;
+        }
+        report.epoch(&epoch, trainer.epochs())?;
+    }
+    Ok(true)
 }

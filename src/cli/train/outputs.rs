@@ -8,8 +8,8 @@ use anyhow::{Context, Result, bail, ensure};
 use mobilenet::train::State;
 
 use super::Arguments;
+use crate::cli::file_id::is_same_file;
 use crate::cli::files;
-use crate::cli::inputs::is_same_file;
 
 /// How a log begins.
 const LOG_START: &[u8] = b"epoch,learning_rate,";
@@ -36,9 +36,10 @@ impl Beside {
             name.push(end);
             PathBuf::from(name)
         };
-        let log = match output.extension().is_some_and(|end| end == "csv") {
-            true => with(".csv"),
-            false => output.with_extension("csv"),
+        let log = if output.extension().is_some_and(|end| end == "csv") {
+            with(".csv")
+        } else {
+            output.with_extension("csv")
         };
         let state = with(".state");
         Self { log, state }

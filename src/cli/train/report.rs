@@ -42,17 +42,19 @@ impl TrainReport {
     /// Tells how far an epoch is, and whether to go on with it.
     pub fn watch(&self, shown: Shown, interrupt: &Interrupt) -> ControlFlow<()> {
         self.bar.show(shown);
-        match interrupt.happened() {
-            true => ControlFlow::Break(()),
-            false => ControlFlow::Continue(()),
+        if interrupt.happened() {
+            ControlFlow::Break(())
+        } else {
+            ControlFlow::Continue(())
         }
     }
 
     /// Tells of an epoch, of which all before it are told anew in the files.
     pub fn epoch(&self, epoch: &Epoch, all: &[Epoch]) -> Result<()> {
-        let line = match self.json {
-            true => serde_json::to_string(epoch)?,
-            false => text(epoch, self.epochs),
+        let line = if self.json {
+            serde_json::to_string(epoch)?
+        } else {
+            text(epoch, self.epochs)
         };
         match self.bar.above(|| writeln!(io::stdout(), "{line}")) {
             // Whoever reads has seen enough. The network is still wanted.

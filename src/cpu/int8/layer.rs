@@ -5,8 +5,8 @@ use std::ops::Range;
 
 use super::kernels::{self, Kernels, Output};
 use super::weights::PackedInt8;
+use crate::cpu::barrier::Member;
 use crate::cpu::kernels::Offsets;
-use crate::cpu::team::Member;
 use crate::cpu::workspace::{PaddedImage, Scratch, Scratches};
 use crate::model::SeparableBlock;
 

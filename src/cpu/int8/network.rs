@@ -1,19 +1,20 @@
 //! The whole network in integers, layer by layer and tile by tile.
 
-use rayon::prelude::*;
+use std::sync::Arc;
 
 use super::kernels::{Kernels, Output};
 use super::layer::{BlockPass, BlockShape};
 use super::quantise::{LARGEST_PIXEL, STEP};
 use super::stem::StemPass;
 use super::weights::{self, PackedInt8};
+use crate::cpu::barrier::Member;
 use crate::cpu::engine::Passes;
 use crate::cpu::isa::Isa;
 use crate::cpu::kernels::{self as float_kernels, Offsets};
 use crate::cpu::network::{convolved, padded};
+use crate::cpu::parallel::{self, Threads};
 use crate::cpu::pieces::Piece;
 use crate::cpu::pixels::{Picture, Pixel};
-use crate::cpu::team::{self, Member, Sentinel};
 use crate::cpu::weights::{Packed, pack_classifier};
 use crate::cpu::workspace::{PaddedImage, Pool, Scratches, Workspace};
 use crate::error::{Error, Result};
@@ -22,7 +23,7 @@ use crate::ops::Activation;
 use crate::pixels::COLOURS;
 
 /// MobileNet V1 in eight bits, packed for an instruction set.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(in crate::cpu) struct Int8Network {
     isa: Isa,
     pub(super) kernels: &'static Kernels,
@@ -34,7 +35,8 @@ pub(in crate::cpu) struct Int8Network {
     /// is above it.
     zero: [i16; COLOURS],
     shift: [f32; COLOURS],
-    pool: Pool,
+    pool: Arc<Pool>,
+    threads: Threads,
 }
 
 /// The memory of a pass: the blocks use its bytes, the classifier its floats.
@@ -59,7 +61,7 @@ impl Int8Network {
         if blueprint.config.activation != Activation::Relu6 {
             let message = "int8 needs a network with ReLU6, whose activations have a known range; \
                            this one has ReLU";
-            return Err(Error::Config(message.into()));
+            return Err(Error::config("activation", message));
         }
         let exact = blueprint.pixel_scale.zero();
         let zero = exact.map(|zero| (2.0 * zero).round());
@@ -70,7 +72,7 @@ impl Int8Network {
             .any(|zero| most(zero) > f64::from(LARGEST_PIXEL))
         {
             let message = "int8 needs pixels whose zero is near what a byte can be";
-            return Err(Error::Config(message.into()));
+            return Err(Error::config("pixel_scale", message));
         }
         Ok(Self {
             isa,
@@ -79,7 +81,8 @@ impl Int8Network {
             classifier: pack_classifier(blueprint, isa.kernels())?,
             zero: zero.map(|zero| zero as i16),
             shift: std::array::from_fn(|c| (exact[c] - zero[c] / 2.0) as f32),
-            pool: Pool::default(),
+            pool: Arc::default(),
+            threads: Threads::default(),
         })
     }
 
@@ -87,7 +90,7 @@ impl Int8Network {
     #[cfg(test)]
     pub fn integers<P: Pixel>(&self, pixels: &[P], size: (usize, usize)) -> Vec<u8> {
         self.pool.lend(|workspace| {
-            self.run_one(pixels, size, None, workspace, rayon::current_num_threads());
+            self.run_one(pixels, size, None, workspace, self.threads);
             let [_, last] = self.ends(workspace.images.each_ref());
             let written = self.written(size);
             let bytes: &[u8] = bytemuck::cast_slice(last.floats());
@@ -105,7 +108,6 @@ impl Int8Network {
         let images = pixels.len() / image_len;
         let len = head.map_or(self.embedding_len(), |head| head.outputs);
         let mut outputs = vec![0.0; images * len];
-        let threads = rayon::current_num_threads();
         let one = |image: &[P], output: &mut [f32], threads| {
             self.pool.lend(|workspace| {
                 self.run_one(image, size, head, workspace, threads);
@@ -114,15 +116,16 @@ impl Int8Network {
                 output.copy_from_slice(&found.floats()[..output.len()]);
             });
         };
-        if threads > 1 && images >= threads {
-            pixels
-                .par_chunks_exact(image_len)
-                .zip(outputs.par_chunks_exact_mut(len))
-                .for_each(|(image, output)| one(image, output, 1));
+        let pairs = pixels
+            .chunks_exact(image_len)
+            .zip(outputs.chunks_exact_mut(len));
+        if images > 1 && images >= self.threads.count() {
+            parallel::for_each(self.threads, pairs, |(image, output)| {
+                one(image, output, Threads::ONE);
+            });
         } else {
-            let outputs = outputs.chunks_exact_mut(len);
-            for (image, output) in pixels.chunks_exact(image_len).zip(outputs) {
-                one(image, output, threads);
+            for (image, output) in pairs {
+                one(image, output, self.threads);
             }
         }
         outputs
@@ -135,15 +138,14 @@ impl Int8Network {
         size: (usize, usize),
         head: Option<&Packed>,
         workspace: &mut Workspace,
-        threads: usize,
+        threads: Threads,
     ) {
         let (image, tile) = self.sizes(size);
-        workspace.reserve(image, tile, threads);
+        workspace.reserve(image, tile, threads.count());
         let (images, scratches) = workspace.parts();
         let images = images.map(|buffer| float_kernels::Output::new(buffer.floats_mut()));
         let picture = P::picture(pixels, [0.0; COLOURS]);
-        team::run(threads, |member| {
-            let _sentinel = Sentinel::new(member);
+        parallel::run(threads, |member| {
             self.stem(picture, size, images, scratches, member);
             member.wait();
             self.pass(size, images, scratches, member);
@@ -341,6 +343,13 @@ impl Int8Network {
 }
 
 impl Passes for Int8Network {
+    fn with_threads(&self, threads: usize) -> Self {
+        Self {
+            threads: Threads::exactly(threads),
+            ..self.clone()
+        }
+    }
+
     fn isa(&self) -> Isa {
         self.isa
     }
@@ -370,7 +379,7 @@ impl Passes for Int8Network {
         let mut maps = Vec::new();
         for image in pixels.chunks_exact(COLOURS * size.0 * size.1) {
             self.pool.lend(|workspace| {
-                self.run_one(image, size, None, workspace, rayon::current_num_threads());
+                self.run_one(image, size, None, workspace, self.threads);
                 let [_, last] = self.ends(workspace.images.each_ref());
                 let bytes: &[u8] = bytemuck::cast_slice(last.floats());
                 for channel in 0..self.embedding_len() {

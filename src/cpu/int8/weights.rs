@@ -101,7 +101,7 @@ pub(super) fn pack(
     let mut plans = plans.into_iter();
     Assembly::new(&config, |convolution| {
         let plan = plans.next();
-        let plan = plan.ok_or_else(|| Error::Config("a layer without a plan".into()))?;
+        let plan = plan.ok_or_else(|| Error::network("a layer without a plan"))?;
         Ok(PackedInt8 {
             params: ConvParams {
                 stride: convolution.stride,

@@ -31,31 +31,37 @@ unsafe impl Vector for F32x8 {
 
     #[inline(always)]
     unsafe fn load(from: *const f32) -> Self {
+        // SAFETY: the caller says that there is AVX2 and FMA, and that 8 floats are there.
         unsafe { Self(_mm256_loadu_ps(from)) }
     }
 
     #[inline(always)]
     unsafe fn store(self, to: *mut f32) {
+        // SAFETY: the caller says that there is AVX2 and FMA, and that 8 floats are there.
         unsafe { _mm256_storeu_ps(to, self.0) }
     }
 
     #[inline(always)]
     unsafe fn splat(value: f32) -> Self {
+        // SAFETY: the caller says that there is AVX2 and FMA.
         unsafe { Self(_mm256_set1_ps(value)) }
     }
 
     #[inline(always)]
     unsafe fn mul_add(self, factor: Self, sum: Self) -> Self {
+        // SAFETY: the caller says that there is AVX2 and FMA.
         unsafe { Self(_mm256_fmadd_ps(self.0, factor.0, sum.0)) }
     }
 
     #[inline(always)]
     unsafe fn max(self, other: Self) -> Self {
+        // SAFETY: the caller says that there is AVX2 and FMA.
         unsafe { Self(_mm256_max_ps(other.0, self.0)) }
     }
 
     #[inline(always)]
     unsafe fn min(self, other: Self) -> Self {
+        // SAFETY: the caller says that there is AVX2 and FMA.
         unsafe { Self(_mm256_min_ps(other.0, self.0)) }
     }
 }

@@ -31,31 +31,37 @@ unsafe impl Vector for F32x16 {
 
     #[inline(always)]
     unsafe fn load(from: *const f32) -> Self {
+        // SAFETY: the caller says that there is AVX-512, and that 16 floats are there.
         unsafe { Self(_mm512_loadu_ps(from)) }
     }
 
     #[inline(always)]
     unsafe fn store(self, to: *mut f32) {
+        // SAFETY: the caller says that there is AVX-512, and that 16 floats are there.
         unsafe { _mm512_storeu_ps(to, self.0) }
     }
 
     #[inline(always)]
     unsafe fn splat(value: f32) -> Self {
+        // SAFETY: the caller says that there is AVX-512.
         unsafe { Self(_mm512_set1_ps(value)) }
     }
 
     #[inline(always)]
     unsafe fn mul_add(self, factor: Self, sum: Self) -> Self {
+        // SAFETY: the caller says that there is AVX-512.
         unsafe { Self(_mm512_fmadd_ps(self.0, factor.0, sum.0)) }
     }
 
     #[inline(always)]
     unsafe fn max(self, other: Self) -> Self {
+        // SAFETY: the caller says that there is AVX-512.
         unsafe { Self(_mm512_max_ps(other.0, self.0)) }
     }
 
     #[inline(always)]
     unsafe fn min(self, other: Self) -> Self {
+        // SAFETY: the caller says that there is AVX-512.
         unsafe { Self(_mm512_min_ps(other.0, self.0)) }
     }
 }
@@ -74,8 +80,8 @@ unsafe fn pointwise(task: &Pointwise, output: Output) {
 
 #[target_feature(enable = "avx512f")]
 unsafe fn stem(task: &Stem, output: Output) {
-    // SAFETY: as above, behind `Kernels::stem`.
     if task.outputs <= avx512_stem::CHANNELS {
+        // SAFETY: as above, behind `Kernels::stem`.
         return unsafe { avx512_stem::stem(task, output) };
     }
     // SAFETY: as above.

@@ -37,11 +37,13 @@ unsafe impl Vector for Array {
 
     #[inline(always)]
     unsafe fn load(from: *const f32) -> Self {
+        // SAFETY: the caller says that as many floats are there; they need not be aligned.
         unsafe { Self(from.cast::<[f32; LANES]>().read_unaligned()) }
     }
 
     #[inline(always)]
     unsafe fn store(self, to: *mut f32) {
+        // SAFETY: as above.
         unsafe { to.cast::<[f32; LANES]>().write_unaligned(self.0) }
     }
 

@@ -1,5 +1,7 @@
 //! Why a request brought nothing, in words, and what may help.
 
+use std::io;
+use std::path::Path;
 use std::time::{Duration, SystemTime};
 
 use httpdate::parse_http_date;
@@ -7,6 +9,7 @@ use ureq::Body;
 use ureq::http::{Response, StatusCode};
 
 use super::header::header;
+use crate::error::{Attempt, AttemptKind};
 
 /// A web page in place of a file.
 pub(super) const WEB_PAGE: &str = "a web page (HTML) arrived in place of the file: a proxy, or the login page of this network, \
@@ -31,6 +34,10 @@ pub(in crate::weights) enum Kind {
     Damaged,
     /// Nothing: there is no such file.
     Absent,
+    /// Another cache: this one can't be written to.
+    CacheNotWritable,
+    /// Room on the disk of the cache.
+    DiskFull,
     /// Nothing.
     Final,
 }
@@ -43,6 +50,37 @@ impl Failure {
 
     pub fn last(reason: impl Into<String>) -> Self {
         Self::new(Kind::Final, reason)
+    }
+
+    /// A cache's folder could not be written to.
+    pub fn of_cache(folder: &Path, error: &io::Error) -> Self {
+        let folder = folder.display();
+        match error.kind() {
+            io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => {
+                Self::new(Kind::DiskFull, format!("no space is left in {folder}"))
+            }
+            io::ErrorKind::NotFound => Self::new(
+                Kind::CacheNotWritable,
+                format!("the cache can't be written to ({folder}: no such folder can be made)"),
+            ),
+            kind => Self::new(
+                Kind::CacheNotWritable,
+                format!("the cache can't be written to ({folder}: {kind})"),
+            ),
+        }
+    }
+
+    /// The same for whoever looks for weights at an address.
+    pub fn at(self, address: impl Into<String>) -> Attempt {
+        let kind = match self.kind {
+            Kind::Passing(_) | Kind::Unreachable => AttemptKind::Unreachable,
+            Kind::Damaged => AttemptKind::Damaged,
+            Kind::Absent => AttemptKind::NotFound,
+            Kind::CacheNotWritable => AttemptKind::CacheNotWritable,
+            Kind::DiskFull => AttemptKind::DiskFull,
+            Kind::Final => AttemptKind::Refused,
+        };
+        Attempt::new(address, kind, self.reason)
     }
 
     pub fn passing(reason: impl Into<String>) -> Self {

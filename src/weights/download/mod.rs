@@ -11,7 +11,7 @@ use std::time::Duration;
 
 pub(super) use failure::{Failure, Kind};
 pub(super) use http::{Answer, Client, check_address};
-pub(super) use part::{MAX_SMALL_BYTES, Wanted, describe_write, remove_part, sha256_of};
+pub(super) use part::{MAX_SMALL_BYTES, Wanted, remove_part};
 
 /// Told how a download goes on.
 pub trait Progress {

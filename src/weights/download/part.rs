@@ -5,11 +5,10 @@ use std::io::{self, Read, Write};
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
-use sha2::{Digest, Sha256};
-
 use super::Progress;
 use super::failure::{Failure, Kind, WEB_PAGE, is_markup};
 use super::http::{Answer, Client};
+use crate::digest::sha256_of_file;
 
 /// The largest file that is not a checkpoint: settings, labels.
 pub(in crate::weights) const MAX_SMALL_BYTES: u64 = 16 << 20;
@@ -70,7 +69,7 @@ impl Wanted<'_> {
 
     fn failed(&self, error: &io::Error) -> Failure {
         let folder = self.part.parent().unwrap_or(self.part);
-        Failure::last(describe_write(folder, error))
+        Failure::of_cache(folder, error)
     }
 
     /// The whole file arrived: is it the one that was stated?
@@ -78,7 +77,7 @@ impl Wanted<'_> {
         let Some(stated) = self.sha256 else {
             return Ok(());
         };
-        let sum = sha256_of(self.part).map_err(|e| self.failed(&e))?;
+        let sum = sha256_of_file(self.part).map_err(|e| self.failed(&e))?;
         if sum.eq_ignore_ascii_case(stated) {
             return Ok(());
         }
@@ -100,35 +99,6 @@ fn mark_path(part: &Path) -> PathBuf {
 pub(in crate::weights) fn remove_part(part: &Path) {
     fs::remove_file(part).ok();
     fs::remove_file(mark_path(part)).ok();
-}
-
-/// The sha256 of a file, in hexadecimal.
-pub(in crate::weights) fn sha256_of(path: &Path) -> io::Result<String> {
-    let mut digest = Sha256::new();
-    let mut file = File::open(path)?;
-    let mut buffer = vec![0; 256 << 10];
-    loop {
-        match file.read(&mut buffer)? {
-            0 => break,
-            read => digest.update(&buffer[..read]),
-        }
-    }
-    let digest = digest.finalize();
-    Ok(digest.iter().map(|byte| format!("{byte:02x}")).collect())
-}
-
-/// Why a cache could not be written to, in words.
-pub(in crate::weights) fn describe_write(folder: &Path, error: &io::Error) -> String {
-    let folder = folder.display();
-    match error.kind() {
-        io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => {
-            format!("no space is left in {folder}")
-        }
-        io::ErrorKind::NotFound => {
-            format!("the cache can't be written to ({folder}: no such folder can be made)")
-        }
-        kind => format!("the cache can't be written to ({folder}: {kind})"),
-    }
 }
 
 impl Client {

@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use hf_hub::{Cache, CacheRepo};
 
 use super::repo::{Repo, is_plain};
-use crate::weights::whole::write_whole;
+use crate::atomic_file;
 
 /// A repository's part of the cache.
 pub(super) struct Folder {
@@ -122,7 +122,7 @@ impl Folder {
             return Ok(());
         }
         fs::create_dir_all(path.parent().unwrap_or(&self.root))?;
-        write_whole(&path, commit.as_bytes())
+        atomic_file::write(&path, commit.as_bytes())
     }
 }
 

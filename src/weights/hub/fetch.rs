@@ -10,8 +10,7 @@ use super::{Cached, Hub, RepoFile, is_hex};
 use crate::weights::checksum::Verdict;
 use crate::weights::contents::MAX_FILE_BYTES;
 use crate::weights::download::{
-    Answer, Client, Failure, Kind, MAX_SMALL_BYTES, Progress, Wanted, check_address,
-    describe_write, remove_part,
+    Answer, Client, Failure, Kind, MAX_SMALL_BYTES, Progress, Wanted, check_address, remove_part,
 };
 use crate::weights::lock::Lock;
 
@@ -31,16 +30,17 @@ impl Hub {
     /// else downloaded. What is not required may be missing from it.
     ///
     /// # Errors
-    /// What the server or the system answered, in words.
-    pub fn fetch(
+    /// What the server or the system answered.
+    pub(in crate::weights) fn fetch(
         &self,
         repo: &Repo,
         files: &[RepoFile],
         progress: &dyn Progress,
-    ) -> Result<PathBuf, String> {
-        check_address(self.endpoint())?;
+    ) -> Result<PathBuf, Failure> {
+        check_address(self.endpoint()).map_err(Failure::last)?;
         if let Some(file) = files.iter().find(|f| !f.name.split('/').all(is_plain)) {
-            return Err(format!("{:?} is not a file's name", file.name));
+            let reason = format!("{:?} is not a file's name", file.name);
+            return Err(Failure::last(reason));
         }
         if let Cached::All(snapshot) = self.look(repo, files) {
             return Ok(snapshot);
@@ -48,7 +48,7 @@ impl Hub {
         let folder = Folder::new(&self.cache, repo);
         folder
             .prepare()
-            .map_err(|e| describe_write(folder.root(), &e))?;
+            .map_err(|e| Failure::of_cache(folder.root(), &e))?;
         let lock = Lock::take(&folder.revision_lock(), &repo.to_string(), progress);
         let job = Job {
             hub: self,
@@ -58,7 +58,7 @@ impl Hub {
             shared: lock.is_held(),
             progress,
         };
-        job.run(files).map_err(|failure| failure.reason)
+        job.run(files)
     }
 }
 
@@ -269,7 +269,7 @@ impl Job<'_> {
     }
 
     fn write(&self, error: &std::io::Error) -> Failure {
-        Failure::last(describe_write(self.folder.root(), error))
+        Failure::of_cache(self.folder.root(), error)
     }
 }
 

@@ -1,7 +1,11 @@
 //! Folders, lists and streams of pictures.
 //!
 //! - `resume`: runs that were stopped, and are gone on with
+//! - `kept`: what such runs never lose
+//! - `embeddings`: such runs of `embed`
 
+mod embeddings;
+mod kept;
 mod resume;
 
 use std::io::{BufRead, BufReader, Write};

@@ -5,9 +5,8 @@ use std::io::{self, Write};
 use anyhow::Result;
 use serde::Serialize;
 
-use super::{End, VectorWriter};
 use crate::cli::options::Provenance;
-use crate::cli::output::{ErrorKeys, PathKeys, Row};
+use crate::cli::output::{End, ErrorKeys, PathKeys, Row, RowWriter};
 
 pub struct Lines<W> {
     out: W,
@@ -29,7 +28,7 @@ struct Object<'a> {
     model: Option<&'a Provenance>,
 }
 
-impl<W: Write> VectorWriter for Lines<W> {
+impl<W: Write> RowWriter<f32> for Lines<W> {
     fn row(&mut self, row: &Row<f32>) -> io::Result<()> {
         let object = Object {
             path: PathKeys::of(row.name),

@@ -5,55 +5,43 @@ mod npy;
 mod safetensors;
 mod table;
 
+pub(super) use table::header;
+
 use std::fs::File;
 use std::io::{self, IsTerminal, Write};
 use std::path::{Path, PathBuf};
 
-use anyhow::{Result, ensure};
-use clap::{Args, ValueEnum};
+use anyhow::{Result, bail, ensure};
+use clap::Args;
 
-use super::{Row, buffered};
+use super::options::ResumeOptions;
+use super::resume::{EmbeddingRows, Rows, only};
+use super::{Format, Offered, Row, RowWriter, buffered, formats};
 use crate::cli::files;
 use crate::cli::options::Provenance;
 
-/// `--format` of `embed`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub enum VectorFormat {
-    /// A JSON object a line
-    Jsonl,
-    /// A line a picture, a column a value
-    Csv,
-    /// NumPy's: values alone, `[N, D]`
-    Npy,
-    /// The same with the paths in its metadata; `similar` reads it
-    Safetensors,
-}
-
-impl VectorFormat {
-    /// What the extension of a file's name says.
-    fn of_name(path: &Path) -> Option<Self> {
-        match path.extension()?.to_ascii_lowercase().to_str()? {
-            "jsonl" | "ndjson" => Some(Self::Jsonl),
-            "csv" => Some(Self::Csv),
-            "npy" => Some(Self::Npy),
-            "safetensors" => Some(Self::Safetensors),
-            _ => None,
-        }
-    }
-
-    /// Whether a row is text that a terminal can show.
-    fn is_text(self) -> bool {
-        matches!(self, Self::Jsonl | Self::Csv)
-    }
-}
+/// What `embed` offers.
+const FORMATS: &[Offered] = &[
+    (Format::Jsonl, "A JSON object a line"),
+    (Format::Csv, "A line a picture, a column a value"),
+    (Format::Npy, "NumPy's: values alone, `[N, D]`"),
+    (
+        Format::Safetensors,
+        "The same with the paths in its metadata; `similar` reads it",
+    ),
+];
 
 /// Arguments of the output.
 #[derive(Debug, Clone, Args)]
 #[command(next_help_heading = "Output")]
+#[command(mut_arg("resume", |arg| arg.help(
+    "Go on where an earlier run with the same options stopped: pictures that --output has already, \
+     answered or failed, are left out (jsonl and csv)"
+)))]
 pub struct VectorOptions {
     /// How to write the embeddings [default: what the name of --output says, else jsonl]
-    #[arg(long, value_name = "FORMAT")]
-    format: Option<VectorFormat>,
+    #[arg(long, value_name = "FORMAT", value_parser = formats(FORMATS))]
+    format: Option<Format>,
 
     /// Write them to a file in place of stdout (`-`)
     #[arg(short, long, value_name = "FILE")]
@@ -63,6 +51,9 @@ pub struct VectorOptions {
     /// has no room; `-` is stdout
     #[arg(long = "paths", value_name = "FILE")]
     paths_file: Option<PathBuf>,
+
+    #[command(flatten)]
+    resume: ResumeOptions,
 }
 
 /// How embeddings were made, which a file of them tells.
@@ -75,39 +66,21 @@ pub struct Made {
     pub model: Option<Provenance>,
 }
 
-/// How a run ended.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum End {
-    Complete,
-    /// It was asked to stop. What was written has to be of use.
-    Stopped,
-    /// It could not go on.
-    Failed,
-}
-
-/// Writes embeddings as they come.
-pub trait VectorWriter {
-    /// Writes a row, which is as long as the others.
-    fn row(&mut self, row: &Row<f32>) -> io::Result<()>;
-    /// Writes what stands behind the last row.
-    fn end(&mut self, end: End) -> Result<()>;
-}
-
 impl VectorOptions {
     /// The form of the embeddings.
-    pub fn format(&self) -> VectorFormat {
-        let of_name = || VectorFormat::of_name(self.output.as_deref()?);
-        self.format.or_else(of_name).unwrap_or(VectorFormat::Jsonl)
+    pub fn format(&self) -> Format {
+        let of_name = || Format::of_name(self.output.as_deref()?, FORMATS);
+        self.format.or_else(of_name).unwrap_or(Format::Jsonl)
     }
 
     /// Whether the file tells which network they are of.
     pub fn names_the_model(&self) -> bool {
-        self.format() == VectorFormat::Safetensors
+        self.format() == Format::Safetensors
     }
 
     /// Whether what is written tells why a picture failed.
     pub fn tells_failures(&self) -> bool {
-        self.format() != VectorFormat::Npy || self.paths_file.is_some()
+        self.format() != Format::Npy || self.paths_file.is_some()
     }
 
     /// The files that are written.
@@ -138,7 +111,7 @@ impl VectorOptions {
         let format = self.format();
         if let Some(paths) = &self.paths_file {
             ensure!(
-                format == VectorFormat::Npy,
+                format == Format::Npy,
                 "--paths is for --format npy: the other formats have room for the paths"
             );
             ensure!(
@@ -157,43 +130,65 @@ impl VectorOptions {
         ensure!(
             format.is_text() || self.vectors().is_some() || !io::stdout().is_terminal(),
             "{} is not for a terminal: write it to a file with -o",
-            format
-                .to_possible_value()
-                .map_or("this format".into(), |v| v.get_name().to_owned())
+            format.name()
         );
         Ok(())
     }
 
-    /// Opens the output.
+    /// Opens the output for rows whose provenance is not in them but, where the format has room for
+    /// it, in the file's metadata: `model`.
     ///
     /// # Errors
-    /// A file that can't be written to.
-    pub fn open(&self, made: Made) -> Result<Box<dyn VectorWriter>> {
-        let out = || -> Result<Box<dyn Write>> {
-            Ok(match self.vectors() {
-                Some(path) => Box::new(buffered(files::create(path)?)),
-                None => Box::new(buffered(io::stdout())),
-            })
+    /// A file that can't be written to, or is not the output of an earlier run like this one.
+    pub fn begin<'a>(
+        &self,
+        rows: EmbeddingRows<'a>,
+        model: Option<Provenance>,
+    ) -> Result<Rows<EmbeddingRows<'a>>> {
+        let made = Made {
+            width: rows.width,
+            normalised: rows.normalised,
+            model,
         };
-        Ok(match self.format() {
-            VectorFormat::Jsonl => Box::new(lines::Lines::new(out()?)),
-            VectorFormat::Csv => Box::new(table::Table::begin(out()?, made.width)?),
-            VectorFormat::Safetensors => {
-                Box::new(safetensors::Safetensors::new(self.vectors(), made)?)
+        let format = self.format();
+        let writer: Box<dyn RowWriter<f32>> = match (format, self.vectors()) {
+            (Format::Jsonl | Format::Csv, Some(path)) => {
+                return self.resume.open(rows, path, format);
             }
-            VectorFormat::Npy => {
-                let paths: Option<Box<dyn Write>> = match self.paths_file.as_deref() {
-                    Some(path) => Some(match file(path) {
-                        Some(path) => Box::new(buffered(files::create(path)?)),
-                        None => Box::new(buffered(io::stdout())),
-                    }),
-                    None => None,
-                };
-                let file: Option<File> = self.vectors().map(files::create).transpose()?;
-                Box::new(npy::Npy::begin(file, paths, made.width)?)
+            (_, Some(_)) if self.resume.is_asked() => bail!(only::<EmbeddingRows>()),
+            (Format::Safetensors, path) => Box::new(safetensors::Safetensors::new(path, made)?),
+            (Format::Npy, path) => {
+                let file: Option<File> = path.map(files::create).transpose()?;
+                Box::new(npy::Npy::begin(file, self.paths()?, made.width)?)
             }
-        })
+            (_, _) => writer(format, Box::new(buffered(io::stdout())), rows.width)?,
+        };
+        Rows::new(rows, writer)
     }
+
+    /// Where the paths of npy's rows go, if they are asked for.
+    fn paths(&self) -> Result<Option<Box<dyn Write>>> {
+        let Some(path) = self.paths_file.as_deref() else {
+            return Ok(None);
+        };
+        Ok(Some(match file(path) {
+            Some(path) => Box::new(buffered(files::create(path)?)),
+            None => Box::new(buffered(io::stdout())),
+        }))
+    }
+}
+
+/// Writes embeddings of `width` values row by row.
+pub(super) fn writer<'a>(
+    format: Format,
+    out: Box<dyn Write + 'a>,
+    width: usize,
+) -> Result<Box<dyn RowWriter<f32> + 'a>> {
+    Ok(match format {
+        Format::Jsonl => Box::new(lines::Lines::new(out)),
+        Format::Csv => Box::new(table::Table::new(out, width)),
+        _ => bail!("--format {} is not written row by row", format.name()),
+    })
 }
 
 /// A file by its name; `-` is stdout.

@@ -7,8 +7,8 @@ use anyhow::Result;
 use serde::Serialize;
 use tempfile::spooled_tempfile;
 
-use super::{End, VectorWriter, little_endian};
-use crate::cli::output::{ErrorKeys, PathKeys, Row};
+use super::little_endian;
+use crate::cli::output::{End, ErrorKeys, PathKeys, Row, RowWriter};
 
 /// Of a header with room for any shape, as NumPy's own is.
 const HEADER_BYTES: usize = 128;
@@ -82,7 +82,7 @@ struct PathRow<'a> {
     error: Option<ErrorKeys<'a>>,
 }
 
-impl VectorWriter for Npy {
+impl RowWriter<f32> for Npy {
     fn row(&mut self, row: &Row<f32>) -> io::Result<()> {
         if let Some(paths) = &mut self.paths {
             let path = PathRow {
@@ -98,9 +98,10 @@ impl VectorWriter for Npy {
         self.file.write_all(&bytes)?;
         self.rows += 1;
         self.uncounted += bytes.len();
-        match self.uncounted >= UNCOUNTED_BYTES {
-            true => self.count(),
-            false => Ok(()),
+        if self.uncounted >= UNCOUNTED_BYTES {
+            self.count()
+        } else {
+            Ok(())
         }
     }
 

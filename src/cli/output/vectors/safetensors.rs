@@ -10,10 +10,10 @@ use serde_json::{Value, json};
 use tempfile::{SpooledTempFile, spooled_tempfile, spooled_tempfile_in};
 
 use super::npy::KEPT_BYTES;
-use super::{End, Made, VectorWriter, little_endian};
+use super::{Made, little_endian};
 use crate::cli::files::{self, Staged};
-use crate::cli::inputs::embedded::{METADATA_VERSION, TENSOR, keys};
-use crate::cli::output::{ErrorKeys, PathKeys, Row};
+use crate::cli::output::{End, ErrorKeys, PathKeys, Row, RowWriter};
+use crate::cli::stored_embeddings::{METADATA_VERSION, TENSOR, keys};
 
 /// The paths stand before the rows, which are kept until all of them are known.
 pub struct Safetensors {
@@ -90,7 +90,7 @@ fn text(value: &impl Serialize) -> io::Result<String> {
     Ok(serde_json::to_string(value)?)
 }
 
-impl VectorWriter for Safetensors {
+impl RowWriter<f32> for Safetensors {
     fn row(&mut self, row: &Row<f32>) -> io::Result<()> {
         let number = self.paths.len();
         let PathKeys { path, path_base64 } = PathKeys::of(row.name);

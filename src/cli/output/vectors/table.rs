@@ -4,9 +4,8 @@ use std::io::{self, Write};
 
 use anyhow::Result;
 
-use super::{End, VectorWriter};
 use crate::cli::output::row::{Records, error_field};
-use crate::cli::output::{Row, name_bytes};
+use crate::cli::output::{End, Row, RowWriter, name_bytes};
 
 pub struct Table<W: Write> {
     out: Records<W>,
@@ -14,18 +13,28 @@ pub struct Table<W: Write> {
 }
 
 impl<W: Write> Table<W> {
-    /// Writes the header.
-    pub fn begin(out: W, width: usize) -> io::Result<Self> {
-        let mut out = Records::new(out, b',');
-        let values = (0..width).map(|i| format!("e{i}"));
-        let path = std::iter::once("path".to_owned());
-        out.record(path.chain(values).chain(["error".to_owned()]))?;
-        out.flush()?;
-        Ok(Self { out, width })
+    pub fn new(out: W, width: usize) -> Self {
+        let out = Records::new(out, b',');
+        Self { out, width }
     }
 }
 
-impl<W: Write> VectorWriter for Table<W> {
+/// The names of the columns.
+pub fn header(width: usize) -> Vec<Vec<u8>> {
+    let values = (0..width).map(|i| format!("e{i}"));
+    let names = std::iter::once("path".to_owned()).chain(values);
+    names
+        .chain(["error".to_owned()])
+        .map(String::into_bytes)
+        .collect()
+}
+
+impl<W: Write> RowWriter<f32> for Table<W> {
+    fn begin(&mut self) -> io::Result<()> {
+        self.out.record(header(self.width))?;
+        self.out.flush()
+    }
+
     fn row(&mut self, row: &Row<f32>) -> io::Result<()> {
         let mut record = Vec::with_capacity(self.width + 2);
         record.push(name_bytes(row.name).to_vec());

@@ -37,21 +37,25 @@ unsafe impl Sums for I32x8 {
 
     #[inline(always)]
     unsafe fn load(from: *const i32) -> Self {
+        // SAFETY: see the implementation.
         unsafe { Self(_mm256_loadu_si256(from.cast())) }
     }
 
     #[inline(always)]
     unsafe fn splat(from: *const u8) -> __m256i {
+        // SAFETY: see the implementation.
         unsafe { _mm256_set1_epi32(from.cast::<i32>().read_unaligned()) }
     }
 
     #[inline(always)]
     unsafe fn weights(from: *const u8) -> __m256i {
+        // SAFETY: see the implementation.
         unsafe { _mm256_loadu_si256(from.cast()) }
     }
 
     #[inline(always)]
     unsafe fn dot(self, activations: __m256i, weights: __m256i) -> Self {
+        // SAFETY: see the implementation.
         unsafe {
             Self(_mm256_add_epi32(
                 self.0,
@@ -62,16 +66,19 @@ unsafe impl Sums for I32x8 {
 
     #[inline(always)]
     unsafe fn scale(self, multiplier: *const f32) -> Self {
+        // SAFETY: see the implementation.
         unsafe { Self(_mm256_castps_si256(scaled(self.0, multiplier))) }
     }
 
     #[inline(always)]
     unsafe fn round(self, bounds: (f32, f32)) -> Self {
+        // SAFETY: see the implementation.
         unsafe { Self(rounded(_mm256_castsi256_ps(self.0), bounds)) }
     }
 
     #[inline(always)]
     unsafe fn store(self, to: *mut u8) {
+        // SAFETY: see the implementation.
         unsafe { store_bytes(self.0, to) }
     }
 }
@@ -79,12 +86,14 @@ unsafe impl Sums for I32x8 {
 /// 8 sums as f32, times their multipliers.
 #[inline(always)]
 pub(super) unsafe fn scaled(sums: __m256i, multiplier: *const f32) -> __m256 {
+    // SAFETY: the caller's promise, of the instructions and of the pointers.
     unsafe { _mm256_mul_ps(_mm256_cvtepi32_ps(sums), _mm256_loadu_ps(multiplier)) }
 }
 
 /// Floats within bounds, rounded to integers as the processor's mode says: halves to even.
 #[inline(always)]
 pub(super) unsafe fn rounded(values: __m256, (low, high): (f32, f32)) -> __m256i {
+    // SAFETY: the caller's promise, of the instructions and of the pointers.
     unsafe {
         let values = _mm256_max_ps(values, _mm256_set1_ps(low));
         _mm256_cvtps_epi32(_mm256_min_ps(values, _mm256_set1_ps(high)))
@@ -94,6 +103,7 @@ pub(super) unsafe fn rounded(values: __m256, (low, high): (f32, f32)) -> __m256i
 /// 8 values from 0 to 255 as bytes.
 #[inline(always)]
 pub(super) unsafe fn store_bytes(values: __m256i, to: *mut u8) {
+    // SAFETY: the caller's promise, of the instructions and of the pointers.
     unsafe {
         let low = _mm256_castsi256_si128(values);
         let words = _mm_packus_epi32(low, _mm256_extracti128_si256::<1>(values));
@@ -112,16 +122,19 @@ unsafe impl Wide for I16x16 {
 
     #[inline(always)]
     unsafe fn load(from: *const u8) -> Self {
+        // SAFETY: see the implementation.
         unsafe { Self(_mm256_cvtepu8_epi16(_mm_loadu_si128(from.cast()))) }
     }
 
     #[inline(always)]
     unsafe fn zero() -> Self {
+        // SAFETY: see the implementation.
         unsafe { Self(_mm256_setzero_si256()) }
     }
 
     #[inline(always)]
     unsafe fn pairs(self, other: Self) -> [Self; 2] {
+        // SAFETY: see the implementation.
         unsafe {
             let low = _mm256_unpacklo_epi16(self.0, other.0);
             [Self(low), Self(_mm256_unpackhi_epi16(self.0, other.0))]
@@ -130,21 +143,25 @@ unsafe impl Wide for I16x16 {
 
     #[inline(always)]
     unsafe fn sums(from: *const i32) -> __m256i {
+        // SAFETY: see the implementation.
         unsafe { _mm256_loadu_si256(from.cast()) }
     }
 
     #[inline(always)]
     unsafe fn dot(self, weights: Self, sum: __m256i) -> __m256i {
+        // SAFETY: see the implementation.
         unsafe { _mm256_add_epi32(sum, _mm256_madd_epi16(self.0, weights.0)) }
     }
 
     #[inline(always)]
     unsafe fn weights(from: *const i16) -> Self {
+        // SAFETY: see the implementation.
         unsafe { Self(_mm256_loadu_si256(from.cast())) }
     }
 
     #[inline(always)]
     unsafe fn store(sums: [__m256i; 2], multiplier: *const f32, bounds: (f32, f32), to: *mut u8) {
+        // SAFETY: see the implementation.
         unsafe {
             let low = rounded(scaled(sums[0], multiplier), bounds);
             let high = rounded(scaled(sums[1], multiplier.add(8)), bounds);

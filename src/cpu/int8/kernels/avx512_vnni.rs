@@ -36,36 +36,43 @@ unsafe impl Sums for I32x16 {
 
     #[inline(always)]
     unsafe fn load(from: *const i32) -> Self {
+        // SAFETY: see the implementation.
         unsafe { Self(_mm512_loadu_si512(from.cast())) }
     }
 
     #[inline(always)]
     unsafe fn splat(from: *const u8) -> __m512i {
+        // SAFETY: see the implementation.
         unsafe { _mm512_set1_epi32(from.cast::<i32>().read_unaligned()) }
     }
 
     #[inline(always)]
     unsafe fn weights(from: *const u8) -> __m512i {
+        // SAFETY: see the implementation.
         unsafe { _mm512_loadu_si512(from.cast()) }
     }
 
     #[inline(always)]
     unsafe fn dot(self, activations: __m512i, weights: __m512i) -> Self {
+        // SAFETY: see the implementation.
         unsafe { Self(_mm512_dpbusd_epi32(self.0, activations, weights)) }
     }
 
     #[inline(always)]
     unsafe fn scale(self, multiplier: *const f32) -> Self {
+        // SAFETY: see the implementation.
         unsafe { Self(_mm512_castps_si512(scaled(self.0, multiplier))) }
     }
 
     #[inline(always)]
     unsafe fn round(self, bounds: (f32, f32)) -> Self {
+        // SAFETY: see the implementation.
         unsafe { Self(rounded(_mm512_castsi512_ps(self.0), bounds)) }
     }
 
     #[inline(always)]
     unsafe fn store(self, to: *mut u8) {
+        // SAFETY: see the implementation.
         unsafe { _mm_storeu_si128(to.cast(), _mm512_cvtepi32_epi8(self.0)) }
     }
 }
@@ -82,36 +89,43 @@ unsafe impl Sums for Words {
 
     #[inline(always)]
     unsafe fn load(from: *const i32) -> Self {
+        // SAFETY: see the implementation.
         unsafe { Self(_mm512_loadu_si512(from.cast())) }
     }
 
     #[inline(always)]
     unsafe fn splat(from: *const u8) -> __m512i {
+        // SAFETY: see the implementation.
         unsafe { I32x16::splat(from) }
     }
 
     #[inline(always)]
     unsafe fn weights(from: *const u8) -> __m512i {
+        // SAFETY: see the implementation.
         unsafe { I32x16::weights(from) }
     }
 
     #[inline(always)]
     unsafe fn dot(self, values: __m512i, weights: __m512i) -> Self {
+        // SAFETY: see the implementation.
         unsafe { Self(_mm512_dpwssd_epi32(self.0, values, weights)) }
     }
 
     #[inline(always)]
     unsafe fn scale(self, multiplier: *const f32) -> Self {
+        // SAFETY: see the implementation.
         unsafe { Self(I32x16(self.0).scale(multiplier).0) }
     }
 
     #[inline(always)]
     unsafe fn round(self, bounds: (f32, f32)) -> Self {
+        // SAFETY: see the implementation.
         unsafe { Self(I32x16(self.0).round(bounds).0) }
     }
 
     #[inline(always)]
     unsafe fn store(self, to: *mut u8) {
+        // SAFETY: see the implementation.
         unsafe { I32x16(self.0).store(to) }
     }
 }
@@ -119,12 +133,14 @@ unsafe impl Sums for Words {
 /// 16 sums as f32, times their multipliers.
 #[inline(always)]
 unsafe fn scaled(sums: __m512i, multiplier: *const f32) -> __m512 {
+    // SAFETY: the caller's promise, of the instructions and of the pointers.
     unsafe { _mm512_mul_ps(_mm512_cvtepi32_ps(sums), _mm512_loadu_ps(multiplier)) }
 }
 
 /// Floats within bounds, rounded to integers as the processor's mode says: halves to even.
 #[inline(always)]
 unsafe fn rounded(values: __m512, (low, high): (f32, f32)) -> __m512i {
+    // SAFETY: the caller's promise, of the instructions and of the pointers.
     unsafe {
         let values = _mm512_max_ps(values, _mm512_set1_ps(low));
         _mm512_cvtps_epi32(_mm512_min_ps(values, _mm512_set1_ps(high)))
@@ -142,16 +158,19 @@ unsafe impl Wide for I16x32 {
 
     #[inline(always)]
     unsafe fn load(from: *const u8) -> Self {
+        // SAFETY: see the implementation.
         unsafe { Self(_mm512_cvtepu8_epi16(_mm256_loadu_si256(from.cast()))) }
     }
 
     #[inline(always)]
     unsafe fn zero() -> Self {
+        // SAFETY: see the implementation.
         unsafe { Self(_mm512_setzero_si512()) }
     }
 
     #[inline(always)]
     unsafe fn pairs(self, other: Self) -> [Self; 2] {
+        // SAFETY: see the implementation.
         unsafe {
             let low = _mm512_unpacklo_epi16(self.0, other.0);
             [Self(low), Self(_mm512_unpackhi_epi16(self.0, other.0))]
@@ -160,21 +179,25 @@ unsafe impl Wide for I16x32 {
 
     #[inline(always)]
     unsafe fn sums(from: *const i32) -> __m512i {
+        // SAFETY: see the implementation.
         unsafe { _mm512_loadu_si512(from.cast()) }
     }
 
     #[inline(always)]
     unsafe fn dot(self, weights: Self, sum: __m512i) -> __m512i {
+        // SAFETY: see the implementation.
         unsafe { _mm512_dpwssd_epi32(sum, self.0, weights.0) }
     }
 
     #[inline(always)]
     unsafe fn weights(from: *const i16) -> Self {
+        // SAFETY: see the implementation.
         unsafe { Self(_mm512_loadu_si512(from.cast())) }
     }
 
     #[inline(always)]
     unsafe fn store(sums: [__m512i; 2], multiplier: *const f32, bounds: (f32, f32), to: *mut u8) {
+        // SAFETY: see the implementation.
         unsafe {
             let low = rounded(scaled(sums[0], multiplier), bounds);
             let high = rounded(scaled(sums[1], multiplier.add(16)), bounds);
@@ -196,16 +219,19 @@ unsafe impl Wide for I16x16 {
 
     #[inline(always)]
     unsafe fn load(from: *const u8) -> Self {
+        // SAFETY: see the implementation.
         unsafe { Self(_mm256_cvtepu8_epi16(_mm_loadu_si128(from.cast()))) }
     }
 
     #[inline(always)]
     unsafe fn zero() -> Self {
+        // SAFETY: see the implementation.
         unsafe { Self(_mm256_setzero_si256()) }
     }
 
     #[inline(always)]
     unsafe fn pairs(self, other: Self) -> [Self; 2] {
+        // SAFETY: see the implementation.
         unsafe {
             let low = _mm256_unpacklo_epi16(self.0, other.0);
             [Self(low), Self(_mm256_unpackhi_epi16(self.0, other.0))]
@@ -214,21 +240,25 @@ unsafe impl Wide for I16x16 {
 
     #[inline(always)]
     unsafe fn sums(from: *const i32) -> __m256i {
+        // SAFETY: see the implementation.
         unsafe { _mm256_loadu_si256(from.cast()) }
     }
 
     #[inline(always)]
     unsafe fn dot(self, weights: Self, sum: __m256i) -> __m256i {
+        // SAFETY: see the implementation.
         unsafe { _mm256_dpwssd_epi32(sum, self.0, weights.0) }
     }
 
     #[inline(always)]
     unsafe fn weights(from: *const i16) -> Self {
+        // SAFETY: see the implementation.
         unsafe { Self(_mm256_loadu_si256(from.cast())) }
     }
 
     #[inline(always)]
     unsafe fn store(sums: [__m256i; 2], multiplier: *const f32, bounds: (f32, f32), to: *mut u8) {
+        // SAFETY: see the implementation.
         unsafe {
             let low = avx2::rounded(avx2::scaled(sums[0], multiplier), bounds);
             let high = avx2::rounded(avx2::scaled(sums[1], multiplier.add(8)), bounds);

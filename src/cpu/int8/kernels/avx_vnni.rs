@@ -36,36 +36,43 @@ unsafe impl Sums for I32x8 {
 
     #[inline(always)]
     unsafe fn load(from: *const i32) -> Self {
+        // SAFETY: see the implementation.
         unsafe { Self(_mm256_loadu_si256(from.cast())) }
     }
 
     #[inline(always)]
     unsafe fn splat(from: *const u8) -> __m256i {
+        // SAFETY: see the implementation.
         unsafe { _mm256_set1_epi32(from.cast::<i32>().read_unaligned()) }
     }
 
     #[inline(always)]
     unsafe fn weights(from: *const u8) -> __m256i {
+        // SAFETY: see the implementation.
         unsafe { _mm256_loadu_si256(from.cast()) }
     }
 
     #[inline(always)]
     unsafe fn dot(self, activations: __m256i, weights: __m256i) -> Self {
+        // SAFETY: see the implementation.
         unsafe { Self(_mm256_dpbusd_avx_epi32(self.0, activations, weights)) }
     }
 
     #[inline(always)]
     unsafe fn scale(self, multiplier: *const f32) -> Self {
+        // SAFETY: see the implementation.
         unsafe { Self(_mm256_castps_si256(avx2::scaled(self.0, multiplier))) }
     }
 
     #[inline(always)]
     unsafe fn round(self, bounds: (f32, f32)) -> Self {
+        // SAFETY: see the implementation.
         unsafe { Self(avx2::rounded(_mm256_castsi256_ps(self.0), bounds)) }
     }
 
     #[inline(always)]
     unsafe fn store(self, to: *mut u8) {
+        // SAFETY: see the implementation.
         unsafe { avx2::store_bytes(self.0, to) }
     }
 }
@@ -82,36 +89,43 @@ unsafe impl Sums for Words {
 
     #[inline(always)]
     unsafe fn load(from: *const i32) -> Self {
+        // SAFETY: see the implementation.
         unsafe { Self(_mm256_loadu_si256(from.cast())) }
     }
 
     #[inline(always)]
     unsafe fn splat(from: *const u8) -> __m256i {
+        // SAFETY: see the implementation.
         unsafe { I32x8::splat(from) }
     }
 
     #[inline(always)]
     unsafe fn weights(from: *const u8) -> __m256i {
+        // SAFETY: see the implementation.
         unsafe { I32x8::weights(from) }
     }
 
     #[inline(always)]
     unsafe fn dot(self, values: __m256i, weights: __m256i) -> Self {
+        // SAFETY: see the implementation.
         unsafe { Self(_mm256_dpwssd_avx_epi32(self.0, values, weights)) }
     }
 
     #[inline(always)]
     unsafe fn scale(self, multiplier: *const f32) -> Self {
+        // SAFETY: see the implementation.
         unsafe { Self(I32x8(self.0).scale(multiplier).0) }
     }
 
     #[inline(always)]
     unsafe fn round(self, bounds: (f32, f32)) -> Self {
+        // SAFETY: see the implementation.
         unsafe { Self(I32x8(self.0).round(bounds).0) }
     }
 
     #[inline(always)]
     unsafe fn store(self, to: *mut u8) {
+        // SAFETY: see the implementation.
         unsafe { I32x8(self.0).store(to) }
     }
 }
@@ -127,16 +141,19 @@ unsafe impl Wide for I16x16 {
 
     #[inline(always)]
     unsafe fn load(from: *const u8) -> Self {
+        // SAFETY: see the implementation.
         unsafe { Self(_mm256_cvtepu8_epi16(_mm_loadu_si128(from.cast()))) }
     }
 
     #[inline(always)]
     unsafe fn zero() -> Self {
+        // SAFETY: see the implementation.
         unsafe { Self(_mm256_setzero_si256()) }
     }
 
     #[inline(always)]
     unsafe fn pairs(self, other: Self) -> [Self; 2] {
+        // SAFETY: see the implementation.
         unsafe {
             let low = _mm256_unpacklo_epi16(self.0, other.0);
             [Self(low), Self(_mm256_unpackhi_epi16(self.0, other.0))]
@@ -145,21 +162,25 @@ unsafe impl Wide for I16x16 {
 
     #[inline(always)]
     unsafe fn sums(from: *const i32) -> __m256i {
+        // SAFETY: see the implementation.
         unsafe { _mm256_loadu_si256(from.cast()) }
     }
 
     #[inline(always)]
     unsafe fn dot(self, weights: Self, sum: __m256i) -> __m256i {
+        // SAFETY: see the implementation.
         unsafe { _mm256_dpwssd_avx_epi32(sum, self.0, weights.0) }
     }
 
     #[inline(always)]
     unsafe fn weights(from: *const i16) -> Self {
+        // SAFETY: see the implementation.
         unsafe { Self(_mm256_loadu_si256(from.cast())) }
     }
 
     #[inline(always)]
     unsafe fn store(sums: [__m256i; 2], multiplier: *const f32, bounds: (f32, f32), to: *mut u8) {
+        // SAFETY: see the implementation.
         unsafe {
             let low = avx2::rounded(avx2::scaled(sums[0], multiplier), bounds);
             let high = avx2::rounded(avx2::scaled(sums[1], multiplier.add(8)), bounds);
@@ -171,6 +192,7 @@ unsafe impl Wide for I16x16 {
 /// 16 values from 0 to 255, of which `low` has the lower four of each eight, as bytes in order.
 #[inline(always)]
 pub(super) unsafe fn store_halves(low: __m256i, high: __m256i, to: *mut u8) {
+    // SAFETY: the caller's promise, of the instructions and of the pointers.
     unsafe {
         let words = _mm256_packs_epi32(low, high);
         let lower = _mm256_castsi256_si128(words);

@@ -31,17 +31,20 @@ unsafe impl Sums for I32x4 {
 
     #[inline(always)]
     unsafe fn load(from: *const i32) -> Self {
+        // SAFETY: see the implementation.
         unsafe { Self(from.cast::<[i32; LANES]>().read_unaligned()) }
     }
 
     #[inline(always)]
     unsafe fn splat(from: *const u8) -> Self::Operand {
+        // SAFETY: see the implementation.
         let [a, b] = unsafe { from.cast::<[i16; 2]>().read_unaligned() };
         std::array::from_fn(|i| if i % 2 == 0 { a } else { b })
     }
 
     #[inline(always)]
     unsafe fn weights(from: *const u8) -> Self::Operand {
+        // SAFETY: see the implementation.
         unsafe { from.cast::<Self::Operand>().read_unaligned() }
     }
 
@@ -57,6 +60,7 @@ unsafe impl Sums for I32x4 {
 
     #[inline(always)]
     unsafe fn scale(self, multiplier: *const f32) -> Self {
+        // SAFETY: see the implementation.
         let multiplier = unsafe { multiplier.cast::<[f32; LANES]>().read_unaligned() };
         let scaled = |i: usize| (self.0[i] as f32 * multiplier[i]).to_bits() as i32;
         Self(std::array::from_fn(scaled))
@@ -70,6 +74,7 @@ unsafe impl Sums for I32x4 {
 
     #[inline(always)]
     unsafe fn store(self, to: *mut u8) {
+        // SAFETY: see the implementation.
         unsafe {
             to.cast::<[u8; LANES]>()
                 .write_unaligned(self.0.map(|value| value as u8))
@@ -88,6 +93,7 @@ unsafe impl Wide for I16x8 {
 
     #[inline(always)]
     unsafe fn load(from: *const u8) -> Self {
+        // SAFETY: see the implementation.
         Self(unsafe { from.cast::<[u8; 8]>().read_unaligned() }.map(i16::from))
     }
 
@@ -109,6 +115,7 @@ unsafe impl Wide for I16x8 {
 
     #[inline(always)]
     unsafe fn sums(from: *const i32) -> Self::Sum {
+        // SAFETY: see the implementation.
         unsafe { from.cast::<Self::Sum>().read_unaligned() }
     }
 
@@ -123,15 +130,18 @@ unsafe impl Wide for I16x8 {
 
     #[inline(always)]
     unsafe fn weights(from: *const i16) -> Self {
+        // SAFETY: see the implementation.
         Self(unsafe { from.cast::<[i16; 8]>().read_unaligned() })
     }
 
     #[inline(always)]
     unsafe fn store(sums: [Self::Sum; 2], multiplier: *const f32, bounds: (f32, f32), to: *mut u8) {
+        // SAFETY: see the implementation.
         let multiplier = unsafe { multiplier.cast::<[f32; 8]>().read_unaligned() };
         let sums = sums.as_flattened();
         let values: [i16; 8] =
             std::array::from_fn(|i| requantise(sums[i], multiplier[i], bounds).into());
+        // SAFETY: see the implementation.
         unsafe { to.cast::<[i16; 8]>().write_unaligned(values) }
     }
 }

@@ -36,36 +36,43 @@ unsafe impl Sums for I32x4 {
 
     #[inline(always)]
     unsafe fn load(from: *const i32) -> Self {
+        // SAFETY: see the implementation.
         unsafe { Self(_mm_loadu_si128(from.cast())) }
     }
 
     #[inline(always)]
     unsafe fn splat(from: *const u8) -> __m128i {
+        // SAFETY: see the implementation.
         unsafe { _mm_set1_epi32(from.cast::<i32>().read_unaligned()) }
     }
 
     #[inline(always)]
     unsafe fn weights(from: *const u8) -> __m128i {
+        // SAFETY: see the implementation.
         unsafe { _mm_loadu_si128(from.cast()) }
     }
 
     #[inline(always)]
     unsafe fn dot(self, activations: __m128i, weights: __m128i) -> Self {
+        // SAFETY: see the implementation.
         unsafe { Self(_mm_add_epi32(self.0, _mm_madd_epi16(activations, weights))) }
     }
 
     #[inline(always)]
     unsafe fn scale(self, multiplier: *const f32) -> Self {
+        // SAFETY: see the implementation.
         unsafe { Self(_mm_castps_si128(scaled(self.0, multiplier))) }
     }
 
     #[inline(always)]
     unsafe fn round(self, bounds: (f32, f32)) -> Self {
+        // SAFETY: see the implementation.
         unsafe { Self(rounded(_mm_castsi128_ps(self.0), bounds)) }
     }
 
     #[inline(always)]
     unsafe fn store(self, to: *mut u8) {
+        // SAFETY: see the implementation.
         unsafe {
             let words = _mm_packs_epi32(self.0, self.0);
             let bytes = _mm_packus_epi16(words, words);
@@ -77,12 +84,14 @@ unsafe impl Sums for I32x4 {
 /// 4 sums as f32, times their multipliers.
 #[inline(always)]
 unsafe fn scaled(sums: __m128i, multiplier: *const f32) -> __m128 {
+    // SAFETY: the caller's promise, of the instructions and of the pointers.
     unsafe { _mm_mul_ps(_mm_cvtepi32_ps(sums), _mm_loadu_ps(multiplier)) }
 }
 
 /// Floats within bounds, rounded to integers as the processor's mode says: halves to even.
 #[inline(always)]
 unsafe fn rounded(values: __m128, (low, high): (f32, f32)) -> __m128i {
+    // SAFETY: the caller's promise, of the instructions and of the pointers.
     unsafe {
         let values = _mm_max_ps(values, _mm_set1_ps(low));
         _mm_cvtps_epi32(_mm_min_ps(values, _mm_set1_ps(high)))
@@ -100,6 +109,7 @@ unsafe impl Wide for I16x8 {
 
     #[inline(always)]
     unsafe fn load(from: *const u8) -> Self {
+        // SAFETY: see the implementation.
         unsafe {
             Self(_mm_unpacklo_epi8(
                 _mm_loadl_epi64(from.cast()),
@@ -110,11 +120,13 @@ unsafe impl Wide for I16x8 {
 
     #[inline(always)]
     unsafe fn zero() -> Self {
+        // SAFETY: see the implementation.
         unsafe { Self(_mm_setzero_si128()) }
     }
 
     #[inline(always)]
     unsafe fn pairs(self, other: Self) -> [Self; 2] {
+        // SAFETY: see the implementation.
         unsafe {
             let low = _mm_unpacklo_epi16(self.0, other.0);
             [Self(low), Self(_mm_unpackhi_epi16(self.0, other.0))]
@@ -123,21 +135,25 @@ unsafe impl Wide for I16x8 {
 
     #[inline(always)]
     unsafe fn sums(from: *const i32) -> __m128i {
+        // SAFETY: see the implementation.
         unsafe { _mm_loadu_si128(from.cast()) }
     }
 
     #[inline(always)]
     unsafe fn dot(self, weights: Self, sum: __m128i) -> __m128i {
+        // SAFETY: see the implementation.
         unsafe { _mm_add_epi32(sum, _mm_madd_epi16(self.0, weights.0)) }
     }
 
     #[inline(always)]
     unsafe fn weights(from: *const i16) -> Self {
+        // SAFETY: see the implementation.
         unsafe { Self(_mm_loadu_si128(from.cast())) }
     }
 
     #[inline(always)]
     unsafe fn store(sums: [__m128i; 2], multiplier: *const f32, bounds: (f32, f32), to: *mut u8) {
+        // SAFETY: see the implementation.
         unsafe {
             let low = rounded(scaled(sums[0], multiplier), bounds);
             let high = rounded(scaled(sums[1], multiplier.add(4)), bounds);

@@ -1,0 +1,189 @@
+//! The pictures that a command line names, one after the other.
+
+use std::ffi::{OsStr, OsString};
+use std::io::{self, BufReader};
+use std::path::{Path, PathBuf};
+
+use anyhow::{Result, ensure};
+use clap::{Arg, ArgAction, ArgMatches, Args, Command, FromArgMatches, value_parser};
+use mobilenet::dataset::{self, Input, Inputs, PathList, Separator};
+
+use crate::cli::stored_embeddings::StoredEmbeddings;
+
+/// The name of the bytes on stdin.
+pub const STDIN: &str = "-";
+
+/// Where pictures are named, in the order of the command line.
+#[derive(Debug, Clone, Default)]
+pub struct Sources(Vec<Source>);
+
+#[derive(Debug, Clone)]
+enum Source {
+    /// A picture, a folder of them, or stdin.
+    Path(OsString),
+    /// A file of paths.
+    List(OsString, Separator),
+}
+
+const PATHS: &str = "paths";
+/// Arguments that name lists, and what ends a path in them.
+const LISTS: [(&str, Separator); 2] = [
+    ("files-from", Separator::Line),
+    ("files0-from", Separator::Nul),
+];
+
+// By hand, because the order of paths among lists is lost to the derived code.
+impl Args for Sources {
+    fn augment_args(command: Command) -> Command {
+        let list = |(id, _): (&'static str, Separator)| {
+            Arg::new(id)
+                .long(id)
+                .value_name("FILE")
+                .help_heading("Pictures")
+                .value_parser(value_parser!(OsString))
+                .action(ArgAction::Append)
+        };
+        let [lines, nul] = LISTS.map(list);
+        command
+            .arg(
+                Arg::new(PATHS)
+                    .value_name("PATH")
+                    .help_heading("Pictures")
+                    .help("Pictures and folders of them; `-` is the bytes of one on stdin")
+                    .value_parser(value_parser!(OsString))
+                    .num_args(0..)
+                    .required_unless_present_any(LISTS.map(|(id, _)| id)),
+            )
+            .arg(lines.help("Paths in a file, one a line; `-` is stdin, answered as they come"))
+            .arg(nul.help("The same, each path ended by NUL (`find -print0`)"))
+    }
+
+    fn augment_args_for_update(command: Command) -> Command {
+        Self::augment_args(command)
+    }
+}
+
+impl FromArgMatches for Sources {
+    fn from_arg_matches(matches: &ArgMatches) -> Result<Self, clap::Error> {
+        let values = |id: &str| {
+            let values = matches.get_many::<OsString>(id).into_iter().flatten();
+            let places = matches.indices_of(id).into_iter().flatten();
+            places.zip(values.cloned()).collect::<Vec<_>>()
+        };
+        let paths = values(PATHS).into_iter();
+        let mut all: Vec<_> = paths.map(|(i, path)| (i, Source::Path(path))).collect();
+        for (id, end) in LISTS {
+            let lists = values(id).into_iter();
+            all.extend(lists.map(|(i, file)| (i, Source::List(file, end))));
+        }
+        all.sort_by_key(|(place, _)| *place);
+        Ok(Self(all.into_iter().map(|(_, source)| source).collect()))
+    }
+
+    fn update_from_arg_matches(&mut self, matches: &ArgMatches) -> Result<(), clap::Error> {
+        *self = Self::from_arg_matches(matches)?;
+        Ok(())
+    }
+}
+
+impl Sources {
+    /// How many of them are read from stdin, from which only one can be.
+    pub fn readers_of_stdin(&self) -> usize {
+        let stdin = |source: &&Source| match source {
+            Source::Path(name) | Source::List(name, _) => name == STDIN,
+        };
+        self.0.iter().filter(stdin).count()
+    }
+
+    /// Takes away the first path, for a command whose first argument is something else.
+    pub fn take_first_path(&mut self) -> Option<OsString> {
+        let is_path = |source: &Source| matches!(source, Source::Path(_));
+        match self.0.remove(self.0.iter().position(is_path)?) {
+            Source::Path(path) => Some(path),
+            Source::List(..) => None,
+        }
+    }
+
+    /// Takes away the paths that name files of embeddings.
+    pub fn take_embeddings(&mut self) -> Vec<PathBuf> {
+        let is_file = |source: &mut Source| match source {
+            Source::Path(name) => StoredEmbeddings::is_named_by(Path::new(name)),
+            Source::List(..) => false,
+        };
+        let taken = self.0.extract_if(.., is_file);
+        let paths = taken.map(|source| match source {
+            Source::Path(name) | Source::List(name, _) => name.into(),
+        });
+        paths.collect()
+    }
+
+    /// The files that are named, lists among them.
+    pub fn files(&self) -> impl Iterator<Item = &Path> {
+        self.0.iter().map(|source| match source {
+            Source::Path(name) | Source::List(name, _) => Path::new(name),
+        })
+    }
+
+    /// Whether anything is named.
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// Whether this is a single picture and can't be more.
+    pub fn is_single(&self) -> bool {
+        match self.0.as_slice() {
+            [Source::Path(name)] => name == STDIN || !Path::new(name).is_dir(),
+            _ => false,
+        }
+    }
+
+    /// The pictures, found as they are asked for.
+    ///
+    /// # Errors
+    /// A list that can't be opened, or stdin named twice.
+    pub fn into_inputs(self) -> Result<Inputs> {
+        ensure!(
+            self.readers_of_stdin() < 2,
+            "stdin (`-`) is named twice, and can be read only once"
+        );
+        let mut opened = Vec::with_capacity(self.0.len());
+        for source in self.0 {
+            opened.push(match source {
+                Source::Path(name) => Opened::Path(name),
+                Source::List(name, separator) if name == STDIN => {
+                    let stdin = BufReader::new(io::stdin());
+                    Opened::List(PathList::from_reader(name, stdin, separator))
+                }
+                Source::List(name, separator) => {
+                    Opened::List(PathList::open(Path::new(&name), separator)?)
+                }
+            });
+        }
+        Ok(Box::new(opened.into_iter().flat_map(Opened::inputs)))
+    }
+}
+
+/// A source that could be opened.
+enum Opened {
+    Path(OsString),
+    List(PathList),
+}
+
+impl Opened {
+    fn inputs(self) -> Inputs {
+        match self {
+            Self::Path(name) if name == STDIN => Box::new(std::iter::once(named(&name))),
+            Self::Path(name) => dataset::path(name),
+            Self::List(list) => Box::new(list.into_inputs()),
+        }
+    }
+}
+
+/// The picture that one argument names; `-` is stdin.
+pub fn named(path: &OsStr) -> Input {
+    if path == STDIN {
+        Input::reader(path, io::stdin())
+    } else {
+        Input::file(path)
+    }
+}

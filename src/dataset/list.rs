@@ -1,0 +1,145 @@
+//! Paths in a file, read as far as they are asked for.
+
+use std::ffi::OsString;
+use std::fmt;
+use std::fs::File;
+use std::io::{self, BufRead, BufReader};
+use std::path::{Path, PathBuf};
+
+use super::{Error, Input, Result};
+use crate::error::{ImageError, ImageErrorKind};
+
+/// Longer than the path of any file.
+const MAX_PATH_BYTES: u64 = 1 << 16;
+
+/// What ends each path of a list.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Separator {
+    /// The end of a line.
+    Line,
+    /// A byte of 0, as `find -print0` writes it.
+    Nul,
+}
+
+impl Separator {
+    fn byte(self) -> u8 {
+        match self {
+            Self::Line => b'\n',
+            Self::Nul => 0,
+        }
+    }
+}
+
+/// Paths in a file or from a reader, read as far as they are asked for.
+///
+/// On Unix a path is its bytes, whatever they are; elsewhere it is UTF-8, and lines may end in two
+/// bytes. Empty lines are passed over.
+pub struct PathList {
+    name: OsString,
+    source: Box<dyn BufRead + Send>,
+    end: u8,
+    done: bool,
+}
+
+impl PathList {
+    /// Opens a file of paths, each ended by a separator.
+    ///
+    /// # Errors
+    /// A file that can't be opened.
+    pub fn open(path: &Path, separator: Separator) -> Result<Self> {
+        let file = File::open(path).map_err(Error::unreadable(path))?;
+        Ok(Self::from_reader(path, BufReader::new(file), separator))
+    }
+
+    /// The paths that come out of a reader, whose name is for messages.
+    pub fn from_reader(
+        name: impl Into<OsString>,
+        source: impl BufRead + Send + 'static,
+        separator: Separator,
+    ) -> Self {
+        Self {
+            name: name.into(),
+            source: Box::new(source),
+            end: separator.byte(),
+            done: false,
+        }
+    }
+
+    /// The pictures that the paths name, and those in folders that they name. What can't be read of
+    /// the list is a picture that fails.
+    pub fn into_inputs(self) -> impl Iterator<Item = Input> + Send {
+        self.flat_map(|entry| match entry {
+            Ok(path) => super::path(path),
+            Err(input) => Box::new(std::iter::once(input)),
+        })
+    }
+
+    /// The next entry without its end, or `None` behind the last one.
+    fn entry(&mut self) -> Result<Option<Vec<u8>>, ImageError> {
+        let mut entry = Vec::new();
+        let mut limited = io::Read::take(&mut self.source, MAX_PATH_BYTES);
+        let read = limited.read_until(self.end, &mut entry)?;
+        if read as u64 == MAX_PATH_BYTES && entry.last() != Some(&self.end) {
+            let message = "this is no list of paths: an entry is longer than any path";
+            return Err(ImageError::new(ImageErrorKind::Io, message));
+        }
+        if entry.last() == Some(&self.end) {
+            entry.pop();
+        }
+        Ok((read > 0).then_some(entry))
+    }
+}
+
+impl Iterator for PathList {
+    /// A path, or what stands in the place of all that could not be read.
+    type Item = Result<PathBuf, Input>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        while !self.done {
+            match self.entry() {
+                Ok(None) => self.done = true,
+                // An empty line names nothing.
+                Ok(Some(entry)) if entry.is_empty() => {}
+                Ok(Some(entry)) => return Some(path(entry).map_err(|(n, e)| Input::failed(n, e))),
+                Err(error) => {
+                    self.done = true;
+                    return Some(Err(Input::failed(self.name.clone(), error)));
+                }
+            }
+        }
+        None
+    }
+}
+
+impl fmt::Debug for PathList {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("PathList")
+            .field("name", &self.name)
+            .finish_non_exhaustive()
+    }
+}
+
+/// Bytes are a path as they are.
+#[cfg(unix)]
+pub(super) fn path(entry: Vec<u8>) -> Result<PathBuf, (OsString, ImageError)> {
+    use std::os::unix::ffi::OsStringExt;
+    Ok(OsString::from_vec(entry).into())
+}
+
+/// Elsewhere a path is text, and lines may end as they do there.
+#[cfg(not(unix))]
+pub(super) fn path(mut entry: Vec<u8>) -> Result<PathBuf, (OsString, ImageError)> {
+    if entry.last() == Some(&b'\r') {
+        entry.pop();
+    }
+    String::from_utf8(entry)
+        .map(PathBuf::from)
+        .map_err(|error| {
+            let name = String::from_utf8_lossy(error.as_bytes()).into_owned();
+            let message = "the path is not UTF-8";
+            (
+                name.into(),
+                ImageError::new(ImageErrorKind::NotFound, message),
+            )
+        })
+}
