@@ -12,7 +12,8 @@ work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 
 python3 -m venv "$work/venv"
-"$work/venv/bin/pip" install --quiet --disable-pip-version-check \
+"$work/venv/bin/pip" install --quiet --disable-pip-version-check uv==0.13.9
+"$work/venv/bin/uv" pip install --quiet --python "$work/venv/bin/python" \
     torch==2.15.0 numpy==2.4.6 pillow==13.0.0 opencv-python-headless==5.0.0.93
 "$work/venv/bin/python" - <<'PYTHON'
 import sys

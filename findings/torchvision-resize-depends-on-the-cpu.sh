@@ -3,7 +3,7 @@
 #
 # Where PyTorch reports AVX2 or AVX512 (or the machine is ARM), resize() of a uint8 tensor runs in integers and rounds
 # after each pass, as Pillow does. Elsewhere, as in emulators and on virtual machines that hide AVX2, the same call
-# converts to float32 and rounds once. One byte in eight differs. Bicubic always runs in integers, so it is the same
+# converts to float32 and rounds once. One byte in seven differs. Bicubic always runs in integers, so it is the same
 # everywhere; transformers' default image processors go through the bilinear one.
 # Source: torchvision 0.29.2, transforms/v2/functional/_geometry.py, _do_native_uint8_resize_on_cpu().
 # ATEN_CPU_CAPABILITY is PyTorch's own switch; here it plays the machine without AVX2.
@@ -12,7 +12,8 @@ work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 
 python3 -m venv "$work/venv"
-"$work/venv/bin/pip" install --quiet --disable-pip-version-check torch==2.15.0 torchvision==0.29.2 numpy==2.4.6
+"$work/venv/bin/pip" install --quiet --disable-pip-version-check uv==0.13.9
+"$work/venv/bin/uv" pip install --quiet --python "$work/venv/bin/python" torch==2.15.0 torchvision==0.29.2 numpy==2.4.6
 
 cat > "$work/resize.py" <<'PYTHON'
 import sys
