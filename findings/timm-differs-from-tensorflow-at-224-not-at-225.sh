@@ -3,9 +3,9 @@
 #
 # timm pads a 3x3 convolution by one pixel on every side. TensorFlow's SAME pads an even input with stride 2 only at the
 # bottom and the right. Shapes and tensors are the same, so that weights go over without a complaint, and every answer
-# is off. With an odd input both pad alike. From 225 pixels every layer with stride 2 sees an odd size (225, 113, 57, 29, 15),
-# so a test of a conversion at 225, 193, 65 or 33 pixels passes to the last bit while 224 fails.
-# Here pad_type="same", timm's own spelling of TensorFlow's rule, stands for TensorFlow; both networks share all weights.
+# is off. With an odd input both pad alike. From 225 pixels every layer with stride 2 sees an odd size (225, 113, 57, 29
+# and 15), so a test of a conversion at 225, 193, 65 or 33 pixels passes to the last bit while 224 fails.
+# pad_type="same", timm's own spelling of TensorFlow's rule, stands for TensorFlow here; the two share all weights.
 set -euo pipefail
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
