@@ -38,6 +38,7 @@ def kernel(model, name):
 saved, loaded = network(["early", "late"]), network(["late", "early"])
 with warnings.catch_warnings(record=True) as warned:
     warnings.simplefilter("always")
+    warnings.simplefilter("ignore", DeprecationWarning)  # Keras 3.15 causes some in NumPy itself
     saved.save_weights("model.weights.h5")
     loaded.load_weights("model.weights.h5")
 right = np.array_equal(kernel(loaded, "early"), kernel(saved, "early"))

@@ -4,7 +4,7 @@
 # The quantisation specification describes multipliers of 31 bits and a rounding shift, and the reference kernels do
 # that. The default delegate (XNNPACK), which everybody runs, multiplies in float32 and rounds once. So a simulator,
 # an accelerator or a microcontroller that follows the specification to the bit does not match the desktop, and a
-# golden file made with the one fails with the other. In float both agree to the last digits: only int8 differs.
+# golden file made with the one fails with the other.
 # Source: google/gemmlowp's fixed-point functions as used by the reference kernels; XNNPACK's qs8 requantisation "fp32".
 set -euo pipefail
 work=$(mktemp -d)
@@ -81,7 +81,8 @@ print(f"TensorFlow {tf.__version__}'s converter, LiteRT 2.3.0: the logits of one
 print("expected: integer arithmetic is exact: the same integers")
 print(f"observed: {differ:.1%} of {default.size} integers differ, at most by {steps} steps of {scale:.4f};"
       f" the default repeats itself: {np.array_equal(default, again)}")
-print(f"observed: another first class for {(default.argmax(1) != reference.argmax(1)).sum()} of {len(default)} pictures")
+others = (default.argmax(1) != reference.argmax(1)).sum()
+print(f"observed: another first class for {others} of {len(default)} pictures")
 sys.exit(0 if differ > 0.01 and np.array_equal(default, again) else "The behaviour is not as stated.")
 PYTHON
     { cat "$work/log" >&2; exit 1; }

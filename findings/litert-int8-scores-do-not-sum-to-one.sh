@@ -2,8 +2,8 @@
 # The probabilities of an int8 TFLite classifier sum to 0.8, and most of them are exactly 0.
 #
 # The output of SOFTMAX has a fixed scale of 1/256: whatever lies under 1/512 becomes 0, and nothing is above 255/256.
-# With 1,000 classes the many small ones hold a good part of the whole, and it is lost. Thresholds that were tuned on the
-# float model, top-5 lists (their tail is a tie among zeros), log loss and calibration all mean something else.
+# With 1,000 classes the many small ones hold a good part of the whole, and it is lost. Thresholds that were tuned on
+# the float model, top-5 lists (their tail is a tie among zeros), log loss and calibration all mean something else.
 # Source: TFLite's 8-bit quantisation specification: SOFTMAX, output scale 1/256, zero point -128.
 set -euo pipefail
 work=$(mktemp -d)

@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
 # In timm a class whose folder holds no PNG or JPEG vanishes, and all the classes after it get other numbers.
 #
-# timm numbers the folders in which it found pictures, not the folders, and it looks for .png, .jpg and .jpeg only. If one
-# class of the validation set is empty, or was saved as WebP, every later class moves up by one: accuracy falls to
+# timm numbers the folders in which it found pictures, not the folders, and it looks for .png, .jpg and .jpeg only. If
+# one class of the validation set is empty, or was saved as WebP, every later class moves up by one: accuracy falls to
 # nothing, without a warning. torchvision takes WebP, and refuses an empty class by name.
 # Source: timm 1.0.31, data/readers/reader_image_folder.py, find_images_and_targets(); data/readers/img_extensions.py.
 set -euo pipefail
