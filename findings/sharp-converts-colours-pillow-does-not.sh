@@ -4,7 +4,7 @@
 #
 # Phones write Display P3. So the same photograph is one input in a Python training pipeline and another one in a Node
 # service, and no resize, no crop and no option is involved. Saturated colours move the most.
-# Source: sharp's documentation of keepIccProfile() and withIccProfile(): output is sRGB unless told otherwise.
+# Source: sharp's documentation of withMetadata(): the default is to convert to sRGB; raw() is no exception.
 # The profile here is drawn up by the script: Display P3's primaries with a gamma of 2.2.
 set -euo pipefail
 work=$(mktemp -d)
