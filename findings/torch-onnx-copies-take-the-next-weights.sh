@@ -2,9 +2,9 @@
 # A copy of an exported .onnx file silently answers with the weights of the next export.
 #
 # torch.onnx.export writes the larger weights to NAME.onnx.data beside NAME.onnx, for small networks too, and NAME.onnx
-# holds that file's name, an offset and a length, but no checksum. The usual loop "export, and copy the file if it is the
-# best so far" copies the graph alone; the copy finds NAME.onnx.data in the same folder, whatever was written there last,
-# and loads. Biases and other small tensors are in the copy, so that it runs a mixture of two networks.
+# holds that file's name, an offset and a length, but no checksum. The usual loop "export, and copy the file if it is
+# the best so far" copies the graph alone; the copy finds NAME.onnx.data in the same folder, whatever was written there
+# last, and loads. Biases and other small tensors are in the copy, so that it runs a mixture of two networks.
 # Source: torch.onnx.export, external_data=True by default since the dynamo exporter is the default.
 set -euo pipefail
 work=$(mktemp -d)
