@@ -7,13 +7,11 @@ use super::network::CpuNetwork;
 use super::pieces::Piece;
 use crate::error::{Error, Result};
 use crate::model::{Blueprint, Engine, image_size};
-use crate::pixels::PixelScale;
 
 /// f32 on the CPU, with kernels of our own.
 #[derive(Debug)]
 pub(crate) struct CpuEngine {
     network: CpuNetwork,
-    pixel_scale: PixelScale,
 }
 
 impl CpuEngine {
@@ -21,14 +19,11 @@ impl CpuEngine {
     pub fn new(blueprint: Blueprint, isa: Isa) -> Result<Self> {
         Ok(Self {
             network: CpuNetwork::new(blueprint, isa)?,
-            pixel_scale: *blueprint.pixel_scale,
         })
     }
 
-    /// `[N, len]` of what comes of pixels, wherever they are: of bytes, or of floats as the stem
-    /// takes them.
+    /// `[N, len]` of what comes of pixels, wherever they are: of bytes, or of scaled ones.
     fn on_pixels(
-        &self,
         pixels: &Tensor,
         len: usize,
         on_bytes: impl FnOnce(&[u8]) -> Vec<f32>,
@@ -37,7 +32,7 @@ impl CpuEngine {
         let pixels = pixels.to_device(&Device::Cpu)?;
         let pixels = match pixels.dtype() {
             DType::U8 => pixels.contiguous()?,
-            _ => self.pixel_scale.unscale(&pixels)?.contiguous()?,
+            _ => pixels.to_dtype(DType::F32)?.contiguous()?,
         };
         let (storage, layout) = pixels.storage_and_layout();
         let Storage::Cpu(storage) = &*storage else {
@@ -67,7 +62,7 @@ impl Engine for CpuEngine {
         let (network, size) = (&self.network, image_size(pixels)?);
         let (rows, columns) = network.features_size(size);
         let channels = network.embedding_len();
-        let maps = self.on_pixels(
+        let maps = Self::on_pixels(
             pixels,
             channels * rows * columns,
             |bytes| network.features(bytes, size),
@@ -78,7 +73,7 @@ impl Engine for CpuEngine {
 
     fn embed(&self, pixels: &Tensor) -> Result<Tensor> {
         let (network, size) = (&self.network, image_size(pixels)?);
-        self.on_pixels(
+        Self::on_pixels(
             pixels,
             network.embedding_len(),
             |bytes| network.embed(bytes, size),
@@ -103,7 +98,7 @@ impl Engine for CpuEngine {
         if network.classes() == 0 {
             return self.embed(pixels);
         }
-        self.on_pixels(
+        Self::on_pixels(
             pixels,
             network.classes(),
             |bytes| network.forward(bytes, size),

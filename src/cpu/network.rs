@@ -14,15 +14,15 @@ use super::workspace::{PaddedImage, PaddedSpan, Pool, Scratches, Workspace};
 use crate::error::Result;
 use crate::model::{Assembly, Blueprint};
 use crate::ops::ConvParams;
-use crate::pixels::COLOURS;
+use crate::pixels::{ByteScale, COLOURS};
 
 /// MobileNet V1 with its weights packed for an instruction set.
 #[derive(Debug)]
 pub(crate) struct CpuNetwork {
     isa: Isa,
     layers: Assembly<Packed>,
-    /// The byte of each colour that becomes 0: what the stem takes are differences from it.
-    zero: [f32; COLOURS],
+    /// What the stem makes of bytes.
+    scale: ByteScale,
     pool: Pool,
 }
 
@@ -32,7 +32,7 @@ impl CpuNetwork {
         Ok(Self {
             isa,
             layers: pack(blueprint, isa.kernels())?,
-            zero: blueprint.pixel_scale.zero().map(|zero| zero as f32),
+            scale: blueprint.pixel_scale.of_bytes(),
             pool: Pool::default(),
         })
     }
@@ -59,7 +59,7 @@ impl CpuNetwork {
     }
 
     /// Embeddings `[N, embedding_len]` of images of this height and width: bytes `[N, height, width,
-    /// 3]`, or differences of them from the one that becomes 0 as `[N, 3, height, width]`.
+    /// 3]`, or scaled pixels `[N, 3, height, width]`.
     pub fn embed<P: Pixel>(&self, pixels: &[P], size: (usize, usize)) -> Vec<f32> {
         self.run(pixels, size, None)
     }
@@ -196,7 +196,7 @@ impl CpuNetwork {
         workspace.reserve(image, tile, threads);
         let (images, scratches) = workspace.parts();
         let images = images.map(|buffer| Output::new(buffer.floats_mut()));
-        let picture = P::picture(pixels, self.zero);
+        let picture = P::picture(pixels, self.scale);
         team::run(threads, |member| {
             let _sentinel = Sentinel::new(member);
             self.pass(picture, size, images, scratches, member);

@@ -55,9 +55,7 @@ impl Packed {
 /// Packs all convolutions of a network.
 pub(super) fn pack(blueprint: Blueprint, kernels: &Kernels) -> Result<Assembly<Packed>> {
     let Blueprint {
-        config,
-        pixel_scale,
-        tensors,
+        config, tensors, ..
     } = blueprint;
     let convolutions = config.convolutions();
     let mut end = 0;
@@ -80,12 +78,7 @@ pub(super) fn pack(blueprint: Blueprint, kernels: &Kernels) -> Result<Assembly<P
     let packed: Vec<Result<()>> = jobs
         .into_par_iter()
         .map(|(convolution, plan, part)| {
-            let folded = Folded::read(config, convolution, tensors)?;
-            let folded = match convolution.kind {
-                ConvolutionKind::Standard => folded.with_pixel_scale(pixel_scale),
-                _ => folded,
-            };
-            plan.pack(folded, part);
+            plan.pack(Folded::read(config, convolution, tensors)?, part);
             Ok(())
         })
         .collect();
