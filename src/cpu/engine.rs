@@ -11,11 +11,9 @@ use super::pieces::Piece;
 use super::pixels::Pixel;
 use crate::error::{Error, Result};
 use crate::model::{Blueprint, Engine, Precision, image_size};
-use crate::pixels::PixelScale;
 
 /// A network on kernels of our own, in whatever they compute: what the engine needs of it. Images are
-/// bytes `[N, H, W, 3]`, or differences of them from the one that becomes 0 as `[N, 3, H, W]`, and
-/// come with their height and width.
+/// bytes `[N, H, W, 3]`, or scaled pixels `[N, 3, H, W]`, and come with their height and width.
 pub(super) trait Passes: std::fmt::Debug + Send + Sync + Sized + 'static {
     /// The same network, with the same weights, whose passes run on so many threads.
     fn with_threads(&self, threads: usize) -> Self;
@@ -49,15 +47,12 @@ pub(crate) fn engine(
     precision: Precision,
     isa: Isa,
 ) -> Result<Option<Arc<dyn Engine>>> {
-    let pixel_scale = *blueprint.pixel_scale;
     Ok(match precision {
         Precision::Float(DType::F32) => Some(Arc::new(CpuEngine {
             network: CpuNetwork::new(blueprint, isa)?,
-            pixel_scale,
         })),
         Precision::Int8 => Some(Arc::new(CpuEngine {
             network: Int8Network::new(blueprint, isa)?,
-            pixel_scale,
         })),
         Precision::Float(_) => None,
     })
@@ -67,14 +62,11 @@ pub(crate) fn engine(
 #[derive(Debug)]
 struct CpuEngine<N> {
     network: N,
-    pixel_scale: PixelScale,
 }
 
 impl<N: Passes> CpuEngine<N> {
-    /// `[N, len]` of what comes of pixels, wherever they are: of bytes, or of floats as the stem
-    /// takes them.
+    /// `[N, len]` of what comes of pixels, wherever they are: of bytes, or of scaled ones.
     fn on_pixels(
-        &self,
         pixels: &Tensor,
         len: usize,
         on_bytes: impl FnOnce(&[u8]) -> Vec<f32>,
@@ -83,7 +75,7 @@ impl<N: Passes> CpuEngine<N> {
         let pixels = pixels.to_device(&Device::Cpu)?;
         let pixels = match pixels.dtype() {
             DType::U8 => pixels.contiguous()?,
-            _ => self.pixel_scale.unscale(&pixels)?.contiguous()?,
+            _ => pixels.to_dtype(DType::F32)?.contiguous()?,
         };
         let (storage, layout) = pixels.storage_and_layout();
         let Storage::Cpu(storage) = &*storage else {
@@ -113,7 +105,7 @@ impl<N: Passes> Engine for CpuEngine<N> {
         let (network, size) = (&self.network, image_size(pixels)?);
         let (rows, columns) = network.features_size(size);
         let channels = network.embedding_len();
-        let maps = self.on_pixels(
+        let maps = Self::on_pixels(
             pixels,
             channels * rows * columns,
             |bytes| network.features(bytes, size),
@@ -124,7 +116,7 @@ impl<N: Passes> Engine for CpuEngine<N> {
 
     fn embed(&self, pixels: &Tensor) -> Result<Tensor> {
         let (network, size) = (&self.network, image_size(pixels)?);
-        self.on_pixels(
+        Self::on_pixels(
             pixels,
             network.embedding_len(),
             |bytes| network.embed(bytes, size),
@@ -149,7 +141,7 @@ impl<N: Passes> Engine for CpuEngine<N> {
         if network.classes() == 0 {
             return self.embed(pixels);
         }
-        self.on_pixels(
+        Self::on_pixels(
             pixels,
             network.classes(),
             |bytes| network.forward(bytes, size),
@@ -160,7 +152,6 @@ impl<N: Passes> Engine for CpuEngine<N> {
     fn with_threads(&self, threads: usize) -> Option<Arc<dyn Engine>> {
         Some(Arc::new(Self {
             network: self.network.with_threads(threads),
-            pixel_scale: self.pixel_scale,
         }))
     }
 

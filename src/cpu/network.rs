@@ -18,15 +18,15 @@ use super::workspace::{PaddedImage, PaddedSpan, Pool, Scratches, Workspace};
 use crate::error::Result;
 use crate::model::{Assembly, Blueprint, Precision};
 use crate::ops::ConvParams;
-use crate::pixels::COLOURS;
+use crate::pixels::{ByteScale, COLOURS};
 
 /// MobileNet V1 with its weights packed for an instruction set.
 #[derive(Debug, Clone)]
 pub(crate) struct CpuNetwork {
     isa: Isa,
     layers: Assembly<Packed>,
-    /// The byte of each colour that becomes 0: what the stem takes are differences from it.
-    zero: [f32; COLOURS],
+    /// What the stem makes of bytes.
+    scale: ByteScale,
     pool: Arc<Pool>,
     threads: Threads,
 }
@@ -37,7 +37,7 @@ impl CpuNetwork {
         Ok(Self {
             isa,
             layers: pack(blueprint, isa.kernels())?,
-            zero: blueprint.pixel_scale.zero().map(|zero| zero as f32),
+            scale: blueprint.pixel_scale.of_bytes(),
             pool: Arc::default(),
             threads: Threads::default(),
         })
@@ -116,7 +116,7 @@ impl CpuNetwork {
         workspace.reserve(image, tile, threads.count());
         let (images, scratches) = workspace.parts();
         let images = images.map(|buffer| Output::new(buffer.floats_mut()));
-        let picture = P::picture(pixels, self.zero);
+        let picture = P::picture(pixels, self.scale);
         parallel::run(threads, |member| {
             self.pass(picture, size, images, scratches, member);
             self.end(size, images, head, member);

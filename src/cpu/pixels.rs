@@ -2,24 +2,22 @@
 //! its ends.
 
 use super::workspace::PaddedImage;
-use crate::pixels::COLOURS;
+use crate::pixels::{ByteScale, COLOURS};
 
 /// What the pixels of a batch are of.
 pub(super) trait Pixel: Copy + Send + Sync + Sized {
-    /// One picture of such pixels.
-    ///
-    /// `zero` is the byte of each colour that becomes 0.
-    fn picture(pixels: &[Self], zero: [f32; COLOURS]) -> Picture<'_>;
+    /// One picture of such pixels. `scale` is what bytes become.
+    fn picture(pixels: &[Self], scale: ByteScale) -> Picture<'_>;
 }
 
 impl Pixel for u8 {
-    fn picture(pixels: &[u8], zero: [f32; COLOURS]) -> Picture<'_> {
-        Picture::Bytes { pixels, zero }
+    fn picture(pixels: &[u8], scale: ByteScale) -> Picture<'_> {
+        Picture::Bytes { pixels, scale }
     }
 }
 
 impl Pixel for f32 {
-    fn picture(pixels: &[f32], _zero: [f32; COLOURS]) -> Picture<'_> {
+    fn picture(pixels: &[f32], _scale: ByteScale) -> Picture<'_> {
         Picture::Planes(pixels)
     }
 }
@@ -28,11 +26,8 @@ impl Pixel for f32 {
 #[derive(Clone, Copy)]
 pub(super) enum Picture<'a> {
     /// `[row][column][colour]`.
-    Bytes {
-        pixels: &'a [u8],
-        zero: [f32; COLOURS],
-    },
-    /// `[colour][row][column]`, as differences of bytes from the one that becomes 0.
+    Bytes { pixels: &'a [u8], scale: ByteScale },
+    /// `[colour][row][column]`, scaled.
     Planes(&'a [f32]),
 }
 
@@ -58,16 +53,16 @@ impl Picture<'_> {
                     line[inside.clone()].copy_from_slice(&pixels[start..start + columns.len]);
                 }
             }
-            Self::Bytes { pixels, zero } => {
+            Self::Bytes { pixels, scale } => {
                 let pixels = &pixels[row * columns.len * COLOURS..][..columns.len * COLOURS];
                 let (red, rest) = lines.split_at_mut(stride);
                 let (green, blue) = rest.split_at_mut(stride);
                 let [red, green, blue] = [red, green, blue].map(|line| &mut line[inside.clone()]);
                 let lines = red.iter_mut().zip(green).zip(blue);
                 for (pixel, ((red, green), blue)) in pixels.chunks_exact(COLOURS).zip(lines) {
-                    *red = f32::from(pixel[0]) - zero[0];
-                    *green = f32::from(pixel[1]) - zero[1];
-                    *blue = f32::from(pixel[2]) - zero[2];
+                    *red = scale.of(0, pixel[0]);
+                    *green = scale.of(1, pixel[1]);
+                    *blue = scale.of(2, pixel[2]);
                 }
             }
         }

@@ -76,9 +76,7 @@ fn pack_some(
     kernels: &Kernels,
 ) -> Result<Vec<Packed>> {
     let Blueprint {
-        config,
-        pixel_scale,
-        tensors,
+        config, tensors, ..
     } = blueprint;
     let mut end = 0;
     let plans: Vec<Plan> = convolutions
@@ -100,12 +98,7 @@ fn pack_some(
     let packed: Vec<Result<()>> = jobs
         .into_par_iter()
         .map(|(convolution, plan, part)| {
-            let folded = Folded::read(config, convolution, tensors)?;
-            let folded = match convolution.kind {
-                ConvolutionKind::Standard => folded.with_pixel_scale(pixel_scale),
-                _ => folded,
-            };
-            plan.pack(folded, part);
+            plan.pack(Folded::read(config, convolution, tensors)?, part);
             Ok(())
         })
         .collect();

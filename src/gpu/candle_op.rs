@@ -28,8 +28,8 @@ impl CustomOp2 for KernelOp {
         parameters_layout: &Layout,
     ) -> Result<(CpuStorage, Shape)> {
         let sizes = self.sizes(input_layout, parameters_layout)?;
-        let zero = (self.kernel == Kernel::Stem).then_some(self.zero);
-        let input = plain::floats(input, input_layout, zero)?;
+        let scale = (self.kernel == Kernel::Stem).then_some(self.scale);
+        let input = plain::floats(input, input_layout, scale)?;
         let parameters = plain::floats(parameters, parameters_layout, None)?;
         let values = plain::run(self, &sizes, &input, &parameters);
         let storage = plain::storage(values, self.output_dtype())?;

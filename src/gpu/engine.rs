@@ -7,13 +7,11 @@ use super::weights::{GpuWeights, PassOutput};
 use crate::device::reason::is_out_of_memory;
 use crate::error::Result;
 use crate::model::{Blueprint, Engine, Precision};
-use crate::pixels::PixelScale;
 
 /// A device that has kernels of ours.
 #[derive(Debug)]
 pub(crate) struct GpuEngine {
     weights: GpuWeights,
-    pixel_scale: PixelScale,
     #[cfg(feature = "cuda")]
     replay: super::replay::Replay,
 }
@@ -23,24 +21,14 @@ impl GpuEngine {
     pub fn new(blueprint: Blueprint, device: &Device, dtype: DType) -> Result<Self> {
         Ok(Self {
             weights: GpuWeights::new(blueprint, device, dtype)?,
-            pixel_scale: *blueprint.pixel_scale,
             #[cfg(feature = "cuda")]
             replay: Default::default(),
         })
     }
 
-    /// Pixels `[N, H, W, 3]` as the stem takes them: bytes, or what they differ from the one that
-    /// becomes 0.
-    fn pixels(&self, pixels: &Tensor) -> candle_core::Result<Tensor> {
-        match pixels.dtype() {
-            DType::U8 => Ok(pixels.clone()),
-            _ => self.pixel_scale.unscale(pixels)?.permute((0, 2, 3, 1)),
-        }
-    }
-
     /// A pass, replayed where that can be.
     fn pass(&self, pixels: &Tensor, output: PassOutput) -> candle_core::Result<Tensor> {
-        let pixels = self.pixels(pixels)?;
+        let pixels = channels_last(pixels)?;
         #[cfg(feature = "cuda")]
         if let Some(answer) = self.replay.answer(&self.weights, &pixels, output)? {
             return Ok(answer);
@@ -67,7 +55,7 @@ impl Engine for GpuEngine {
     }
 
     fn features(&self, pixels: &Tensor) -> Result<Tensor> {
-        Ok(self.weights.features(&self.pixels(pixels)?)?)
+        Ok(self.weights.features(&channels_last(pixels)?)?)
     }
 
     fn embed(&self, pixels: &Tensor) -> Result<Tensor> {
@@ -89,5 +77,13 @@ impl Engine for GpuEngine {
     #[cfg(feature = "cuda")]
     fn is_replayed(&self) -> bool {
         self.replay.is_used()
+    }
+}
+
+/// Pixels `[N, H, W, 3]`, as the stem takes them: bytes, or scaled ones in f32.
+fn channels_last(pixels: &Tensor) -> candle_core::Result<Tensor> {
+    match pixels.dtype() {
+        DType::U8 => Ok(pixels.clone()),
+        _ => pixels.to_dtype(DType::F32)?.permute((0, 2, 3, 1)),
     }
 }

@@ -3,7 +3,7 @@
 use candle_core::{DType, Layout, Result, Shape, bail};
 
 use crate::ops::{Activation, Padding};
-use crate::pixels::COLOURS;
+use crate::pixels::{ByteScale, COLOURS};
 
 /// Side of a convolution's window.
 pub(super) const TAPS: usize = 3;
@@ -14,8 +14,8 @@ const STEM_STRIDE: usize = 2;
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Kernel {
     /// The full 3x3 convolution of `[N, H, W, 3]` pixels with stride 2, bias and activation.
-    /// Of bytes it takes what they differ from [`KernelOp::zero`]. Parameters: 27 weights (row,
-    /// column, colour), which have the pixels' scale, and a bias, each for all channels.
+    /// Bytes are scaled on the way ([`KernelOp::scale`]). Parameters: 27 weights (row, column,
+    /// colour) and a bias, each for all channels.
     Stem,
     /// The depthwise 3x3 convolution with bias and activation. Parameters: 9 taps (row, column), a
     /// bias and, with `input_bias`, the bias of the layer before, each for all channels.
@@ -68,8 +68,8 @@ pub(super) struct KernelOp {
     pub activation: Activation,
     /// The type of the output, but for the average.
     pub dtype: DType,
-    /// The byte of each colour that becomes 0, for the stem.
-    pub zero: [f32; COLOURS],
+    /// What bytes become, for the stem.
+    pub scale: ByteScale,
 }
 
 /// The sizes of a kernel's arrays.

@@ -33,14 +33,15 @@ template <int LANES> INLINE void read(MEMORY const float *from, PRIVATE float *t
 constexpr INTEGER_CONSTANT COLOURS = 3;
 
 // What is the same for all threads: sizes, what the padding puts before the input, the activation's
-// upper end (6, or infinity), and the byte of each colour that counts as 0. As `RawSizes` in
-// `launch.rs`.
+// upper end (6, or infinity), and for each colour the byte that becomes 0 and the scale of bytes. As
+// `RawSizes` in `launch.rs`.
 struct Sizes {
   uint images, height, width, channels;
   uint out_height, out_width;
   int before_rows, before_columns;
   float highest;
   float zero[COLOURS];
+  float scale[COLOURS];
 };
 
 // What is not a number stays so, and is found in the answer.
@@ -135,7 +136,7 @@ INLINE void depthwise(MEMORY const T *input, MEMORY const float *parameters, MEM
 }
 
 // The stem: a full 3x3 convolution of stride 2 from pixels [N, H, W, 3], with bias and activation.
-// Of bytes it takes what they differ from the zero of their colour; the weights have their scale.
+// Bytes are scaled on the way.
 //
 // parameters: [27][C] weights by row, column and colour, then [C] bias.
 template <typename Pixel, typename T, int LANES>
@@ -166,8 +167,9 @@ INLINE void stem(MEMORY const Pixel *input, MEMORY const float *parameters, MEMO
       const bool inside = column >= 0 && column < int(sizes.width);
       UNROLL
       for (int colour = 0; colour < COLOURS; colour++) {
-        const float zero = sizeof(Pixel) == 1 ? sizes.zero[colour] : 0.0f;
-        x[c][colour] = inside ? float(input[(line + column) * COLOURS + colour]) - zero : 0.0f;
+        const float value = inside ? float(input[(line + column) * COLOURS + colour]) : 0.0f;
+        const bool scaled = sizeof(Pixel) == 1 && inside;
+        x[c][colour] = scaled ? (value - sizes.zero[colour]) * sizes.scale[colour] : value;
       }
     }
     UNROLL

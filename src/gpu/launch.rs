@@ -22,6 +22,7 @@ pub(super) struct RawSizes {
     before_columns: i32,
     highest: f32,
     zero: [f32; COLOURS],
+    scale: [f32; COLOURS],
 }
 
 impl RawSizes {
@@ -36,7 +37,8 @@ impl RawSizes {
         bytes.extend(self.before_rows.to_le_bytes());
         bytes.extend(self.before_columns.to_le_bytes());
         bytes.extend(self.highest.to_le_bytes());
-        bytes.extend(self.zero.iter().flat_map(|zero| zero.to_le_bytes()));
+        let colours = self.zero.into_iter().chain(self.scale);
+        bytes.extend(colours.flat_map(f32::to_le_bytes));
         bytes
     }
 }
@@ -108,7 +110,8 @@ impl KernelOp {
                 before_rows: sizes.before_rows as i32,
                 before_columns: sizes.before_columns as i32,
                 highest: self.highest(),
-                zero: self.zero,
+                zero: self.scale.zero,
+                scale: self.scale.scale,
             },
         })
     }

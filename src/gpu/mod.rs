@@ -36,7 +36,7 @@ use candle_core::{DType, Device, DeviceLocation, Result, Tensor};
 
 use self::kernel::{Kernel, KernelOp};
 use crate::ops::{Activation, Padding};
-use crate::pixels::COLOURS;
+use crate::pixels::{ByteScale, COLOURS};
 
 /// Whether a device computes with our kernels what plain loops do; tried once. Where it doesn't, for
 /// whatever reason, the network is a composition of candle's operations.
@@ -73,7 +73,10 @@ fn trial(device: &Device) -> Result<f32> {
                 padding: Padding::Same,
                 activation: Activation::Relu6,
                 dtype: DType::F32,
-                zero: [1.5, 2.5, 0.5],
+                scale: ByteScale {
+                    zero: [1.5, 2.5, 0.5],
+                    scale: [0.5, -0.25, 1.0],
+                },
             };
             let shape = match kernel {
                 Kernel::Stem => (2, 7, 9, COLOURS),

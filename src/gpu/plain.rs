@@ -4,25 +4,24 @@ use candle_core::{CpuStorage, DType, Layout, Result, bail};
 use half::{bf16, f16};
 
 use super::kernel::{Kernel, KernelOp, Sizes, TAPS};
-use crate::pixels::COLOURS;
+use crate::pixels::{ByteScale, COLOURS};
 
-/// A contiguous tensor's values in f32; of bytes, which only pixels are, what they differ from the
-/// `zero` of their colour.
+/// A contiguous tensor's values in f32; bytes, which only pixels are, as they are scaled.
 pub(super) fn floats(
     storage: &CpuStorage,
     layout: &Layout,
-    zero: Option<[f32; COLOURS]>,
+    scale: Option<ByteScale>,
 ) -> Result<Vec<f32>> {
     let Some((start, end)) = layout.contiguous_offsets() else {
         bail!("a tensor that is not contiguous");
     };
-    Ok(match (storage, zero) {
+    Ok(match (storage, scale) {
         (CpuStorage::F32(values), _) => values[start..end].to_vec(),
         (CpuStorage::F16(values), _) => values[start..end].iter().map(|x| x.to_f32()).collect(),
         (CpuStorage::BF16(values), _) => values[start..end].iter().map(|x| x.to_f32()).collect(),
-        (CpuStorage::U8(values), Some(zero)) => {
-            let pixels = values[start..end].iter().zip(zero.iter().cycle());
-            pixels.map(|(&x, zero)| f32::from(x) - zero).collect()
+        (CpuStorage::U8(values), Some(scale)) => {
+            let pixels = values[start..end].iter().enumerate();
+            pixels.map(|(i, &x)| scale.of(i % COLOURS, x)).collect()
         }
         _ => bail!("a tensor of another type"),
     })

@@ -12,7 +12,7 @@ use super::kernel::{Kernel, KernelOp, Sizes};
 use super::launch::Launch;
 use super::plain;
 use crate::ops::{Activation, Padding};
-use crate::pixels::COLOURS;
+use crate::pixels::{ByteScale, COLOURS};
 
 /// Compiles `tests/data/gpu/emulate.cpp`; `None`, said aloud, where there is no C++ compiler.
 fn emulator(folder: &Path) -> Option<PathBuf> {
@@ -110,8 +110,11 @@ fn values(len: usize, seed: u64) -> Vec<f32> {
     (0..len).map(|_| next()).collect()
 }
 
-/// The bytes that become 0, different for each colour.
-const ZERO: [f32; COLOURS] = [127.5, 123.675, -3.0];
+/// What bytes become, different for each colour.
+const SCALE: ByteScale = ByteScale {
+    zero: [127.5, 123.675, -3.0],
+    scale: [1.0 / 128.0, -0.02, 0.005],
+};
 
 fn layout(shape: impl Into<candle_core::Shape>) -> Layout {
     Layout::contiguous(shape)
@@ -172,15 +175,9 @@ fn compare(program: &Emulator, op: KernelOp, (images, height, width): (usize, us
     match op.kernel {
         Kernel::Stem => {
             let pixels: Vec<u8> = (0..input.len()).map(|i| (i * 37 % 256) as u8).collect();
-            let zeros = ZERO.iter().cycle();
-            let differences = pixels
-                .iter()
-                .zip(zeros)
-                .map(|(&x, zero)| f32::from(x) - zero);
-            let differences: Vec<f32> = differences.collect();
-            // With the scale, as the weights of a stem have it.
-            let parameters: Vec<f32> = parameters.iter().map(|x| x / 100.0).collect();
-            let want = plain::run(&op, &sizes, &differences, &parameters);
+            let scaled = pixels.iter().enumerate();
+            let scaled: Vec<f32> = scaled.map(|(i, &x)| SCALE.of(i % COLOURS, x)).collect();
+            let want = plain::run(&op, &sizes, &scaled, &parameters);
             let launch = op.launch(&sizes, DType::U8, 0).expect("a launch");
             let got = floats(&emulate(program, &launch, &pixels, &parameters, 4 * count));
             check(&got, &want, 1e-5, "bytes");
@@ -276,7 +273,7 @@ fn compare_all(emulator: &Emulator) {
                         padding,
                         activation,
                         dtype,
-                        zero: ZERO,
+                        scale: SCALE,
                     },
                     shape,
                 );
@@ -304,7 +301,7 @@ fn what_is_not_a_number_stays_so() {
                 padding: Padding::Same,
                 activation: Activation::Relu6,
                 dtype: DType::F32,
-                zero: ZERO,
+                scale: SCALE,
             };
             let channels = if kernel == Kernel::Stem { COLOURS } else { 8 };
             let input = vec![f32::NAN; 5 * 5 * channels];
@@ -339,7 +336,7 @@ fn a_launch_is_named_for_its_types_and_lanes() {
         padding: Padding::Same,
         activation: Activation::Relu6,
         dtype,
-        zero: ZERO,
+        scale: SCALE,
     };
     let name = |op: KernelOp, input: DType, offset: usize| {
         let channels = if op.kernel == Kernel::Stem {
@@ -410,7 +407,7 @@ fn what_does_not_fit_is_an_error_and_what_is_too_much_too() {
         padding: Padding::Same,
         activation: Activation::Relu6,
         dtype: DType::F32,
-        zero: ZERO,
+        scale: SCALE,
     };
     let fits = layout((1, 4, 4, 8));
     assert!(op.sizes(&fits, &layout(80)).is_ok());

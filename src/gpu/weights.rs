@@ -4,7 +4,7 @@ use candle_core::{DType, Device, Result as CandleResult, Tensor};
 
 use super::kernel::{Kernel, KernelOp, TAPS};
 use crate::error::{Error, Result};
-use crate::model::{Assembly, Blueprint, Convolution, ConvolutionKind, Folded};
+use crate::model::{Assembly, Blueprint, Convolution, Folded};
 use crate::ops::Padding;
 use crate::pixels::COLOURS;
 
@@ -64,14 +64,10 @@ impl GpuWeights {
             padding: convolution.padding,
             activation: config.activation,
             dtype,
-            zero: pixel_scale.zero().map(|zero| zero as f32),
+            scale: pixel_scale.of_bytes(),
         };
         let layers = Assembly::new(config, |convolution| {
             let folded = Folded::read(config, &convolution, tensors)?;
-            let folded = match convolution.kind {
-                ConvolutionKind::Standard => folded.with_pixel_scale(pixel_scale),
-                _ => folded,
-            };
             Ok((convolution, folded))
         })?;
         let (convolution, folded) = &layers.stem;
@@ -145,8 +141,7 @@ impl GpuWeights {
         self.stem.op.dtype
     }
 
-    /// A pass over pixels `[N, H, W, 3]`: bytes, or what they differ from the one that becomes 0, in
-    /// f32.
+    /// A pass over pixels `[N, H, W, 3]`: bytes, or scaled ones in f32.
     pub fn pass(&self, pixels: &Tensor, output: PassOutput) -> CandleResult<Tensor> {
         let embedding = self.average.run(&self.products(pixels)?)?;
         match output {

@@ -17,8 +17,7 @@ use crate::pixels::{COLOURS, PixelScale};
 #[derive(Clone, Copy)]
 pub(crate) struct Blueprint<'a> {
     pub config: &'a Config,
-    /// What the bytes of pixels stand for. Engines have it in the weights of the stem
-    /// ([`Folded::with_pixel_scale`](super::fold::Folded::with_pixel_scale)).
+    /// What the bytes of pixels stand for.
     pub pixel_scale: &'a PixelScale,
     pub tensors: &'a dyn TensorSource,
 }

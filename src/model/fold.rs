@@ -8,7 +8,6 @@ use super::architecture::Convolution;
 use super::config::Config;
 use super::stored::TensorSource;
 use crate::error::{Error, Result};
-use crate::pixels::{COLOURS, PixelScale};
 
 /// A convolution with what batch norm makes of it, not yet multiplied: whoever uses it copies the
 /// weight into an order of its own and can multiply on the way.
@@ -65,30 +64,6 @@ impl<'a> Folded<'a> {
             scale,
             bias,
         })
-    }
-
-    /// The same stem for bytes less the one that becomes 0 ([`PixelScale::zero`]) in place of scaled
-    /// pixels.
-    ///
-    /// It is multiplied, so that a checkpoint whose batch norm was folded before it was saved
-    /// becomes the very same weights.
-    pub fn with_pixel_scale(self, pixel_scale: &PixelScale) -> Self {
-        // `[out][colour][row][column]`.
-        let filter = self.weight.len() / self.scale.len().max(1);
-        let window = (filter / COLOURS).max(1);
-        let colours = self.weight.chunks_exact(window).enumerate();
-        let scaled = colours.flat_map(|(i, window)| {
-            let (filter, colour) = (self.scale[i / COLOURS], pixel_scale.scale()[i % COLOURS]);
-            let folded = move |&weight: &f32| (f64::from(weight) * filter) as f32;
-            window
-                .iter()
-                .map(move |w| (f64::from(folded(w)) * colour) as f32)
-        });
-        Self {
-            weight: scaled.collect(),
-            scale: vec![1.0; self.scale.len()],
-            bias: self.bias,
-        }
     }
 
     /// Weight and bias as tensors on the CPU, multiplied.

@@ -32,7 +32,7 @@ pub use limits::DecodeOptions;
 pub use orientation::Orientation;
 pub use preprocess::{CENTER_CROP, Centring, Crop, Prepared, Preprocessing, Region};
 pub use resize::{Window, resize};
-pub(crate) use scale::COLOURS;
 pub use scale::PixelScale;
+pub(crate) use scale::{ByteScale, COLOURS};
 pub use shrunk::decode_shrunk;
 pub use tensor::{to_bytes, to_tensor};

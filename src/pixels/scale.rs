@@ -11,8 +11,8 @@ pub(crate) const COLOURS: usize = 3;
 /// Half of a byte's range: divided by it, and less 1, bytes go from -1 to 1.
 const HALF_RANGE: f64 = 127.5;
 
-/// The furthest byte that may stand for 0. Differences from it are taken in f32, which keeps them
-/// to a thousandth of a byte up to here.
+/// The furthest byte that may become 0. Differences from it are taken in f32, which keeps them to a
+/// thousandth of a byte up to here.
 const FURTHEST_ZERO: f64 = 4096.0;
 
 /// How a colour's byte becomes the network's input: `byte * scale + offset`, for red, green and
@@ -20,8 +20,9 @@ const FURTHEST_ZERO: f64 = 4096.0;
 ///
 /// The default is `byte / 127.5 - 1`, which all published checkpoints take.
 ///
-/// A network that is built for a scale has it in the weights of its first layer, which takes `byte -
-/// zero` ([`zero`](Self::zero)). So the zeros around a picture stay zeros, whatever the offset is.
+/// It belongs to a network: one that is built for a scale takes bytes as they are. Its first layer
+/// reads each as `(byte - zero) * scale` ([`zero`](Self::zero)), so that the zeros around a picture
+/// stay zeros whatever the offset is, and nothing is lost by rounding but in the product.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub struct PixelScale {
     scale: [f64; COLOURS],
@@ -119,12 +120,12 @@ impl PixelScale {
         if is_near { default } else { self }
     }
 
-    /// What each byte of each colour becomes.
-    pub(crate) fn table(&self) -> [[f32; 256]; COLOURS] {
-        std::array::from_fn(|colour| {
-            let (scale, offset) = (self.scale[colour], self.offset[colour]);
-            std::array::from_fn(|byte| (byte as f64 * scale + offset) as f32)
-        })
+    /// The same for kernels that compute in f32.
+    pub(crate) fn of_bytes(&self) -> ByteScale {
+        ByteScale {
+            zero: self.zero().map(|zero| zero as f32),
+            scale: self.scale.map(|scale| scale as f32),
+        }
     }
 
     /// Bytes `[N, H, W, 3]` to scaled pixels `[N, 3, H, W]` on the same device, in f64 where that is
@@ -137,19 +138,28 @@ impl PixelScale {
         };
         let colours = |values: &[f64]| Tensor::new(values, &Device::Cpu)?.to_dtype(exact);
         let scale = colours(&self.scale)?.to_device(bytes.device())?;
-        let offset = colours(&self.offset)?.to_device(bytes.device())?;
-        let pixels = bytes.to_dtype(exact)?.broadcast_mul(&scale)?;
-        let pixels = pixels.broadcast_add(&offset)?.permute((0, 3, 1, 2))?;
+        let zero = colours(&self.zero())?.to_device(bytes.device())?;
+        let pixels = bytes.to_dtype(exact)?.broadcast_sub(&zero)?;
+        let pixels = pixels.broadcast_mul(&scale)?.permute((0, 3, 1, 2))?;
         Ok(pixels.contiguous()?.to_dtype(dtype)?)
     }
+}
 
-    /// Scaled pixels `[N, 3, H, W]` as differences of bytes from [`zero`](Self::zero), in f32 on the
-    /// same device: what a stem takes whose weights have the scale.
-    pub(crate) fn unscale(&self, pixels: &Tensor) -> candle_core::Result<Tensor> {
-        let factors = self.scale.map(|scale| (1.0 / scale) as f32);
-        let factors = Tensor::new(&factors, &Device::Cpu)?.reshape((COLOURS, 1, 1))?;
-        let pixels = pixels.to_dtype(DType::F32)?;
-        pixels.broadcast_mul(&factors.to_device(pixels.device())?)
+/// A [`PixelScale`] as kernels apply it: a byte becomes `(byte - zero) * scale`.
+///
+/// Not in the weights: those would be rounded once more, and not to the same numbers whether a
+/// checkpoint's batch norm was folded before it was saved or not.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(crate) struct ByteScale {
+    pub zero: [f32; COLOURS],
+    pub scale: [f32; COLOURS],
+}
+
+impl ByteScale {
+    /// What a byte of a colour becomes.
+    #[inline(always)]
+    pub fn of(&self, colour: usize, byte: u8) -> f32 {
+        (f32::from(byte) - self.zero[colour]) * self.scale[colour]
     }
 }
 
@@ -161,8 +171,10 @@ mod tests {
     fn the_default_takes_bytes_from_minus_one_to_one() {
         let scale = PixelScale::default();
         assert_eq!(scale.zero(), [127.5; 3]);
-        for table in scale.table() {
-            assert_eq!((table[0], table[255]), (-1.0, 1.0));
+        for colour in 0..3 {
+            for (byte, want) in [(0, -1.0), (255, 1.0)] {
+                assert!((scale.of_bytes().of(colour, byte) - want).abs() < 1e-6);
+            }
         }
     }
 
@@ -172,10 +184,10 @@ mod tests {
         assert!(half.is_default());
         let (mean, std) = ([0.485, 0.456, 0.406], [0.229, 0.224, 0.225]);
         let imagenet = PixelScale::from_mean_and_std(1.0 / 255.0, mean, std)?;
-        let table = imagenet.table();
+        let scaled = imagenet.of_bytes();
         for colour in 0..3 {
             let want = (200.0 / 255.0 - mean[colour]) / std[colour];
-            assert!((f64::from(table[colour][200]) - want).abs() < 1e-6);
+            assert!((f64::from(scaled.of(colour, 200)) - want).abs() < 1e-6);
             assert!((imagenet.zero()[colour] - 255.0 * mean[colour]).abs() < 1e-9);
         }
         Ok(())
@@ -198,22 +210,21 @@ mod tests {
     }
 
     #[test]
-    fn tensors_are_scaled_as_bytes_are_and_back() -> Result<()> {
+    fn tensors_and_bytes_are_scaled_alike() -> Result<()> {
         let scale = PixelScale::new([0.1, -2.0, 0.01], [3.0, 1.0, -0.5])?;
         let bytes: Vec<u8> = (0..24).map(|i| (i * 11 % 256) as u8).collect();
         let tensor = Tensor::from_slice(&bytes, (1, 2, 4, 3), &Device::Cpu)?;
         let scaled = scale.apply(&tensor, DType::F32)?;
         let values: Vec<f32> = scaled.flatten_all()?.to_vec1()?;
-        let differences: Vec<f32> = scale.unscale(&scaled)?.flatten_all()?.to_vec1()?;
-        let (table, zero) = (scale.table(), scale.zero());
+        let kernels = scale.of_bytes();
         for colour in 0..3 {
             for pixel in 0..8 {
                 let byte = bytes[pixel * 3 + colour];
-                let want = table[colour][usize::from(byte)];
-                assert!((values[colour * 8 + pixel] - want).abs() <= 1e-5 * want.abs().max(1.0));
-                let want = f64::from(byte) - zero[colour];
-                let off = f64::from(differences[colour * 8 + pixel]) - want;
-                assert!(off.abs() <= 1e-3, "{off}");
+                let want = f64::from(byte) * scale.scale()[colour] + scale.offset()[colour];
+                for got in [values[colour * 8 + pixel], kernels.of(colour, byte)] {
+                    let off = f64::from(got) - want;
+                    assert!(off.abs() <= 1e-5 * want.abs().max(1.0), "{off}");
+                }
             }
         }
         Ok(())

@@ -16,14 +16,14 @@ use crate::error::{Error, Result};
 pub fn to_tensor(images: &[RgbImage], scale: &PixelScale, device: &Device) -> Result<Tensor> {
     let (height, width) = common_size(images)?;
     let plane = height * width;
-    let table = scale.table();
+    let scale = scale.of_bytes();
     let mut values = vec![0.0; images.len() * COLOURS * plane];
     for (image, planes) in images.iter().zip(values.chunks_exact_mut(COLOURS * plane)) {
         let (red, rest) = planes.split_at_mut(plane);
         let (green, blue) = rest.split_at_mut(plane);
         let planes = red.iter_mut().zip(green).zip(blue);
         for (pixel, ((red, green), blue)) in image.as_raw().chunks_exact(COLOURS).zip(planes) {
-            let scaled = |colour: usize| table[colour][usize::from(pixel[colour])];
+            let scaled = |colour: usize| scale.of(colour, pixel[colour]);
             (*red, *green, *blue) = (scaled(0), scaled(1), scaled(2));
         }
     }

@@ -20,7 +20,7 @@ use crate::cpu::workspace::{PaddedImage, Pool, Scratches, Workspace};
 use crate::error::{Error, Result};
 use crate::model::{Assembly, Blueprint, Precision};
 use crate::ops::Activation;
-use crate::pixels::COLOURS;
+use crate::pixels::{ByteScale, COLOURS};
 
 /// MobileNet V1 in eight bits, packed for an instruction set.
 #[derive(Debug, Clone)]
@@ -31,10 +31,11 @@ pub(in crate::cpu) struct Int8Network {
     pub(super) layers: Assembly<PackedInt8>,
     /// In f32.
     classifier: Option<Packed>,
-    /// Twice the byte of each colour that the stem takes for 0, and what the byte that becomes 0
-    /// is above it.
+    /// Twice the byte of each colour that the stem takes for 0.
     zero: [i16; COLOURS],
-    shift: [f32; COLOURS],
+    /// What scaled pixels become, see [`StemPass`].
+    steps: [(f32, f32); COLOURS],
+    scale: ByteScale,
     pool: Arc<Pool>,
     threads: Threads,
 }
@@ -80,7 +81,11 @@ impl Int8Network {
             layers: weights::pack(blueprint, zero.map(|zero| zero / 2.0), kernels)?,
             classifier: pack_classifier(blueprint, isa.kernels())?,
             zero: zero.map(|zero| zero as i16),
-            shift: std::array::from_fn(|c| (exact[c] - zero[c] / 2.0) as f32),
+            steps: std::array::from_fn(|c| {
+                let factor = 2.0 / blueprint.pixel_scale.scale()[c];
+                (factor as f32, (2.0 * exact[c] - zero[c]) as f32)
+            }),
+            scale: blueprint.pixel_scale.of_bytes(),
             pool: Arc::default(),
             threads: Threads::default(),
         })
@@ -144,7 +149,7 @@ impl Int8Network {
         workspace.reserve(image, tile, threads.count());
         let (images, scratches) = workspace.parts();
         let images = images.map(|buffer| float_kernels::Output::new(buffer.floats_mut()));
-        let picture = P::picture(pixels, [0.0; COLOURS]);
+        let picture = P::picture(pixels, self.scale);
         parallel::run(threads, |member| {
             self.stem(picture, size, images, scratches, member);
             member.wait();
@@ -198,7 +203,7 @@ impl Int8Network {
             written: self.stem_written(size),
             picture,
             zero: self.zero,
-            shift: self.shift,
+            steps: self.steps,
             output,
         }
     }

@@ -8,7 +8,7 @@ use crate::cpu::kernels as float_kernels;
 use crate::cpu::pieces::Piece;
 use crate::cpu::pixels::Picture;
 use crate::cpu::workspace::Scratch;
-use crate::pixels::COLOURS;
+use crate::pixels::{COLOURS, PixelScale};
 
 impl Int8Network {
     /// The pieces of its layers, in order.
@@ -31,7 +31,7 @@ impl Int8Network {
         let run = move || {
             let picture = Picture::Bytes {
                 pixels: &bytes,
-                zero: [0.0; COLOURS],
+                scale: PixelScale::default().of_bytes(),
             };
             let floats = float_kernels::Output::new(output.floats_mut());
             let pass = self.stem_pass(picture, size, Output::of_floats(floats));

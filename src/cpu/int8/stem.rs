@@ -21,8 +21,9 @@ pub(super) struct StemPass<'a> {
     pub picture: Picture<'a>,
     /// Twice the byte of each colour that is taken for 0.
     pub zero: [i16; COLOURS],
-    /// What the byte that becomes 0 is above that.
-    pub shift: [f32; COLOURS],
+    /// By which a scaled pixel of each colour is multiplied, and what is added then, to come in
+    /// halves of bytes above that.
+    pub steps: [(f32, f32); COLOURS],
     pub output: Output,
 }
 
@@ -111,9 +112,10 @@ impl StemPass<'_> {
                 for colour in 0..COLOURS {
                     let from = &pixels[colour * plane + row * columns.len..][..columns.len];
                     let values = middle.iter_mut().skip(colour).step_by(COLOURS);
+                    let (factor, shift) = self.steps[colour];
                     let most = f32::from(LARGEST_PIXEL);
-                    for (value, difference) in values.zip(from) {
-                        let steps = (2.0 * (difference + self.shift[colour])).clamp(-most, most);
+                    for (value, pixel) in values.zip(from) {
+                        let steps = (pixel * factor + shift).clamp(-most, most);
                         *value = steps.round_ties_even() as i16;
                     }
                 }

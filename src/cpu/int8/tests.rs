@@ -149,7 +149,7 @@ proptest! {
     }
 }
 
-/// Differences of bytes, which floats come as, are the same picture as the bytes.
+/// Scaled pixels are the same picture as the bytes.
 #[test]
 fn bytes_and_planes_are_the_same() {
     let config = Config::with_alpha(0.25);
@@ -167,12 +167,12 @@ fn bytes_and_planes_are_the_same() {
     assert_eq!(found, network.integers(&planes(&bytes), size));
 }
 
-/// The bytes of a picture less 127.5, colour by colour.
+/// The bytes of a picture scaled to [-1, 1], colour by colour.
 fn planes(bytes: &[u8]) -> Vec<f32> {
     let colour = |c| {
         bytes
             .chunks_exact(3)
-            .map(move |pixel| f32::from(pixel[c]) - 127.5)
+            .map(move |pixel| f32::from(pixel[c]) / 127.5 - 1.0)
     };
     (0..3).flat_map(colour).collect()
 }

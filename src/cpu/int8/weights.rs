@@ -11,7 +11,7 @@ use crate::cpu::buffer::{Buffer, Part};
 use crate::error::{Error, Result};
 use crate::model::{Assembly, Blueprint, Config, Convolution, ConvolutionKind, Folded};
 use crate::ops::ConvParams;
-use crate::pixels::COLOURS;
+use crate::pixels::{COLOURS, PixelScale};
 
 /// Floats of a cache line.
 const LINE: usize = 16;
@@ -128,7 +128,7 @@ pub(super) fn folded<'a>(
     if convolution.kind != ConvolutionKind::Standard {
         return Ok(folded);
     }
-    let mut folded = folded.with_pixel_scale(blueprint.pixel_scale);
+    let mut folded = with_pixel_scale(folded, blueprint.pixel_scale);
     // What `zero` is off moves every pixel as far.
     let exact = blueprint.pixel_scale.zero();
     let taps = 9;
@@ -143,6 +143,26 @@ pub(super) fn folded<'a>(
         }
     }
     Ok(folded)
+}
+
+/// The same stem for bytes less the one that becomes 0 ([`PixelScale::zero`]) in place of scaled
+/// pixels.
+fn with_pixel_scale<'a>(folded: Folded<'a>, pixel_scale: &PixelScale) -> Folded<'a> {
+    // `[out][colour][row][column]`.
+    let filter = folded.weight.len() / folded.scale.len().max(1);
+    let colours = folded
+        .weight
+        .chunks_exact((filter / COLOURS).max(1))
+        .enumerate();
+    let scaled = colours.flat_map(|(i, window)| {
+        let scale = folded.scale[i / COLOURS] * pixel_scale.scale()[i % COLOURS];
+        window.iter().map(move |&w| (f64::from(w) * scale) as f32)
+    });
+    Folded {
+        weight: scaled.collect(),
+        scale: vec![1.0; folded.scale.len()],
+        bias: folded.bias,
+    }
 }
 
 /// Which of the kinds a convolution is.
