@@ -19,15 +19,15 @@ use super::{Global, Outcome};
 
 /// Measure latency and throughput of the network on this machine
 ///
-/// A run is one batch from pixels on the device to logits; decoding and resizing are not in it. In
-/// another type than f32, f32 is measured beside it.
+/// A run is one batch from pixels on the device to logits, without decoding and resizing. With another
+/// --dtype than f32, f32 is measured beside it.
 #[derive(Debug, Args)]
 pub struct Arguments {
-    /// Runs that are measured
+    /// Number of measured runs
     #[arg(long, default_value = "50", value_name = "N", value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
     num_runs: u32,
 
-    /// Runs before those
+    /// Number of runs before those
     #[arg(long, default_value = "5", value_name = "N")]
     warmup_runs: u32,
 
@@ -40,7 +40,8 @@ pub struct Arguments {
     #[arg(long, help_heading = "Model", requires = "random_weights", conflicts_with_all = ["weights", "repo"])]
     shallow: bool,
 
-    /// Instruction set of the CPU's kernels: portable, avx2, avx512 [default: the fastest here]
+    /// Instruction set of the CPU's kernels: portable, avx2, avx512; for int8 portable, avx2, avxvnni,
+    /// avx512vnni [default: the fastest here]
     #[arg(long, value_name = "NAME", help_heading = "Running")]
     isa: Option<Isa>,
 

@@ -20,7 +20,7 @@ pub struct Arguments {
     #[arg(short, long, value_name = "FILE")]
     output: PathBuf,
 
-    /// Labels in place of the checkpoint's: one a line, or JSON of index to label
+    /// Use these labels instead of the checkpoint's: one per line, or JSON that maps index to label
     #[arg(long, value_name = "FILE", help_heading = "Model")]
     labels: Option<PathBuf>,
 

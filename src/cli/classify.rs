@@ -13,25 +13,24 @@ use super::output::{End, Format, OutputOptions, PredictionRows, Row};
 use super::session::Session;
 use super::{Global, Outcome, files};
 
-/// Tell what pictures show: the most probable labels of each
+/// Tell what pictures show: print the most probable labels of each
 #[derive(Debug, Args)]
 pub struct Arguments {
-    /// How many labels for each picture
+    /// Number of labels for each picture
     #[arg(short = 'k', long, default_value = "5", value_name = "N")]
     top_k: usize,
 
-    /// Leave out labels with a score under P; where that is all of them, a checkpoint that rejects
-    /// pictures says `unknown` [default: 0, or when the checkpoint rejects]
+    /// Leave out labels whose score is below P. If none is left, a checkpoint that can reject pictures
+    /// answers `unknown` [default: 0, or the checkpoint's own threshold]
     #[arg(long, value_name = "P", value_parser = parse_probability)]
     threshold: Option<f32>,
 
-    /// Answer with the most specific WordNet group that has a score of at least P [default P:
-    /// 0.5]
+    /// Answer with the most specific WordNet group whose score is at least P [default P: 0.5]
     #[arg(long, value_name = "P", num_args = 0..=1, require_equals = true, default_missing_value = "0.5",
           value_parser = parse_probability, conflicts_with_all = ["top_k", "threshold"])]
     rollup: Option<f32>,
 
-    /// Say in each JSON row what answered: the weights and their SHA-256, recipe, device, version
+    /// Add to each JSON row what answered: the weights and their SHA-256, recipe, device, version
     #[arg(long, help_heading = "Output")]
     provenance: bool,
 

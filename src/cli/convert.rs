@@ -20,8 +20,8 @@ pub struct Arguments {
     #[arg(value_name = "IN")]
     input: PathBuf,
 
-    /// The safetensors file to write; `-` is stdout; a folder, or a name that ends with `/`,
-    /// becomes a repository for the Hugging Face Hub
+    /// The safetensors file to write; `-` is stdout. A folder, or a name that ends with `/`, becomes a
+    /// repository for the Hugging Face Hub
     #[arg(short, long, value_name = "OUT")]
     output: PathBuf,
 
@@ -33,11 +33,11 @@ pub struct Arguments {
     #[arg(long)]
     fold_batch_norm: bool,
 
-    /// Side of the input, where the checkpoint does not state it [default: 224]
+    /// Side of the input, if the checkpoint does not state it [default: 224]
     #[arg(long, value_name = "PIXELS")]
     size: Option<usize>,
 
-    /// The activation, where the checkpoint does not state it [default: relu6]
+    /// The activation, if the checkpoint does not state it [default: relu6]
     #[arg(long, value_name = "NAME")]
     activation: Option<ActivationName>,
 }

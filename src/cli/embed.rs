@@ -13,7 +13,7 @@ use super::output::{EmbeddingRows, End, Format, Row, VectorOptions};
 use super::session::Session;
 use super::{Global, Outcome};
 
-/// Print what the network makes of pictures before it decides: an embedding of each
+/// Print an embedding of each picture: what the network makes of it before it decides on a class
 #[derive(Debug, Args)]
 #[command(after_help = "\
 An embedding is the global average pool of the last block: int(1024 * alpha) numbers, none of them \
@@ -26,7 +26,7 @@ pub struct Arguments {
     #[arg(long)]
     normalize: bool,
 
-    /// Say in each JSON row what answered: the weights and their SHA-256, recipe, device, version
+    /// Add to each JSON row what answered: the weights and their SHA-256, recipe, device, version
     #[arg(long, help_heading = "Output")]
     provenance: bool,
 

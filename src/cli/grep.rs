@@ -21,7 +21,7 @@ use super::{Global, Outcome, note};
                             mobilenet grep [OPTIONS] -e PATTERN... PATH...\n       \
                             mobilenet grep [OPTIONS] --is GROUP[,GROUP] PATH...")]
 pub struct Arguments {
-    /// A regular expression over labels, in place of the first argument; may be repeated
+    /// A regular expression over labels, instead of the first argument; may be repeated
     #[arg(
         short = 'e',
         allow_hyphen_values = true,
@@ -31,13 +31,13 @@ pub struct Arguments {
     )]
     patterns: Vec<String>,
 
-    /// Match by meaning, in place of a pattern: pictures of WordNet groups such as `dog` or
-    /// `vehicle`, whose score is the sum over their classes
+    /// Match by meaning instead of a pattern: WordNet groups such as `dog` or `vehicle`, whose score
+    /// is the sum over their classes
     #[arg(long = "is", value_name = "GROUP", value_delimiter = ',', help_heading = "Matching",
           conflicts_with_all = ["patterns", "ignore_case", "case_sensitive", "word_regexp", "top_k"])]
     groups: Vec<String>,
 
-    /// Ignore case [default: unless the pattern has a capital]
+    /// Ignore case [default: only if the pattern has no capital letter]
     #[arg(
         short,
         long,
@@ -59,11 +59,11 @@ pub struct Arguments {
     #[arg(short, long, help_heading = "Matching")]
     word_regexp: bool,
 
-    /// Print what does not match; a picture that can't be read never does
+    /// Print the pictures that do not match; one that can't be read is never printed
     #[arg(short = 'v', long, help_heading = "Matching")]
     invert_match: bool,
 
-    /// How many of a picture's labels count
+    /// Look only at the N most probable labels of a picture
     #[arg(
         short = 'k',
         long,
@@ -73,11 +73,11 @@ pub struct Arguments {
     )]
     top_k: usize,
 
-    /// The score that a label needs at least, or a group [default: 0.1, for groups 0.5]
+    /// The least score that a label or a group must have [default: 0.1; 0.5 for groups]
     #[arg(long, value_name = "P", value_parser = parse_probability, help_heading = "Matching")]
     threshold: Option<f32>,
 
-    /// Print only how many pictures match
+    /// Print only the number of pictures that match
     #[arg(short, long, help_heading = "Output")]
     count: bool,
 

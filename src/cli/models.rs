@@ -18,8 +18,8 @@ use super::{Outcome, environment};
 /// With JSON also the SHA-256 of the files that are on this machine.
 #[derive(Debug, Args)]
 pub struct Arguments {
-    /// Remove the weights that are kept here, and print their paths; what lies in Hugging Face's
-    /// cache is left to its own tools
+    /// Remove the weights that are kept here and print their paths; Hugging Face's cache is left to its
+    /// own tools
     #[arg(long, conflicts_with_all = ["format", "json"])]
     prune: bool,
 

@@ -33,16 +33,16 @@ FILE.safetensors` wrote, whose pictures come first and are not read again. A fil
 twice, by another name or a link, counts once, and QUERY not at all."
 )]
 pub struct Arguments {
-    /// Print groups of pictures that look alike, in place of those nearest to one
+    /// Print groups of pictures that look alike, instead of those nearest to one
     #[arg(long, conflicts_with = "top_k")]
     groups: bool,
 
-    /// How many of the nearest pictures
+    /// Number of nearest pictures
     #[arg(short = 'k', long, default_value = "10", value_name = "N")]
     top_k: usize,
 
-    /// Leave out pictures with a similarity under C; with --groups, what two pictures need to be
-    /// in a group [default: 0, for groups 0.9]
+    /// Leave out pictures whose similarity is below C; with --groups, the similarity from which on two
+    /// pictures belong together [default: 0; 0.9 for groups]
     #[arg(long, value_name = "C", value_parser = parse_similarity)]
     threshold: Option<f32>,
 

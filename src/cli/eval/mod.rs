@@ -27,7 +27,7 @@ use super::session::Session;
 use super::terminal::Terminal;
 use super::{Global, Outcome, files};
 
-/// Say how good a network is, on pictures whose classes are known
+/// Measure how good a network is on pictures whose classes are known
 ///
 /// A class is named by its label, by one of the names in an ImageNet label, by its WordNet id or
 /// by its index (ImageNet's are 0 to 999, as everywhere in this program; the ILSVRC2012_ID of the
@@ -43,12 +43,12 @@ use super::{Global, Outcome, files};
 #[command(override_usage = "mobilenet eval [OPTIONS] DIR\n       \
                             mobilenet eval [OPTIONS] --list FILE [DIR]")]
 #[command(mut_arg("format", |arg| arg
-    .help("How to write the figures; csv: a line a class")
+    .help("Format of the figures; csv has a line per class")
     .value_parser(formats(FORMATS))
     .help_heading("Output")))]
 #[command(mut_arg("json", |arg| arg.help_heading("Output")))]
 pub struct Arguments {
-    /// A folder with a folder for each class, named after it; with --list where relative paths
+    /// A folder that has a folder for each class, named after it; with --list, where relative paths
     /// start
     #[arg(value_name = "DIR", required_unless_present = "list")]
     folder: Option<PathBuf>,
@@ -62,17 +62,16 @@ pub struct Arguments {
     #[command(flatten)]
     report: ReportOptions,
 
-    /// All classes, where text shows the worst and the best
+    /// Show all classes, not only the worst and the best
     #[arg(long, help_heading = "Output")]
     all: bool,
 
-    /// Which classes were taken for which, as a table (.csv) or a picture (.png), with a class
-    /// `unknown` for what was rejected; may be repeated. A .png that is there is replaced only where
-    /// this program drew it
+    /// Write the confusion matrix as a table (.csv) or a picture (.png), with a class `unknown` for
+    /// rejected pictures; may be repeated. An existing .png is replaced only if this program drew it
     #[arg(long, value_name = "FILE", help_heading = "Output")]
     confusion: Vec<PathBuf>,
 
-    /// What was answered to each picture, as CSV
+    /// Write the answer to each picture as CSV
     #[arg(long, value_name = "FILE", help_heading = "Output")]
     predictions: Option<PathBuf>,
 

@@ -30,17 +30,17 @@ use super::{Global, Outcome, files, note};
 /// drawn in the terminal.
 #[derive(Debug, Args)]
 pub struct Arguments {
-    /// One picture; `-` is its bytes on stdin
+    /// One picture; `-` reads it from stdin
     #[arg(value_name = "IMAGE")]
     image: OsString,
 
-    /// The most probable N classes
+    /// Show the N most probable classes
     #[arg(short = 'k', long, default_value = "1", value_name = "N",
           value_parser = clap::value_parser!(u16).range(1..=100))]
     top_k: u16,
 
-    /// This class in place of the most probable one: by its name, a synonym, WordNet id or index;
-    /// may be repeated
+    /// Show this class instead of the most probable one: its name, a synonym, WordNet id or index; may
+    /// be repeated
     #[arg(
         long = "class",
         value_name = "LABEL",
@@ -49,12 +49,12 @@ pub struct Arguments {
     )]
     classes: Vec<String>,
 
-    /// Draw the maps over the picture, into a PNG file; `-` is stdout. A file that is there is
-    /// replaced only where it is a PNG that this program drew
+    /// Draw the maps over the picture into a PNG file; `-` is stdout. An existing file is replaced only
+    /// if it is a PNG that this program drew
     #[arg(short, long, value_name = "FILE", help_heading = "Output")]
     output: Option<PathBuf>,
 
-    /// The longer side of each picture in the PNG at most, in pixels [default: 1280; 800 for 2 to 4
+    /// Limit the longer side of each picture in the PNG, in pixels [default: 1280; 800 for 2 to 4
     /// classes, 560 for more]
     #[arg(long, value_name = "PIXELS", help_heading = "Output",
           value_parser = clap::value_parser!(u16).range(16..=8192))]

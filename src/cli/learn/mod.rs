@@ -34,7 +34,7 @@ use super::{Global, Outcome, files, note};
 /// them, such as frames of a film, make it look better than it is.
 #[derive(Debug, Args)]
 pub struct Arguments {
-    /// A folder with a folder for each class, whose name is the label
+    /// A folder that has a folder for each class, whose name is the label
     #[arg(value_name = "DIR")]
     folder: PathBuf,
 
@@ -42,24 +42,23 @@ pub struct Arguments {
     #[arg(short, long, value_name = "FILE")]
     output: PathBuf,
 
-    /// Parts that the pictures are split into to choose the regularisation, and to measure how
-    /// well pictures are told that were not learned from
+    /// Number of parts for cross-validation, which chooses the regularisation and measures how well new
+    /// pictures are told apart
     #[arg(long, default_value = "5", value_name = "N", help_heading = "Learning",
           value_parser = clap::value_parser!(u16).range(2..=1000))]
     folds: u16,
 
-    /// Decides which pictures are in which part, the same in every version
+    /// Seed that decides which picture is in which part; the same in every version
     #[arg(long, default_value = "0", value_name = "N", help_heading = "Learning")]
     seed: u64,
 
-    /// Choose the score under which a picture is `unknown` so that this share of the classes'
-    /// own pictures is, at most; 0 is for never
+    /// Share of the classes' own pictures that may be called `unknown`; sets the threshold, and 0 turns
+    /// it off
     #[arg(long, default_value = "0.05", value_name = "SHARE", help_heading = "Learning",
           value_parser = parse_share)]
     reject: f64,
 
-    /// Learn nothing from mirror images: for classes that a mirror makes other ones of, such as
-    /// letters and arrows
+    /// Don't learn from mirror images: for classes that a mirror changes, such as letters and arrows
     #[arg(long, help_heading = "Learning")]
     no_mirror: bool,
 

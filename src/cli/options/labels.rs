@@ -8,7 +8,7 @@ use clap::Args;
 #[derive(Debug, Clone, Default, Args)]
 #[command(next_help_heading = "Model")]
 pub struct LabelOptions {
-    /// Labels in place of the checkpoint's: one a line, or JSON of index to label
+    /// Use these labels instead of the checkpoint's: one per line, or JSON that maps index to label
     #[arg(long, value_name = "FILE")]
     labels: Option<PathBuf>,
 }

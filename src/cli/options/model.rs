@@ -25,24 +25,24 @@ pub struct ModelOptions {
     #[arg(long, value_name = "PIXELS")]
     pub size: Option<usize>,
 
-    /// Number of classes; an error where the checkpoint has another [default: 1000]
+    /// Number of classes; an error if the checkpoint has another number [default: 1000]
     #[arg(long, value_name = "N")]
     pub classes: Option<usize>,
 
-    /// The activation of a checkpoint that does not state it [default: relu6]
+    /// The activation, for a checkpoint that does not state it [default: relu6]
     #[arg(long, value_name = "NAME")]
     pub activation: Option<ActivationName>,
 
-    /// A local checkpoint, or its folder: safetensors (ours, transformers', timm's), Keras's .h5,
-    /// .weights.h5 and .keras, .tflite
+    /// A local checkpoint or its folder: safetensors (ours, transformers', timm's), Keras's .h5,
+    /// .weights.h5 and .keras, or .tflite
     #[arg(long, value_name = "PATH", conflicts_with = "repo")]
     pub weights: Option<PathBuf>,
 
-    /// A Hugging Face repository with a model.safetensors
+    /// A Hugging Face repository that has a model.safetensors
     #[arg(long, value_name = "OWNER/NAME[@REVISION]")]
     pub repo: Option<Repo>,
 
-    /// Use no network at all (also HF_HUB_OFFLINE=1)
+    /// Never use the network (also HF_HUB_OFFLINE=1)
     #[arg(long)]
     pub offline: bool,
 }

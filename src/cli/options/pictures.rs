@@ -15,8 +15,8 @@ pub struct PictureOptions {
     #[command(flatten)]
     pub sources: Sources,
 
-    /// Only the I-th of N parts of the pictures, for runs side by side (by the SHA-256 of the
-    /// path)
+    /// Answer only the I-th of N parts of the pictures, to share them among several runs (decided by
+    /// the SHA-256 of the path)
     #[arg(long, value_name = "I/N", help_heading = "Pictures")]
     shard: Option<Shard>,
 

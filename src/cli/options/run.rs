@@ -16,17 +16,18 @@ pub struct RunOptions {
     #[arg(long, default_value = "auto", value_name = "DEVICE")]
     pub device: DeviceChoice,
 
-    /// Threads [default: as many as there are cores]
+    /// Number of threads [default: one for each core]
     #[arg(short = 'j', long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1024))]
     pub threads: Option<u16>,
 
-    /// Pictures that go through the network together [default: 1 on the CPU, where more are no
-    /// faster, else 32; for bench 1]
+    /// Number of pictures that go through the network together [default: 1 on the CPU, where more
+    /// are no faster, and 32 on a GPU; bench: 1]
     #[arg(short, long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1024))]
     pub batch_size: Option<u16>,
 
-    /// What to compute in: int8 on the CPU, three times as fast, which changes the first label of 5 to
-    /// 15 pictures in 100; f16 and bf16 on GPUs, which move scores by up to 0.02 and 0.1
+    /// What to compute in. int8, on CPUs, is up to three times as fast and changes the first label of
+    /// 5 (alpha 0.5) to 13 (alpha 0.25) pictures in 100. f16 and bf16, on GPUs, change scores by up to
+    /// 0.02 and 0.1
     #[arg(long, default_value = "f32", value_name = "TYPE")]
     pub dtype: DTypeName,
 }

@@ -49,13 +49,17 @@ impl Args for Sources {
                 Arg::new(PATHS)
                     .value_name("PATH")
                     .help_heading("Pictures")
-                    .help("Pictures and folders of them; `-` is the bytes of one on stdin")
+                    .help("Pictures, and folders of them; `-` reads one picture from stdin")
                     .value_parser(value_parser!(OsString))
                     .num_args(0..)
                     .required_unless_present_any(LISTS.map(|(id, _)| id)),
             )
-            .arg(lines.help("Paths in a file, one a line; `-` is stdin, answered as they come"))
-            .arg(nul.help("The same, each path ended by NUL (`find -print0`)"))
+            .arg(
+                lines.help(
+                    "Read paths from a file, one per line; `-` is stdin, answered line by line",
+                ),
+            )
+            .arg(nul.help("The same for paths that end with NUL (`find -print0`)"))
     }
 
     fn augment_args_for_update(command: Command) -> Command {

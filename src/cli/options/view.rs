@@ -11,16 +11,16 @@ pub struct ViewOptions {
     #[arg(long, value_name = "HOW")]
     crop: Option<CropName>,
 
-    /// Leave pictures as they are stored, whatever their EXIF orientation
+    /// Ignore the EXIF orientation: take pictures as they are stored
     #[arg(long)]
     no_exif: bool,
 
-    /// Decode large JPEGs at their full size, to the very pixels that Pillow would see: slower,
-    /// for scores that differ little
+    /// Decode large JPEGs at their full size, to exactly the pixels that Pillow sees; slower, and
+    /// scores differ little
     #[arg(long)]
     full_decode: bool,
 
-    /// Refuse larger pictures; decoding one takes up to 6 bytes a pixel
+    /// Refuse pictures of more pixels; decoding takes up to 6 bytes a pixel
     #[arg(long, value_name = "N", default_value_t = DecodeOptions::default().max_pixels)]
     max_pixels: u64,
 

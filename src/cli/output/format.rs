@@ -101,7 +101,7 @@ pub fn formats(offered: &'static [Offered]) -> impl TypedValueParser<Value = For
 /// `--format` and `--json`. Commands that offer other formats than these say so with `mut_arg`.
 #[derive(Debug, Clone, Copy, Args)]
 pub struct FormatOptions {
-    /// How to write it
+    /// Format of the output
     #[arg(long, value_name = "FORMAT", group = "form", value_parser = formats(REPORT_FORMATS))]
     format: Option<Format>,
 
@@ -125,7 +125,7 @@ impl FormatOptions {
 #[derive(Debug, Clone, Copy, Args)]
 #[command(next_help_heading = "Output")]
 #[command(mut_arg("format", |arg| arg
-    .help("How to write the answers [default: what the name of --output says, else text]")
+    .help("Format of the answers [default: by the name of --output, else text]")
     .value_parser(formats(ROW_FORMATS))
     .help_heading("Output")))]
 #[command(mut_arg("json", |arg| arg.help_heading("Output")))]

@@ -18,7 +18,7 @@ pub struct OutputOptions {
     #[command(flatten)]
     form: RowFormatOptions,
 
-    /// Write the answers to a file in place of stdout (`-`)
+    /// Write the answers to a file instead of stdout (`-`)
     #[arg(short, long, value_name = "FILE")]
     output: Option<PathBuf>,
 
@@ -30,12 +30,12 @@ pub struct OutputOptions {
 #[derive(Debug, Clone, Copy, Args)]
 #[command(next_help_heading = "Output")]
 pub struct ResumeOptions {
-    /// Go on where an earlier run with the same options stopped: pictures that --output has
-    /// already, answered or failed, are left out (jsonl, csv and tsv)
+    /// Continue an earlier run with the same options: pictures that are in the output file already,
+    /// answered or failed, are left out (jsonl, csv and tsv)
     #[arg(long, requires = "output")]
     resume: bool,
 
-    /// With --resume, answer again what failed: in the end the answers are where the failures were
+    /// With --resume, try failed pictures again; their answers replace the failures
     #[arg(long, requires = "resume")]
     retry_failed: bool,
 }

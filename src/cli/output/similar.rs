@@ -16,12 +16,12 @@ use crate::cli::terminal::{Terminal, printable_name};
 /// Arguments of the output.
 #[derive(Debug, Clone, Args)]
 #[command(next_help_heading = "Output")]
-#[command(mut_arg("format", |arg| arg.help("How to write the answers [default: text]")))]
+#[command(mut_arg("format", |arg| arg.help("Format of the answers [default: text]")))]
 pub struct SimilarOptions {
     #[command(flatten)]
     form: RowFormatOptions,
 
-    /// Print only paths and end each with NUL, for `xargs -0`; groups are parted by another NUL
+    /// Print only paths, each ended by NUL, for `xargs -0`; another NUL separates groups
     #[arg(short = '0', long)]
     null: bool,
 }

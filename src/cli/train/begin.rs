@@ -34,8 +34,8 @@ pub struct BeginOptions {
     #[arg(long, value_name = "NAME")]
     activation: Option<ActivationName>,
 
-    /// Begin with a checkpoint, of any form that classify takes; where the classes are others, its
-    /// classifier is begun anew
+    /// Begin with a checkpoint in any form that classify takes; if its classes are others, the
+    /// classifier starts anew
     #[arg(long, value_name = "PATH")]
     pub weights: Option<PathBuf>,
 
@@ -47,7 +47,7 @@ pub struct BeginOptions {
     #[arg(long, value_name = "N", default_value_t = 0)]
     pub freeze: usize,
 
-    /// Use no network at all (also HF_HUB_OFFLINE=1)
+    /// Never use the network (also HF_HUB_OFFLINE=1)
     #[arg(long)]
     offline: bool,
 }

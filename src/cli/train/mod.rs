@@ -23,11 +23,11 @@ use super::options::{DTypeName, RunOptions, ViewOptions};
 use super::session::Tally;
 use super::{Global, Outcome, note};
 
-/// Train a network on pictures of your own, all of its layers
+/// Train all layers of a network on pictures of your own
 ///
-/// DIR has a folder for each class, with its pictures in it. A run that was stopped goes on with
-/// --resume, and ends with the same bytes as one that was not: a state is kept beside FILE until
-/// then, with a log of the epochs as CSV, which stays. A device or a pipe has neither beside it.
+/// DIR has a folder for each class, with its pictures in it. --resume continues a run that was
+/// stopped, and the result is the same to the byte. Until the end, the state of the run is kept
+/// beside FILE; a log of the epochs as CSV is kept there, too, and stays.
 #[derive(Debug, Args)]
 pub struct Arguments {
     /// A folder with a folder for each class
@@ -38,20 +38,20 @@ pub struct Arguments {
     #[arg(short, long, value_name = "FILE")]
     output: PathBuf,
 
-    /// Go on where an earlier run stopped, if one did
+    /// Continue an earlier run, if there is one
     #[arg(long)]
     resume: bool,
 
-    /// Draw loss and accuracy over the epochs, as PNG; one that is there is replaced only where
-    /// this program drew it
+    /// Draw loss and accuracy over the epochs as PNG; an existing file is replaced only if this program
+    /// drew it
     #[arg(long, value_name = "FILE")]
     curves: Option<PathBuf>,
 
-    /// A line of JSON for each epoch
+    /// Print a line of JSON for each epoch
     #[arg(long, alias = "json")]
     jsonl: bool,
 
-    /// Times that each picture is shown
+    /// How many times each picture is shown
     #[arg(
         long,
         value_name = "N",
@@ -60,7 +60,7 @@ pub struct Arguments {
     )]
     epochs: usize,
 
-    /// Pictures that are learned from at once
+    /// Number of pictures in a step
     #[arg(
         short,
         long,
@@ -84,7 +84,7 @@ pub struct Arguments {
     )]
     weight_decay: f64,
 
-    /// The share of each truth that is given to all classes alike
+    /// Label smoothing: the share of each truth that is spread over all classes
     #[arg(
         long,
         value_name = "P",
@@ -93,11 +93,11 @@ pub struct Arguments {
     )]
     label_smoothing: f64,
 
-    /// What all random numbers come from, the same ones in every version
+    /// Seed of all random numbers; the same in every version
     #[arg(long, value_name = "N", default_value_t = 0, help_heading = "Training")]
     seed: u64,
 
-    /// The share of each class that is not learned from but tested with after each epoch
+    /// Share of each class that is held out and tested after each epoch
     #[arg(
         long,
         value_name = "P",
@@ -106,7 +106,7 @@ pub struct Arguments {
     )]
     validation: f64,
 
-    /// Test with the pictures of another such folder instead, and learn from all of DIR
+    /// Test with another such folder instead, and learn from all of DIR
     #[arg(
         long,
         value_name = "DIR",
@@ -115,8 +115,7 @@ pub struct Arguments {
     )]
     validation_dir: Option<PathBuf>,
 
-    /// The least part of a picture's area that is cut out to be shown; 1 shows pictures whole,
-    /// as --crop says
+    /// Least part of a picture's area that random crops show; 1 shows whole pictures, as --crop says
     #[arg(
         long,
         value_name = "P",
@@ -125,11 +124,11 @@ pub struct Arguments {
     )]
     least_area: f64,
 
-    /// Mirror no pictures: for writing, and whatever else has a left and a right
+    /// Don't mirror pictures: for writing, and whatever else has a left and a right
     #[arg(long, alias = "no-flip", help_heading = "Augmentation")]
     no_mirror: bool,
 
-    /// By which part brightness, contrast and saturation go up or down at most
+    /// How much brightness, contrast and saturation vary at most
     #[arg(
         long,
         value_name = "P",
@@ -153,7 +152,7 @@ pub struct Arguments {
     )]
     device: DeviceChoice,
 
-    /// Threads [default: as many as there are cores]
+    /// Number of threads [default: one for each core]
     #[arg(short = 'j', long, value_name = "N", help_heading = "Running",
           value_parser = clap::value_parser!(u16).range(1..=1024))]
     threads: Option<u16>,

@@ -39,16 +39,16 @@ const FORMATS: &[Offered] = &[
      answered or failed, are left out (jsonl and csv)"
 )))]
 pub struct VectorOptions {
-    /// How to write the embeddings [default: what the name of --output says, else jsonl]
+    /// Format of the embeddings [default: by the name of --output, else jsonl]
     #[arg(long, value_name = "FORMAT", value_parser = formats(FORMATS))]
     format: Option<Format>,
 
-    /// Write them to a file in place of stdout (`-`)
+    /// Write them to a file instead of stdout (`-`)
     #[arg(short, long, value_name = "FILE")]
     output: Option<PathBuf>,
 
-    /// Write a JSON row for each picture to a file, its path and why it failed, for which .npy
-    /// has no room; `-` is stdout
+    /// Write a JSON row for each picture to a file: its path, and why it failed. For .npy, which has
+    /// no room for them; `-` is stdout
     #[arg(long = "paths", value_name = "FILE")]
     paths_file: Option<PathBuf>,
 
