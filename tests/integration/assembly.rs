@@ -8,6 +8,8 @@ use std::process::Command;
 struct Kernel {
     /// As its path is mangled.
     symbol: &'static str,
+    /// What its products' instructions begin with.
+    product: &'static str,
     /// How the loop over the widest tile multiplies: so many times, and in so many loops.
     products: usize,
     loops: usize,
@@ -16,44 +18,80 @@ struct Kernel {
     spills: usize,
 }
 
-const KERNELS: [Kernel; 6] = [
+const KERNELS: [Kernel; 10] = [
     // 14 pixels by 2 vectors.
     Kernel {
-        symbol: "7kernels6avx5129pointwise",
+        symbol: "3cpu7kernels6avx5129pointwise",
+        product: "vfm",
         products: 28,
         loops: 1,
         spills: 0,
     },
     // 6 pixels by 2 vectors.
     Kernel {
-        symbol: "7kernels4avx29pointwise",
+        symbol: "3cpu7kernels4avx29pointwise",
+        product: "vfm",
         products: 12,
         loops: 1,
         spills: 0,
     },
     // 2 rows of 7 pixels by 9 weights, of stride 1 and 2.
     Kernel {
-        symbol: "7kernels6avx5129depthwise",
+        symbol: "3cpu7kernels6avx5129depthwise",
+        product: "vfm",
         products: 126,
         loops: 2,
         spills: 0,
     },
     // A row of 7 pixels: 7 sums, 9 weights and a value in 16 registers.
     Kernel {
-        symbol: "7kernels4avx29depthwise",
+        symbol: "3cpu7kernels4avx29depthwise",
+        product: "vfm",
         products: 63,
         loops: 2,
         spills: 4,
     },
     // As the pointwise product.
     Kernel {
-        symbol: "7kernels6avx5124stem",
+        symbol: "3cpu7kernels6avx5124stem",
+        product: "vfm",
         products: 28,
         loops: 1,
         spills: 0,
     },
     Kernel {
-        symbol: "7kernels4avx24stem",
+        symbol: "3cpu7kernels4avx24stem",
+        product: "vfm",
+        products: 12,
+        loops: 1,
+        spills: 0,
+    },
+    // In eight bits: 14 pixels by 2 vectors.
+    Kernel {
+        symbol: "4int87kernels11avx512_vnni9pointwise",
+        product: "vpdpbusd",
+        products: 28,
+        loops: 1,
+        spills: 0,
+    },
+    Kernel {
+        symbol: "4int87kernels11avx512_vnni4stem",
+        product: "vp",
+        products: 28,
+        loops: 1,
+        spills: 0,
+    },
+    Kernel {
+        symbol: "4int87kernels8avx_vnni9pointwise",
+        product: "vpdpbusd",
+        products: 12,
+        loops: 1,
+        spills: 0,
+    },
+    // 6 pixels by 2 vectors.
+    Kernel {
+        symbol: "4int87kernels4avx29pointwise",
+        product: "vpmaddwd",
         products: 12,
         loops: 1,
         spills: 0,
@@ -89,6 +127,7 @@ fn a_spilled_sum_is_noticed() {
     let code = |body: &str| format!("1000:\tmov rax,rdi\n{body}100c:\tjne    1004 <somewhere>\n");
     let kernel = |spills| Kernel {
         symbol: "kernel",
+        product: "vfm",
         products: 2,
         loops: 1,
         spills,
@@ -135,7 +174,7 @@ fn faults(code: &str, kernel: &Kernel) -> String {
     for body in inner_loops(&instructions) {
         let products = body
             .iter()
-            .filter(|(_, text)| text.starts_with("vfm"))
+            .filter(|(_, text)| text.starts_with(kernel.product))
             .count();
         whole += usize::from(products >= kernel.products);
         let spilled = body.iter().filter(|(_, text)| {

@@ -350,7 +350,7 @@ fn what_the_checkpoint_contradicts_is_refused() {
     refused(&["--activation", "relu"], &["tiny.keras", "relu6"]);
     refused(&["--size", "31"], &["31", "32"]);
     refused(&["--device", "cpu", "--dtype", "f16"], &["cpu", "f16"]);
-    refused(&["--dtype", "int8"], &["int8"]);
+    refused(&["--dtype", "int4"], &["int4", "int8"]);
     refused(&["--repo", "a/b"], &["--repo"]);
     let ran = program.run(&["classify", &cat, "--alpha", "0.35"]);
     ran.refused(&["0.35", "1.0, 0.75, 0.5, 0.25"]);

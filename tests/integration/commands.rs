@@ -389,17 +389,17 @@ fn verbose_says_what_a_checkpoint_does_not_state() {
     assert_eq!(program.run(&classify).stderr, "");
 }
 
-/// What is offered exists.
+/// What is offered exists, and what is asked for beyond it is refused with what there is.
 #[test]
-fn a_type_that_no_device_computes_in_is_not_offered() {
+fn only_types_that_a_device_computes_in_are_offered() {
     let program = Program::new();
     for arguments in [&["classify", "--help"][..], &["completions", "bash"]] {
         let ran = program.run(arguments);
         let text = String::from_utf8(ran.stdout).expect("UTF-8");
-        assert!(text.contains("bf16") && !text.contains("int8"));
+        assert!(text.contains("bf16") && text.contains("int8") && !text.contains("int4"));
     }
-    let ran = program.run(&["classify", "--dtype", "int8", "cat.jpg"]);
-    ran.refused(&["int8", "f32, f16, bf16"]);
+    let ran = program.run(&["classify", "--dtype", "int4", "cat.jpg"]);
+    ran.refused(&["int4", "f32, int8, f16, bf16"]);
 }
 
 #[test]

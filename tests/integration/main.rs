@@ -13,6 +13,7 @@
 //! - `pipeline`: the library over many pictures, whatever fails on the way
 //! - `ops`: the operations that devices run, against their plain definition
 //! - `cpu`: the CPU's own kernels, in every instruction set, against those
+//! - `int8`: eight bits through the program
 //! - `assembly`: the kernels' machine code
 //! - `shared`: real pretrained weights and photographs, skipped where they are absent
 //! - `convert`: what it writes answers as what it read
@@ -51,6 +52,7 @@ mod figures;
 mod formats;
 mod gpu;
 mod grep;
+mod int8;
 mod keras;
 mod keras_models;
 mod layouts;

@@ -91,7 +91,8 @@ impl Quantised {
             // A filter of zeros leaves the bias alone, which has to fit.
             let least = (bias.abs() / (f64::from(input) * LARGEST_BIAS)) as f32;
             let step = (largest / most).max(least).max(f32::MIN_POSITIVE);
-            weights.iter_mut().for_each(|w| *w /= step);
+            let inverse = step.recip();
+            weights.iter_mut().for_each(|w| *w *= inverse);
             let start = quantised.weight.len();
             quantised.weight.extend(weights.iter().map(|w| round(*w)));
             if kind == Kind::Pointwise {
@@ -114,30 +115,36 @@ fn round(value: f32) -> i16 {
     ((value + NO_FRACTION) - NO_FRACTION) as i16
 }
 
-/// Rounds some weights the other way, those that are nearest to it, so that the errors of all of
+/// Rounds some weights of 8 bits the other way, those that are nearest to it, so that the errors of all of
 /// them add up to less than one. On labelled pictures this halves what eight bits change: with
 /// Google's weights of alpha 0.25 the first class stays the same for 86.8 % of pictures in place of
 /// 83.7 %, of alpha 0.5 for 95.0 in place of 92.9 %.
 fn balance(weights: &[f32], integers: &mut [i16]) {
-    let error = |i: usize, integers: &[i16]| f32::from(integers[i]) - weights[i];
-    let total: f32 = (0..weights.len()).map(|i| error(i, integers)).sum();
+    let errors = || integers.iter().zip(weights).map(|(q, w)| f32::from(*q) - w);
+    // Several sums at a time, so that the compiler adds vectors; in the same order everywhere.
+    let mut sums = [0f32; 8];
+    for (i, error) in errors().enumerate() {
+        sums[i % 8] += error;
+    }
+    let total: f32 = sums.iter().sum();
     let (turned, sign) = (total.abs().round() as usize, total.signum());
     if turned == 0 {
         return;
     }
-    let errors: Vec<f32> = (0..weights.len())
-        .map(|i| error(i, integers) * sign)
+    // The further from its integer, the nearer a weight is to the one on the other side; of equal
+    // ones the first.
+    let off = errors().map(|error| error * sign).enumerate();
+    let mut candidates: Vec<(f32, usize)> = off
+        .filter(|(_, off)| *off > 0.0)
+        .map(|(i, off)| (off, i))
         .collect();
-    let mut order: Vec<usize> = (0..weights.len()).filter(|&i| errors[i] > 0.0).collect();
-    // Of equal errors the first, so that the answer is the same everywhere.
-    let descending = |a: &usize, b: &usize| errors[*b].total_cmp(&errors[*a]).then(a.cmp(b));
-    let turned = turned.min(order.len());
-    if (1..order.len()).contains(&turned) {
-        order.select_nth_unstable_by(turned, descending);
+    let descending = |a: &(f32, usize), b: &(f32, usize)| b.0.total_cmp(&a.0).then(a.1.cmp(&b.1));
+    let turned = turned.min(candidates.len());
+    if (1..candidates.len()).contains(&turned) {
+        candidates.select_nth_unstable_by(turned, descending);
     }
-    for i in &order[..turned] {
-        // The largest weight is a whole number, and so not among them.
-        integers[*i] -= sign as i16;
+    for (_, i) in &candidates[..turned] {
+        integers[*i] = (integers[*i] - sign as i16).clamp(-BYTE_LARGEST, BYTE_LARGEST);
     }
 }
 

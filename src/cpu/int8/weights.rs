@@ -264,14 +264,29 @@ impl Plan {
             } else {
                 (output / lanes * lanes, lanes)
             };
-            for (i, value) in row.iter().enumerate() {
-                let k = if is_stem { stem_place(i) } else { i };
-                let lane = first * self.depth / group + k / group * width + (output - first);
-                let at = (lane * group + k % group) * bytes;
-                if bytes == 1 {
-                    to[at] = *value as i8 as u8;
-                } else {
+            let start = (first * self.depth / group + output - first) * 4;
+            let to = &mut to[start..];
+            if is_stem {
+                for (i, value) in row.iter().enumerate() {
+                    let k = stem_place(i);
+                    let at = k / 2 * width * 4 + k % 2 * 2;
                     to[at..at + 2].copy_from_slice(&value.to_ne_bytes());
+                }
+                continue;
+            }
+            // Four bytes at a time, those of a step of the depth.
+            let steps = to.chunks_mut(width * 4).zip(row.chunks(group));
+            if bytes == 1 {
+                for (to, values) in steps {
+                    for (to, value) in to.iter_mut().zip(values) {
+                        *to = *value as i8 as u8;
+                    }
+                }
+            } else {
+                for (to, values) in steps {
+                    for (to, value) in to.chunks_exact_mut(2).zip(values) {
+                        to.copy_from_slice(&value.to_ne_bytes());
+                    }
                 }
             }
         }
