@@ -76,14 +76,14 @@ const KERNELS: [Kernel; 10] = [
     },
     Kernel {
         symbol: "4int87kernels11avx512_vnni4stem",
-        product: "vp",
-        products: 28,
+        product: "vpmaddwd",
+        products: 14,
         loops: 1,
         spills: 0,
     },
     Kernel {
         symbol: "4int87kernels8avx_vnni9pointwise",
-        product: "vpdpbusd",
+        product: "{vex} vpdpbusd",
         products: 12,
         loops: 1,
         spills: 0,

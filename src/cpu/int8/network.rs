@@ -336,7 +336,7 @@ impl Int8Network {
         let stem = self.stem_written(size);
         let first = (logits.max(embedding)).max(stem.len().div_ceil(4));
         let stem_tile =
-            StemPass::tile_bytes(padded(size, COLOURS, self.layers.stem.params), stem).div_ceil(4);
+            StemPass::tile_bytes(padded(size, COLOURS, self.layers.stem.params)).div_ceil(4);
         self.shapes(size)
             .fold((first, stem_tile), |(image, tile), shape| {
                 (

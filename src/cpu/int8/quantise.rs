@@ -133,11 +133,17 @@ fn balance(weights: &[f32], integers: &mut [i16]) {
     }
     // The further from its integer, the nearer a weight is to the one on the other side; of equal
     // ones the first.
-    let off = errors().map(|error| error * sign).enumerate();
-    let mut candidates: Vec<(f32, usize)> = off
-        .filter(|(_, off)| *off > 0.0)
-        .map(|(i, off)| (off, i))
-        .collect();
+    let above = |floor: f32| -> Vec<(f32, usize)> {
+        let off = errors().map(|error| error * sign).enumerate();
+        let far = off.filter(|(_, off)| *off > floor);
+        far.map(|(i, off)| (off, i)).collect()
+    };
+    // Errors are spread evenly over a step, so that a few more than are needed are above this.
+    let part = (4 * turned + 16) as f32 / weights.len() as f32;
+    let mut candidates = above((0.5 - part).max(0.0));
+    if candidates.len() < turned {
+        candidates = above(0.0);
+    }
     let descending = |a: &(f32, usize), b: &(f32, usize)| b.0.total_cmp(&a.0).then(a.1.cmp(&b.1));
     let turned = turned.min(candidates.len());
     if (1..candidates.len()).contains(&turned) {

@@ -1,15 +1,16 @@
-//! The stem in integers: windows are laid out one after the other, and multiplied as a pointwise
-//! convolution's pixels are.
+//! The stem in integers.
 
 use std::ops::Range;
 
-use super::kernels::{self, Kernels, Output};
+use super::kernels::{self, Kernels, Output, STEM_PAIRS};
 use super::quantise::LARGEST_PIXEL;
-use super::weights::{PackedInt8, STEM_DEPTH, STEM_ROW};
-use crate::cpu::kernels::Offsets;
+use super::weights::{PackedInt8, STEM_ROW};
 use crate::cpu::pixels::Picture;
 use crate::cpu::workspace::{PaddedImage, Scratch};
 use crate::pixels::COLOURS;
+
+/// Lines under a row of windows.
+const LINES: usize = 3;
 
 /// The stem's work on one image.
 pub(super) struct StemPass<'a> {
@@ -28,9 +29,9 @@ pub(super) struct StemPass<'a> {
 }
 
 impl StemPass<'_> {
-    /// Bytes that the windows of a row of the output and the lines under them take.
-    pub fn tile_bytes(read: PaddedImage, written: PaddedImage) -> usize {
-        (Self::line_len(read) * 3 + written.columns.len * STEM_DEPTH) * size_of::<i16>()
+    /// Bytes that the lines under a row of windows take.
+    pub fn tile_bytes(read: PaddedImage) -> usize {
+        Self::line_len(read) * LINES * size_of::<i16>()
     }
 
     /// Values of a line: all pixels, and what the last window's last pair reads beyond them.
@@ -40,45 +41,36 @@ impl StemPass<'_> {
 
     /// Some rows of the output.
     pub fn run(&self, rows: Range<usize>, scratch: &mut Scratch) {
-        let Scratch { tile, offsets, .. } = scratch;
-        let values: &mut [i16] = bytemuck::cast_slice_mut(tile.floats_mut());
-        let line = Self::line_len(self.read);
-        let columns = self.written.columns.len;
-        let (lines, windows) = values.split_at_mut(3 * line);
-        let windows = &mut windows[..columns * STEM_DEPTH];
+        let values: &mut [i16] = bytemuck::cast_slice_mut(scratch.tile.floats_mut());
+        let len = Self::line_len(self.read);
+        let lines = &mut values[..LINES * len];
+        let stride = self.weights.params.stride;
+        // The first line that is not among those of the last row. Three neighbours have places of
+        // their own.
+        let mut next = rows.start * stride;
         for row in rows {
-            for (ky, line) in lines.chunks_exact_mut(line).enumerate() {
-                self.line(row * self.weights.params.stride + ky, line);
+            let first = row * stride;
+            for line in next.max(first)..first + LINES {
+                self.line(line, &mut lines[line % LINES * len..][..len]);
             }
-            let step = self.weights.params.stride * COLOURS;
-            for (column, window) in windows.chunks_exact_mut(STEM_DEPTH).enumerate() {
-                window[3 * STEM_ROW..].fill(0);
-                let (rows, _) = window.as_chunks_mut::<STEM_ROW>();
-                for (ky, row) in rows.iter_mut().enumerate() {
-                    // Of a length that is known, so that it is two moves and not a call.
-                    let values = lines[ky * line + column * step..].first_chunk();
-                    *row = *values.unwrap_or(&[0; STEM_ROW]);
-                }
-            }
-            let task = kernels::Pointwise {
-                input: bytemuck::cast_slice(windows),
-                input_stride: STEM_DEPTH,
-                depth: STEM_DEPTH,
-                weight: self.weights.weight_bytes(),
+            next = first + LINES;
+            let task = kernels::Stem {
+                input: lines,
+                taps: std::array::from_fn(|pair| {
+                    let (ky, within) = (pair / (STEM_PAIRS / LINES), pair % (STEM_PAIRS / LINES));
+                    (first + ky) % LINES * len + 2 * within
+                }),
+                step: stride * COLOURS,
+                weight: self.weights.weight_words(),
                 bias: self.weights.bias(),
                 multiplier: self.weights.multiplier(),
                 channels: self.weights.channels,
+                columns: self.written.columns.len,
                 start: self.written.offset(row, 0),
-                offsets: Offsets::of_rows(
-                    offsets,
-                    1,
-                    columns,
-                    self.written.channels,
-                    self.written.row_stride(),
-                ),
+                output_stride: self.written.channels,
                 bounds: (0.0, 255.0),
             };
-            // SAFETY: each thread has rows of its own, and the offsets are those of a row.
+            // SAFETY: each thread has rows of its own.
             unsafe { self.kernels.stem(&task, self.output) };
         }
     }
@@ -99,10 +91,15 @@ impl StemPass<'_> {
         match self.picture {
             Picture::Bytes { pixels, .. } => {
                 let from = &pixels[row * columns.len * COLOURS..][..columns.len * COLOURS];
-                let (to, _) = middle.as_chunks_mut::<COLOURS>();
-                let (from, _) = from.as_chunks::<COLOURS>();
-                for (values, bytes) in to.iter_mut().zip(from) {
-                    for ((value, byte), zero) in values.iter_mut().zip(bytes).zip(self.zero) {
+                let [red, green, blue] = self.zero;
+                if red == green && green == blue {
+                    // In vectors.
+                    for (value, byte) in middle.iter_mut().zip(from) {
+                        *value = 2 * i16::from(*byte) - red;
+                    }
+                } else {
+                    let zero = self.zero.iter().cycle();
+                    for ((value, byte), zero) in middle.iter_mut().zip(from).zip(zero) {
                         *value = 2 * i16::from(*byte) - zero;
                     }
                 }

@@ -20,8 +20,8 @@ const LINE: usize = 16;
 /// for nothing, so that they are pairs.
 pub(super) const STEM_ROW: usize = 10;
 
-/// Values under the stem's window, the last ones zeros.
-pub(super) const STEM_DEPTH: usize = 32;
+/// Values under the stem's window.
+const STEM_DEPTH: usize = 3 * STEM_ROW;
 
 /// A convolution's packed weights, as [`Depthwise`](super::kernels::Depthwise) and
 /// [`Pointwise`](super::kernels::Pointwise) describe them.

@@ -4,7 +4,7 @@
 use std::arch::x86_64::*;
 
 use super::generic::{self, Sums, Wide};
-use super::{Depthwise, Kernels, Output, Pointwise};
+use super::{Depthwise, Kernels, Output, Pointwise, Stem};
 
 pub(in crate::cpu) static KERNELS: Kernels = Kernels {
     tile_bytes: 2,
@@ -14,7 +14,7 @@ pub(in crate::cpu) static KERNELS: Kernels = Kernels {
     narrow_block: 16,
     depthwise,
     pointwise,
-    stem: pointwise,
+    stem,
     peak,
 };
 
@@ -181,6 +181,12 @@ fn depthwise(task: &Depthwise, tile: &mut [u8]) {
 unsafe fn pointwise(task: &Pointwise, output: Output) {
     // SAFETY: as above, behind `Kernels::pointwise`.
     unsafe { generic::pointwise::<I32x8, ROWS, VECTORS>(task, 2, output) }
+}
+
+#[target_feature(enable = "avx2,fma")]
+unsafe fn stem(task: &Stem, output: Output) {
+    // SAFETY: behind `Kernels::stem`, which checked the task.
+    unsafe { generic::stem::<I32x8, ROWS, VECTORS>(task, output) }
 }
 
 #[target_feature(enable = "avx2,fma")]

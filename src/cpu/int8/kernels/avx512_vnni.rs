@@ -3,7 +3,7 @@
 use std::arch::x86_64::*;
 
 use super::generic::{self, Sums, Wide};
-use super::{Depthwise, Kernels, Output, Pointwise, avx_vnni, avx2};
+use super::{Depthwise, Kernels, Output, Pointwise, Stem, avx_vnni, avx2};
 
 pub(in crate::cpu) static KERNELS: Kernels = Kernels {
     tile_bytes: 1,
@@ -20,6 +20,10 @@ pub(in crate::cpu) static KERNELS: Kernels = Kernels {
 /// 14 pixels by 32 channels: 28 sums, 2 weights and 1 value of 32 registers.
 const ROWS: usize = 14;
 const VECTORS: usize = 2;
+
+/// For the stem: the compiler makes two instructions of `vpdpwssd`, which need registers between
+/// them.
+const STEM_ROWS: usize = 7;
 
 /// 14 sums, 12 weights and 4 pairs of 32 registers.
 const DEPTHWISE_PIXELS: usize = 7;
@@ -280,9 +284,9 @@ unsafe fn pointwise(task: &Pointwise, output: Output) {
 }
 
 #[target_feature(enable = "avx2,fma,avx512f,avx512bw,avx512vl,avx512vnni")]
-unsafe fn stem(task: &Pointwise, output: Output) {
+unsafe fn stem(task: &Stem, output: Output) {
     // SAFETY: as above, behind `Kernels::stem`.
-    unsafe { generic::pointwise::<Words, ROWS, VECTORS>(task, 2, output) }
+    unsafe { generic::stem::<Words, STEM_ROWS, VECTORS>(task, output) }
 }
 
 #[target_feature(enable = "avx2,fma,avx512f,avx512bw,avx512vl,avx512vnni")]

@@ -3,7 +3,7 @@
 use std::arch::x86_64::*;
 
 use super::generic::{self, Sums, Wide};
-use super::{Depthwise, Kernels, Output, Pointwise, avx2};
+use super::{Depthwise, Kernels, Output, Pointwise, Stem, avx2};
 
 pub(in crate::cpu) static KERNELS: Kernels = Kernels {
     tile_bytes: 1,
@@ -214,9 +214,9 @@ unsafe fn pointwise(task: &Pointwise, output: Output) {
 }
 
 #[target_feature(enable = "avx2,fma,avxvnni")]
-unsafe fn stem(task: &Pointwise, output: Output) {
+unsafe fn stem(task: &Stem, output: Output) {
     // SAFETY: as above, behind `Kernels::stem`.
-    unsafe { generic::pointwise::<Words, ROWS, VECTORS>(task, 2, output) }
+    unsafe { generic::stem::<Words, ROWS, VECTORS>(task, output) }
 }
 
 #[target_feature(enable = "avx2,fma,avxvnni")]

@@ -3,7 +3,7 @@
 //! Everything here is `#[inline(always)]`, so that it is compiled within the function of an
 //! instruction set that calls it, with that set's instructions.
 
-use super::{DEPTHWISE_WEIGHTS, Depthwise, Output, Pointwise};
+use super::{DEPTHWISE_WEIGHTS, Depthwise, Output, Pointwise, STEM_PAIRS, Stem};
 
 /// A vector of 32-bit sums of products of activations and pointwise weights.
 ///
@@ -282,6 +282,109 @@ unsafe fn pointwise_tile<S: Sums, const ROWS: usize, const VECTORS: usize>(
         }
         for (r, row) in sums.iter().enumerate() {
             let to = start.add(*task.offsets.list().get_unchecked(pixel + r));
+            for (v, sum) in row.iter().enumerate() {
+                sum.store(to.add(v * S::LANES));
+            }
+        }
+    }
+    ROWS
+}
+
+/// A row of the stem, `ROWS` pixels at a time by panels of `VECTORS` vectors.
+///
+/// # Safety
+/// The machine has `S`'s instructions, [`Stem::check`] passed, and nobody else writes to what the
+/// task writes to.
+#[inline(always)]
+pub(super) unsafe fn stem<S: Sums, const ROWS: usize, const VECTORS: usize>(
+    task: &Stem,
+    output: Output,
+) {
+    let panel = S::LANES * VECTORS;
+    let mut channel = 0;
+    // SAFETY: the panels lie within `channels`; the rest is the caller's promise.
+    unsafe {
+        while channel + panel <= task.channels {
+            stem_panel::<S, ROWS, VECTORS>(task, channel, output);
+            channel += panel;
+        }
+        while channel < task.channels {
+            stem_panel::<S, ROWS, 1>(task, channel, output);
+            channel += S::LANES;
+        }
+    }
+}
+
+/// All pixels by one panel.
+#[inline(always)]
+unsafe fn stem_panel<S: Sums, const ROWS: usize, const VECTORS: usize>(
+    task: &Stem,
+    channel: usize,
+    output: Output,
+) {
+    let mut pixel = 0;
+    while pixel < task.columns {
+        let left = task.columns - pixel;
+        // SAFETY: each tile takes no more pixels than are left.
+        unsafe {
+            pixel += if left >= ROWS {
+                stem_tile::<S, ROWS, VECTORS>(task, channel, pixel, output)
+            } else {
+                stem_tile::<S, 1, VECTORS>(task, channel, pixel, output)
+            };
+        }
+    }
+}
+
+/// `ROWS` pixels by one panel, in registers. Returns `ROWS`.
+#[inline(always)]
+unsafe fn stem_tile<S: Sums, const ROWS: usize, const VECTORS: usize>(
+    task: &Stem,
+    channel: usize,
+    pixel: usize,
+    output: Output,
+) -> usize {
+    // SAFETY: `check` covers the windows of `columns` pixels and this panel.
+    unsafe {
+        let input = task.input.as_ptr().add(pixel * task.step);
+        let bias = task.bias.as_ptr().add(channel);
+        let mut weight = task
+            .weight
+            .as_ptr()
+            .add(channel * 2 * STEM_PAIRS)
+            .cast::<u8>();
+        let mut sums = [[S::load(bias); VECTORS]; ROWS];
+        for row in &mut sums {
+            for (v, sum) in row.iter_mut().enumerate() {
+                *sum = S::load(bias.add(v * S::LANES));
+            }
+        }
+        for tap in &task.taps {
+            let input = input.add(*tap);
+            let mut weights = [S::weights(weight); VECTORS];
+            for (v, w) in weights.iter_mut().enumerate() {
+                *w = S::weights(weight.add(v * S::LANES * 4));
+            }
+            weight = weight.add(S::LANES * VECTORS * 4);
+            for (r, row) in sums.iter_mut().enumerate() {
+                let values = S::splat(input.add(r * task.step).cast());
+                for (sum, w) in row.iter_mut().zip(&weights) {
+                    *sum = sum.dot(values, *w);
+                }
+            }
+        }
+        let multiplier = task.multiplier.as_ptr().add(channel);
+        for row in &mut sums {
+            for (v, sum) in row.iter_mut().enumerate() {
+                *sum = sum.scale(multiplier.add(v * S::LANES));
+            }
+        }
+        for sum in sums.as_flattened_mut() {
+            *sum = sum.round(task.bounds);
+        }
+        let to = task.start + pixel * task.output_stride + channel;
+        for (r, row) in sums.iter().enumerate() {
+            let to = output.start.add(to + r * task.output_stride);
             for (v, sum) in row.iter().enumerate() {
                 sum.store(to.add(v * S::LANES));
             }

@@ -45,7 +45,7 @@ pub(in crate::cpu) struct Kernels {
     pub narrow_block: usize,
     depthwise: unsafe fn(&Depthwise, &mut [u8]),
     pointwise: unsafe fn(&Pointwise, Output),
-    stem: unsafe fn(&Pointwise, Output),
+    stem: unsafe fn(&Stem, Output),
     peak: unsafe fn(usize) -> usize,
 }
 
@@ -75,13 +75,12 @@ impl Kernels {
         unsafe { (self.pointwise)(task, output) }
     }
 
-    /// Runs the stem for some pixels, whose windows lie in a tile of 16-bit values: the same
-    /// product, of values and weights of 2 bytes whatever `tile_bytes` says.
+    /// Runs the stem for a row of its output.
     ///
     /// # Safety
     /// As [`pointwise`](Self::pointwise).
-    pub unsafe fn stem(&self, task: &Pointwise, output: Output) {
-        task.check(self.lanes, 2, output.len);
+    pub unsafe fn stem(&self, task: &Stem, output: Output) {
+        task.check(self.lanes, output.len);
         // SAFETY: as above; what the caller promises besides is passed on.
         unsafe { (self.stem)(task, output) }
     }
@@ -172,6 +171,50 @@ impl Pointwise<'_> {
         assert!(pixels == 0 || self.input.len() >= read * tile_bytes);
         let last = self.offsets.list().last().copied().unwrap_or(0);
         assert!(self.start + last + self.channels <= output);
+    }
+}
+
+/// Pairs of values under the stem's window: three rows of nine values and one that counts for
+/// nothing.
+pub(in crate::cpu) const STEM_PAIRS: usize = 15;
+
+/// A row of the stem's output.
+pub(in crate::cpu) struct Stem<'a> {
+    /// The lines under the windows, `[column][colour]` in 16 bits, with zeros at both ends.
+    pub input: &'a [i16],
+    /// Where the pairs under the first window begin.
+    pub taps: [usize; STEM_PAIRS],
+    /// Values from a window to the next.
+    pub step: usize,
+    /// Panels of weights `[pair][panel][2]`; the last ones may be narrower.
+    pub weight: &'a [i16],
+    /// `[output channel]`, padded as the weights are.
+    pub bias: &'a [i32],
+    /// What a sum is multiplied with, `[output channel]`.
+    pub multiplier: &'a [f32],
+    /// Output channels, a multiple of the vector's sums.
+    pub channels: usize,
+    /// Output pixels.
+    pub columns: usize,
+    /// Where the first channel of the first pixel lies in the output.
+    pub start: usize,
+    /// Bytes from a pixel of the output to the next.
+    pub output_stride: usize,
+    /// The activation's bounds in steps of the output's scale, from 0 to 255.
+    pub bounds: (f32, f32),
+}
+
+impl Stem<'_> {
+    fn check(&self, lanes: usize, output: usize) {
+        assert!(self.channels.is_multiple_of(lanes) && self.columns > 0);
+        assert!(self.bias.len() >= self.channels && self.multiplier.len() >= self.channels);
+        assert!(self.weight.len() >= 2 * STEM_PAIRS * self.channels);
+        assert!(self.bounds.0 >= 0.0 && self.bounds.1 <= 255.0);
+        let last_tap = self.taps.iter().max().copied().unwrap_or(0);
+        assert!(self.input.len() >= (self.columns - 1) * self.step + last_tap + 2);
+        assert!(self.output_stride >= self.channels);
+        let last = self.start + (self.columns - 1) * self.output_stride;
+        assert!(last + self.channels <= output);
     }
 }
 

@@ -1,7 +1,7 @@
 //! Plain Rust: what the compiler makes of arrays.
 
 use super::generic::{self, Sums, Wide};
-use super::{Depthwise, Kernels, Output, Pointwise, requantise};
+use super::{Depthwise, Kernels, Output, Pointwise, Stem, requantise};
 
 pub(in crate::cpu) static KERNELS: Kernels = Kernels {
     tile_bytes: 2,
@@ -11,7 +11,7 @@ pub(in crate::cpu) static KERNELS: Kernels = Kernels {
     narrow_block: 8,
     depthwise,
     pointwise,
-    stem: pointwise,
+    stem,
     peak,
 };
 
@@ -154,6 +154,11 @@ unsafe fn depthwise(task: &Depthwise, tile: &mut [u8]) {
 unsafe fn pointwise(task: &Pointwise, output: Output) {
     // SAFETY: behind `Kernels::pointwise`, which checked the task.
     unsafe { generic::pointwise::<I32x4, ROWS, VECTORS>(task, 2, output) }
+}
+
+unsafe fn stem(task: &Stem, output: Output) {
+    // SAFETY: behind `Kernels::stem`, which checked the task.
+    unsafe { generic::stem::<I32x4, ROWS, VECTORS>(task, output) }
 }
 
 fn peak(steps: usize) -> usize {

@@ -3,7 +3,7 @@
 use std::arch::x86_64::*;
 
 use super::generic::{self, Sums, Wide};
-use super::{Depthwise, Kernels, Output, Pointwise};
+use super::{Depthwise, Kernels, Output, Pointwise, Stem};
 
 pub(in crate::cpu) static KERNELS: Kernels = Kernels {
     tile_bytes: 2,
@@ -13,7 +13,7 @@ pub(in crate::cpu) static KERNELS: Kernels = Kernels {
     narrow_block: 8,
     depthwise,
     pointwise,
-    stem: pointwise,
+    stem,
     peak,
 };
 
@@ -170,6 +170,11 @@ unsafe fn depthwise(task: &Depthwise, tile: &mut [u8]) {
 unsafe fn pointwise(task: &Pointwise, output: Output) {
     // SAFETY: behind `Kernels::pointwise`, which checked the task.
     unsafe { generic::pointwise::<I32x4, ROWS, VECTORS>(task, 2, output) }
+}
+
+unsafe fn stem(task: &Stem, output: Output) {
+    // SAFETY: behind `Kernels::stem`, which checked the task.
+    unsafe { generic::stem::<I32x4, ROWS, VECTORS>(task, output) }
 }
 
 fn peak(steps: usize) -> usize {
