@@ -10,6 +10,10 @@ medians of one round; printed are the median of the rounds' ratios and their ran
 
 The network is MobileNet V1 at 224x224 in float32 with random weights and batch norm folded (`networks.py`).
 LiteRT runs with XNNPACK.
+
+With `--dtype int8` each engine runs the network in eight bits as its own tools quantise it: ONNX Runtime and
+OpenVINO from ONNX Runtime's static quantisation (QDQ, unsigned activations, a scale for each channel of the
+weights), LiteRT from TensorFlow's converter (full integer), ours with `--dtype int8`.
 """
 
 import argparse
@@ -33,8 +37,11 @@ def litert(model, threads):
     interpreter = Interpreter(model_path=model, num_threads=threads)
     interpreter.allocate_tensors()
     index = interpreter.get_input_details()[0]["index"]
-    shape = interpreter.get_input_details()[0]["shape"]
-    interpreter.set_tensor(index, np.random.default_rng(0).random(shape, np.float32))
+    shape, dtype = (interpreter.get_input_details()[0][key] for key in ("shape", "dtype"))
+    pixels = np.random.default_rng(0).random(shape, np.float32)
+    if dtype == np.int8:
+        pixels = (pixels * 255 - 128).astype(np.int8)
+    interpreter.set_tensor(index, pixels)
     return interpreter.invoke
 
 
@@ -80,6 +87,7 @@ def measure(engine, arguments, model, alpha, threads, batch, runs):
             arguments.binary, "bench", "--random-weights", "--device", "cpu", "--json",
             "--alpha", str(alpha), "--size", str(networks.SIZE), "--threads", str(threads),
             "--batch-size", str(batch), "--num-runs", str(runs), "--warmup-runs", str(max(3, runs // 10)),
+            "--dtype", arguments.dtype,
         ]
         if ":" in engine:
             command += ["--isa", engine.split(":")[1]]
@@ -100,6 +108,7 @@ def main():
     parser.add_argument("--batches", type=int, nargs="+", default=[1, 32])
     parser.add_argument("--rounds", type=int, default=7)
     parser.add_argument("--seconds", type=float, default=0.6, help="of measuring, each time")
+    parser.add_argument("--dtype", choices=["f32", "int8"], default="f32")
     parser.add_argument("--isas", nargs="*", default=[], help="also ours forced to these")
     arguments = parser.parse_args()
     engines = ["mobilenet", *(f"mobilenet:{isa}" for isa in arguments.isas), *PEERS]
@@ -111,7 +120,9 @@ def main():
                 weights = networks.random_weights(alpha)
                 networks.save(safetensors, alpha, weights)
                 networks.write_onnx(onnx, alpha, weights, batch)
-                networks.write_tflite(tflite, safetensors, batch)
+                if arguments.dtype == "int8":
+                    onnx = networks.quantise_onnx(onnx, batch)
+                networks.write_tflite(tflite, safetensors, batch, arguments.dtype)
                 for threads in arguments.threads:
                     compare(engines, arguments, {"litert": tflite}, onnx, alpha, threads, batch)
 
