@@ -8,6 +8,7 @@
 mod barrier;
 mod buffer;
 mod engine;
+mod head;
 mod int8;
 mod isa;
 mod kernels;

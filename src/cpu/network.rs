@@ -1,14 +1,14 @@
 //! The whole network, layer by layer and tile by tile.
 
-use std::ops::Range;
 use std::sync::Arc;
 
 use candle_core::DType;
 
 use super::barrier::Member;
 use super::engine::Passes;
+use super::head::Head;
 use super::isa::Isa;
-use super::kernels::{self, Kernels, Offsets, Output};
+use super::kernels::{Kernels, Output};
 use super::parallel::{self, Threads};
 use super::pieces::Piece;
 use super::pixels::{Picture, Pixel};
@@ -43,12 +43,19 @@ impl CpuNetwork {
         })
     }
 
-    /// A batch of at least as many images as there are threads runs an image a thread; fewer
-    /// images run one after the other on all threads. What comes out is the same.
-    fn run<P: Pixel>(&self, pixels: &[P], size: (usize, usize), head: Option<&Packed>) -> Vec<f32> {
+    fn head(&self) -> Option<Head<'_>> {
+        let weights = self.layers.classifier.as_ref()?;
+        Some(Head {
+            weights,
+            kernels: self.isa.kernels(),
+        })
+    }
+
+    /// What comes of a batch: embeddings, or their logits.
+    fn run<P: Pixel>(&self, pixels: &[P], size: (usize, usize), head: Option<Head>) -> Vec<f32> {
         let image_len = COLOURS * size.0 * size.1;
         let images = pixels.len() / image_len;
-        let len = head.map_or(self.embedding_len(), |head| head.outputs);
+        let len = head.map_or(self.embedding_len(), Head::outputs);
         let mut outputs = vec![0.0; images * len];
         let one = |image: &[P], output: &mut [f32], threads| {
             self.pool.lend(|workspace| {
@@ -61,15 +68,9 @@ impl CpuNetwork {
         let pairs = pixels
             .chunks_exact(image_len)
             .zip(outputs.chunks_exact_mut(len));
-        if images > 1 && images >= self.threads.count() {
-            parallel::for_each(self.threads, pairs, |(image, output)| {
-                one(image, output, Threads::ONE);
-            });
-        } else {
-            for (image, output) in pairs {
-                one(image, output, self.threads);
-            }
-        }
+        parallel::spread(self.threads, images, pairs, |(image, output), threads| {
+            one(image, output, threads);
+        });
         outputs
     }
 
@@ -77,38 +78,12 @@ impl CpuNetwork {
         self.isa.kernels()
     }
 
-    /// Some of an embedding's logits.
-    ///
-    /// # Safety
-    /// Nobody else touches these logits meanwhile.
-    unsafe fn classify_one(
-        &self,
-        classifier: &Packed,
-        embedding: &[f32],
-        logits: Output,
-        channels: Range<usize>,
-    ) {
-        let task = kernels::Pointwise {
-            input: embedding,
-            input_stride: classifier.depth,
-            depth: classifier.depth,
-            weight: &classifier.weight()[channels.start * classifier.depth..],
-            bias: &classifier.bias()[channels.start..],
-            channels: channels.len(),
-            start: channels.start,
-            offsets: Offsets::ONE,
-            bounds: classifier.bounds,
-        };
-        // SAFETY: the caller's promise.
-        unsafe { self.kernels().pointwise(&task, logits) };
-    }
-
     /// One image on `threads` threads. What comes of it is left in the workspace.
     fn run_one<P: Pixel>(
         &self,
         pixels: &[P],
         size: (usize, usize),
-        head: Option<&Packed>,
+        head: Option<Head>,
         workspace: &mut Workspace,
         threads: Threads,
     ) {
@@ -133,13 +108,7 @@ impl CpuNetwork {
     }
 
     /// One thread's part of the average over the last image, and of its logits.
-    fn end(
-        &self,
-        size: (usize, usize),
-        images: [Output; 2],
-        head: Option<&Packed>,
-        member: Member,
-    ) {
+    fn end(&self, size: (usize, usize), images: [Output; 2], head: Option<Head>, member: Member) {
         let [embedding, last] = self.ends(images);
         let Some(LayerShape { written, .. }) = self.shapes(size).last() else {
             return;
@@ -155,16 +124,8 @@ impl CpuNetwork {
         average(pixels, written.channels, channels.start, averages);
         let Some(head) = head else { return };
         member.wait();
-        // SAFETY: from here on it is only read.
-        let embedding = &unsafe { embedding.floats() }[..head.depth];
-        let panel = self.kernels().panel();
-        let share = member.share(head.channels.div_ceil(panel));
-        let channels = share.start * panel..(share.end * panel).min(head.channels);
-        if !channels.is_empty() {
-            // SAFETY: nobody reads the last image any more, and each thread writes to channels of
-            // its own.
-            unsafe { self.classify_one(head, embedding, last, channels) };
-        }
+        // SAFETY: from here on the embedding is only read, and the last image is read no more.
+        unsafe { head.share(embedding, last, member) };
     }
 
     /// One thread's part of all layers. Image `i` of the two is read by layers whose number is
@@ -306,34 +267,14 @@ impl Passes for CpuNetwork {
     }
 
     fn forward<P: Pixel>(&self, pixels: &[P], size: (usize, usize)) -> Vec<f32> {
-        self.run(pixels, size, self.layers.classifier.as_ref())
+        self.run(pixels, size, self.head())
     }
 
     fn classify(&self, embeddings: &[f32]) -> Vec<f32> {
-        let Some(classifier) = &self.layers.classifier else {
-            return embeddings.to_vec();
-        };
-        let images = embeddings.len() / self.embedding_len();
-        let mut logits = vec![0.0; images * self.classes()];
-        let one = |padded: &mut Vec<f32>, embedding: &[f32], logits: &mut [f32]| {
-            let channels = 0..classifier.channels;
-            // SAFETY: `padded` is this thread's own.
-            unsafe { self.classify_one(classifier, embedding, Output::new(padded), channels) };
-            logits.copy_from_slice(&padded[..self.classes()]);
-        };
-        let padded = || vec![0.0; classifier.channels];
-        if images == 1 {
-            // Handing a single row to the team would take longer than the row.
-            one(&mut padded(), embeddings, &mut logits);
-        } else {
-            let pairs = embeddings
-                .chunks_exact(self.embedding_len())
-                .zip(logits.chunks_exact_mut(self.classes()));
-            parallel::for_each(self.threads, pairs, |(embedding, logits)| {
-                one(&mut padded(), embedding, logits);
-            });
+        match self.head() {
+            Some(head) => head.logits(embeddings, self.threads),
+            None => embeddings.to_vec(),
         }
-        logits
     }
 
     fn pieces(&self, size: (usize, usize)) -> Vec<Piece<'_>> {

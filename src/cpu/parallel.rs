@@ -86,6 +86,21 @@ pub(crate) fn for_each<T>(
     });
 }
 
+/// Does `work` on each of `count` items: where there are at least as many as threads, one a thread,
+/// else one after the other on all threads. Nothing that comes of it depends on which.
+pub(super) fn spread<T>(
+    threads: Threads,
+    count: usize,
+    items: impl Iterator<Item = T> + Send,
+    work: impl Fn(T, Threads) + Sync,
+) {
+    if count > 1 && count >= threads.count() {
+        for_each(threads, items, |item| work(item, Threads::ONE));
+    } else {
+        items.for_each(|item| work(item, threads));
+    }
+}
+
 /// Threads of which one pass at a time may use several.
 struct Team {
     /// Held by that pass.

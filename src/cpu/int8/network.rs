@@ -9,8 +9,9 @@ use super::stem::StemPass;
 use super::weights::{self, PackedInt8};
 use crate::cpu::barrier::Member;
 use crate::cpu::engine::Passes;
+use crate::cpu::head::Head;
 use crate::cpu::isa::Isa;
-use crate::cpu::kernels::{self as float_kernels, Offsets};
+use crate::cpu::kernels as float_kernels;
 use crate::cpu::network::{convolved, padded};
 use crate::cpu::parallel::{self, Threads};
 use crate::cpu::pieces::Piece;
@@ -106,12 +107,19 @@ impl Int8Network {
         })
     }
 
-    /// A batch of at least as many images as there are threads runs an image a thread; fewer
-    /// images run one after the other on all threads. What comes out is the same.
-    fn run<P: Pixel>(&self, pixels: &[P], size: (usize, usize), head: Option<&Packed>) -> Vec<f32> {
+    fn head(&self) -> Option<Head<'_>> {
+        let weights = self.classifier.as_ref()?;
+        Some(Head {
+            weights,
+            kernels: self.isa.kernels(),
+        })
+    }
+
+    /// What comes of a batch: embeddings, or their logits.
+    fn run<P: Pixel>(&self, pixels: &[P], size: (usize, usize), head: Option<Head>) -> Vec<f32> {
         let image_len = COLOURS * size.0 * size.1;
         let images = pixels.len() / image_len;
-        let len = head.map_or(self.embedding_len(), |head| head.outputs);
+        let len = head.map_or(self.embedding_len(), Head::outputs);
         let mut outputs = vec![0.0; images * len];
         let one = |image: &[P], output: &mut [f32], threads| {
             self.pool.lend(|workspace| {
@@ -124,15 +132,9 @@ impl Int8Network {
         let pairs = pixels
             .chunks_exact(image_len)
             .zip(outputs.chunks_exact_mut(len));
-        if images > 1 && images >= self.threads.count() {
-            parallel::for_each(self.threads, pairs, |(image, output)| {
-                one(image, output, Threads::ONE);
-            });
-        } else {
-            for (image, output) in pairs {
-                one(image, output, self.threads);
-            }
-        }
+        parallel::spread(self.threads, images, pairs, |(image, output), threads| {
+            one(image, output, threads);
+        });
         outputs
     }
 
@@ -141,7 +143,7 @@ impl Int8Network {
         &self,
         pixels: &[P],
         size: (usize, usize),
-        head: Option<&Packed>,
+        head: Option<Head>,
         workspace: &mut Workspace,
         threads: Threads,
     ) {
@@ -232,7 +234,7 @@ impl Int8Network {
     }
 
     /// One thread's part of the average over the last image, and of its logits.
-    fn end(&self, size: (usize, usize), images: Images, head: Option<&Packed>, member: Member) {
+    fn end(&self, size: (usize, usize), images: Images, head: Option<Head>, member: Member) {
         let [embedding, last] = self.ends(images);
         let written = self.written(size);
         let share = member.share(written.channels / CHANNELS_A_SHARE);
@@ -245,43 +247,8 @@ impl Int8Network {
         average(pixels, written.channels, channels.start, averages);
         let Some(head) = head else { return };
         member.wait();
-        // SAFETY: from here on it is only read.
-        let embedding = &unsafe { embedding.floats() }[..head.depth];
-        let kernels = self.isa.kernels();
-        let panel = kernels.panel();
-        let share = member.share(head.channels.div_ceil(panel));
-        let channels = share.start * panel..(share.end * panel).min(head.channels);
-        if !channels.is_empty() {
-            // SAFETY: nobody reads the last image any more, and each thread writes to channels of
-            // its own.
-            unsafe { self.classify_one(head, embedding, last, channels) };
-        }
-    }
-
-    /// Some of an embedding's logits.
-    ///
-    /// # Safety
-    /// Nobody else touches these logits meanwhile.
-    unsafe fn classify_one(
-        &self,
-        classifier: &Packed,
-        embedding: &[f32],
-        logits: float_kernels::Output,
-        channels: std::ops::Range<usize>,
-    ) {
-        let task = float_kernels::Pointwise {
-            input: embedding,
-            input_stride: classifier.depth,
-            depth: classifier.depth,
-            weight: &classifier.weight()[channels.start * classifier.depth..],
-            bias: &classifier.bias()[channels.start..],
-            channels: channels.len(),
-            start: channels.start,
-            offsets: Offsets::ONE,
-            bounds: classifier.bounds,
-        };
-        // SAFETY: the caller's promise.
-        unsafe { self.isa.kernels().pointwise(&task, logits) };
+        // SAFETY: from here on the embedding is only read, and the last image is read no more.
+        unsafe { head.share(embedding, last, member) };
     }
 
     /// The stem's output, as the first block wants to read it.
@@ -401,23 +368,14 @@ impl Passes for Int8Network {
     }
 
     fn forward<P: Pixel>(&self, pixels: &[P], size: (usize, usize)) -> Vec<f32> {
-        self.run(pixels, size, self.classifier.as_ref())
+        self.run(pixels, size, self.head())
     }
 
     fn classify(&self, embeddings: &[f32]) -> Vec<f32> {
-        let Some(classifier) = &self.classifier else {
-            return embeddings.to_vec();
-        };
-        let mut logits =
-            Vec::with_capacity(embeddings.len() / self.embedding_len() * self.classes());
-        let mut padded = vec![0.0; classifier.channels];
-        for embedding in embeddings.chunks_exact(self.embedding_len()) {
-            let output = float_kernels::Output::new(&mut padded);
-            // SAFETY: `padded` is this thread's own.
-            unsafe { self.classify_one(classifier, embedding, output, 0..classifier.channels) };
-            logits.extend_from_slice(&padded[..self.classes()]);
+        match self.head() {
+            Some(head) => head.logits(embeddings, self.threads),
+            None => embeddings.to_vec(),
         }
-        logits
     }
 
     fn pieces(&self, size: (usize, usize)) -> Vec<Piece<'_>> {

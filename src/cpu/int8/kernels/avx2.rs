@@ -25,8 +25,9 @@ const VECTORS: usize = 2;
 /// 2 neighbours: 4 sums and 12 weights of a block, most of which are read where they are used.
 const DEPTHWISE_PIXELS: usize = 4;
 
+/// Sums of pairs of 16-bit values and weights.
 #[derive(Clone, Copy)]
-struct I32x8(__m256i);
+pub(super) struct I32x8(__m256i);
 
 // SAFETY: every function does what it is named after, on the caller's promise that the machine
 // has AVX2 and the pointer is good for what is read or written.
@@ -111,13 +112,15 @@ pub(super) unsafe fn store_bytes(values: __m256i, to: *mut u8) {
     }
 }
 
+/// 16 channels on their way to a tile of so many bytes an activation: 1, or 2 for this set's own
+/// pointwise product.
 #[derive(Clone, Copy)]
-struct I16x16(__m256i);
+pub(super) struct I16x16<const TILE_BYTES: usize>(__m256i);
 
 // SAFETY: as above.
-unsafe impl Wide for I16x16 {
+unsafe impl<const TILE_BYTES: usize> Wide for I16x16<TILE_BYTES> {
     const CHANNELS: usize = 16;
-    const TILE_BYTES: usize = 2;
+    const TILE_BYTES: usize = TILE_BYTES;
     type Sum = __m256i;
 
     #[inline(always)]
@@ -166,7 +169,14 @@ unsafe impl Wide for I16x16 {
             let low = rounded(scaled(sums[0], multiplier), bounds);
             let high = rounded(scaled(sums[1], multiplier.add(8)), bounds);
             // Puts the channels back into their order.
-            _mm256_storeu_si256(to.cast(), _mm256_packs_epi32(low, high));
+            let words = _mm256_packs_epi32(low, high);
+            if TILE_BYTES == 2 {
+                _mm256_storeu_si256(to.cast(), words);
+            } else {
+                let upper = _mm256_extracti128_si256::<1>(words);
+                let bytes = _mm_packus_epi16(_mm256_castsi256_si128(words), upper);
+                _mm_storeu_si128(to.cast(), bytes);
+            }
         }
     }
 }
@@ -174,7 +184,7 @@ unsafe impl Wide for I16x16 {
 #[target_feature(enable = "avx2,fma")]
 fn depthwise(task: &Depthwise, tile: &mut [u8]) {
     // SAFETY: this function runs only where there is AVX2, behind `Kernels::depthwise`.
-    unsafe { generic::depthwise::<I16x16, I16x16, DEPTHWISE_PIXELS>(task, tile) }
+    unsafe { generic::depthwise::<I16x16<2>, I16x16<2>, DEPTHWISE_PIXELS>(task, tile) }
 }
 
 #[target_feature(enable = "avx2,fma")]

@@ -2,8 +2,9 @@
 
 use std::arch::x86_64::*;
 
+use super::avx2::I16x16;
 use super::generic::{self, Sums, Wide};
-use super::{Depthwise, Kernels, Output, Pointwise, Stem, avx_vnni, avx2};
+use super::{Depthwise, Kernels, Output, Pointwise, Stem};
 
 pub(in crate::cpu) static KERNELS: Kernels = Kernels {
     tile_bytes: 1,
@@ -211,70 +212,10 @@ unsafe impl Wide for I16x32 {
     }
 }
 
-/// Half a vector, where less than 32 channels are left.
-#[derive(Clone, Copy)]
-struct I16x16(__m256i);
-
-// SAFETY: as above.
-unsafe impl Wide for I16x16 {
-    const CHANNELS: usize = 16;
-    const TILE_BYTES: usize = 1;
-    type Sum = __m256i;
-
-    #[inline(always)]
-    unsafe fn load(from: *const u8) -> Self {
-        // SAFETY: see the implementation.
-        unsafe { Self(_mm256_cvtepu8_epi16(_mm_loadu_si128(from.cast()))) }
-    }
-
-    #[inline(always)]
-    unsafe fn zero() -> Self {
-        // SAFETY: see the implementation.
-        unsafe { Self(_mm256_setzero_si256()) }
-    }
-
-    #[inline(always)]
-    unsafe fn pairs(self, other: Self) -> [Self; 2] {
-        // SAFETY: see the implementation.
-        unsafe {
-            let low = _mm256_unpacklo_epi16(self.0, other.0);
-            [Self(low), Self(_mm256_unpackhi_epi16(self.0, other.0))]
-        }
-    }
-
-    #[inline(always)]
-    unsafe fn sums(from: *const i32) -> __m256i {
-        // SAFETY: see the implementation.
-        unsafe { _mm256_loadu_si256(from.cast()) }
-    }
-
-    #[inline(always)]
-    unsafe fn dot(self, weights: Self, sum: __m256i) -> __m256i {
-        // SAFETY: see the implementation.
-        unsafe { _mm256_dpwssd_epi32(sum, self.0, weights.0) }
-    }
-
-    #[inline(always)]
-    unsafe fn weights(from: *const i16) -> Self {
-        // SAFETY: see the implementation.
-        unsafe { Self(_mm256_loadu_si256(from.cast())) }
-    }
-
-    #[inline(always)]
-    unsafe fn store(sums: [__m256i; 2], multiplier: *const f32, bounds: (f32, f32), to: *mut u8) {
-        // SAFETY: see the implementation.
-        unsafe {
-            let low = avx2::rounded(avx2::scaled(sums[0], multiplier), bounds);
-            let high = avx2::rounded(avx2::scaled(sums[1], multiplier.add(8)), bounds);
-            avx_vnni::store_halves(low, high, to);
-        }
-    }
-}
-
 #[target_feature(enable = "avx2,fma,avx512f,avx512bw,avx512vl,avx512vnni")]
 fn depthwise(task: &Depthwise, tile: &mut [u8]) {
     // SAFETY: this function runs only where there is VNNI, behind `Kernels::depthwise`.
-    unsafe { generic::depthwise::<I16x32, I16x16, DEPTHWISE_PIXELS>(task, tile) }
+    unsafe { generic::depthwise::<I16x32, I16x16<1>, DEPTHWISE_PIXELS>(task, tile) }
 }
 
 #[target_feature(enable = "avx2,fma,avx512f,avx512bw,avx512vl,avx512vnni")]
