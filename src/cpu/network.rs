@@ -5,12 +5,11 @@ use std::sync::Arc;
 use candle_core::DType;
 
 use super::barrier::Member;
-use super::engine::Passes;
 use super::head::Head;
 use super::isa::Isa;
 use super::kernels::{Kernels, Output};
 use super::parallel::{self, Threads};
-use super::pieces::Piece;
+use super::passes::{Passes, Piece};
 use super::pixels::{Picture, Pixel};
 use super::tiled_layer::{Input, LayerShape, TiledLayer};
 use super::weights::{Packed, pack};

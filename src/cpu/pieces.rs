@@ -4,22 +4,10 @@ use super::buffer::Buffer;
 use super::isa::Isa;
 use super::kernels::{OffsetList, Output};
 use super::network::CpuNetwork;
+use super::passes::Piece;
 use super::pixels::Picture;
 use super::tiled_layer::{Input, LayerShape, TiledLayer};
 use super::workspace::Scratch;
-
-/// A kernel's work in one layer on one image.
-pub struct Piece<'a> {
-    /// `stem`, `depthwise` or `pointwise`.
-    pub kernel: &'static str,
-    /// Rows, columns and channels of what is read, and what comes of them: `112x112x32 /2`,
-    /// `56x56x64-128`.
-    pub shape: String,
-    /// Multiplications and additions.
-    pub operations: usize,
-    /// Does it.
-    pub run: Box<dyn FnMut() + 'a>,
-}
 
 /// Which of a layer's two kernels.
 #[derive(Clone, Copy, PartialEq, Eq)]

@@ -5,7 +5,7 @@ use super::layer::{BlockPass, BlockShape};
 use super::network::Int8Network;
 use crate::cpu::buffer::Buffer;
 use crate::cpu::kernels as float_kernels;
-use crate::cpu::pieces::Piece;
+use crate::cpu::passes::Piece;
 use crate::cpu::pixels::Picture;
 use crate::cpu::workspace::Scratch;
 use crate::pixels::{COLOURS, PixelScale};

@@ -10,8 +10,8 @@ use super::kernels::{portable, requantise};
 use super::quantise::{Kind, Quantised};
 use super::weights::{folded, kind};
 use crate::cpu::Isa;
-use crate::cpu::engine::Passes;
 use crate::cpu::network::CpuNetwork;
+use crate::cpu::passes::Passes;
 use crate::model::{Blueprint, Config, ConvolutionKind, Padding, Precision, random_tensors};
 use crate::pixels::PixelScale;
 
