@@ -89,12 +89,7 @@ pub(super) fn decode_for(
     let picture = match format {
         PictureFormat::Jpeg => jpeg::decode(bytes, options, needs)?,
         PictureFormat::Gif => gif::decode(bytes, options)?.into(),
-        PictureFormat::Tiff => {
-            let palette = tiff::decode_palette(bytes, options);
-            palette
-                .unwrap_or_else(|| image_crate::decode(bytes, format, options))?
-                .into()
-        }
+        PictureFormat::Tiff => tiff::decode(bytes, options)?.into(),
         _ if format.is_read() => image_crate::decode(bytes, format, options)?.into(),
         _ => return Err(unread(format)),
     };

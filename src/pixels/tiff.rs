@@ -1,7 +1,12 @@
-//! TIFF with a palette, which the image crate does not read.
+//! TIFF, where the image crate does not read it, or not rightly.
 //!
-//! The tiff crate refuses its colours but unpacks its samples, if the file says that they are
-//! grey: so that is what a copy of the file says, and the palette is looked up here.
+//! - With a palette. The tiff crate refuses its colours but unpacks its samples, if the file says that
+//!   they are grey: so that is what a copy of the file says, and the palette is looked up here.
+//! - As differences from the pixel before (predictor 2) with samples beside the colours, such as
+//!   alpha. The tiff crate adds up the wrong ones. A copy of the file says that there are no
+//!   differences, and they are added up here.
+//! - With the bits of each byte in the reverse order, which the tiff crate takes for the usual one:
+//!   refused.
 
 use std::io::Cursor;
 
@@ -10,7 +15,9 @@ use tiff::TiffError;
 use tiff::decoder::{Decoder, DecodingResult, Limits};
 use tiff::tags::Tag;
 
+use super::format::PictureFormat;
 use super::ifd::Directory;
+use super::image_crate;
 use super::limits::{DecodeOptions, check_size};
 use crate::error::{ImageError, ImageErrorKind};
 
@@ -19,13 +26,67 @@ const PHOTOMETRIC: u16 = 262;
 const BLACK_IS_ZERO: u16 = 1;
 const PALETTE: u64 = 3;
 
-/// Decodes a TIFF if the first of its pictures has a palette.
-pub(super) fn decode_palette(
-    bytes: &[u8],
-    options: &DecodeOptions,
-) -> Option<Result<RgbImage, ImageError>> {
-    let as_grey = as_grey(bytes)?;
-    Some(decode(as_grey, options))
+/// Other tags, and values of theirs.
+const FILL_ORDER: u16 = 266;
+const REVERSE: u64 = 2;
+const PREDICTOR: u16 = 317;
+const NONE: u16 = 1;
+const DIFFERENCES: u64 = 2;
+const EXTRA_SAMPLES: u16 = 338;
+const BITS: u16 = 258;
+const SAMPLES: u16 = 277;
+const PLANES: u16 = 284;
+const TILE_WIDTH: u16 = 322;
+const RGB: u64 = 2;
+
+/// Decodes the first picture of a TIFF.
+pub(super) fn decode(bytes: &[u8], options: &DecodeOptions) -> Result<RgbImage, ImageError> {
+    let value = |tag| Directory::first(bytes)?.entry(tag)?.integer();
+    if value(FILL_ORDER) == Some(REVERSE) {
+        return Err(unread("the bits of each byte in the reverse order"));
+    }
+    if let Some(as_grey) = as_grey(bytes) {
+        return decode_palette(as_grey, options);
+    }
+    if value(PREDICTOR) != Some(DIFFERENCES) || value(EXTRA_SAMPLES).is_none() {
+        return image_crate::decode(bytes, PictureFormat::Tiff, options);
+    }
+    let is_plain = value(PHOTOMETRIC) == Some(RGB)
+        && value(SAMPLES) == Some(4)
+        && value(BITS) == Some(8)
+        && value(PLANES).is_none_or(|planes| planes == 1)
+        && value(TILE_WIDTH).is_none();
+    let copy = if is_plain {
+        with_tag(bytes, PREDICTOR, NONE)
+    } else {
+        None
+    };
+    let copy =
+        copy.ok_or_else(|| unread("differences of pixels with other samples beside them"))?;
+    let mut image = image_crate::decode(&copy, PictureFormat::Tiff, options)?;
+    let width = image.width() as usize;
+    for row in image.chunks_exact_mut(3 * width.max(1)) {
+        for i in 3..row.len() {
+            row[i] = row[i].wrapping_add(row[i - 3]);
+        }
+    }
+    Ok(image)
+}
+
+/// The same file with another value of a tag of 16 bits of its first picture.
+fn with_tag(bytes: &[u8], tag: u16, value: u16) -> Option<Vec<u8>> {
+    let entry = Directory::first(bytes)?.entry(tag)?;
+    if entry.bytes()?.len() != size_of::<u16>() {
+        return None;
+    }
+    let mut copy = bytes.to_vec();
+    let value = if bytes[0] == b'I' {
+        value.to_le_bytes()
+    } else {
+        value.to_be_bytes()
+    };
+    copy[entry.at..entry.at + 2].copy_from_slice(&value);
+    Some(copy)
 }
 
 /// Width and height of a TIFF with a palette.
@@ -34,7 +95,7 @@ pub(super) fn palette_dimensions(bytes: &[u8]) -> Option<(u32, u32)> {
     decoder.dimensions().ok()
 }
 
-fn decode(as_grey: Vec<u8>, options: &DecodeOptions) -> Result<RgbImage, ImageError> {
+fn decode_palette(as_grey: Vec<u8>, options: &DecodeOptions) -> Result<RgbImage, ImageError> {
     let mut limits = Limits::default();
     limits.decoding_buffer_size = to_usize(options.max_pixels);
     limits.intermediate_buffer_size = to_usize(options.max_bytes);
@@ -77,21 +138,11 @@ fn decode(as_grey: Vec<u8>, options: &DecodeOptions) -> Result<RgbImage, ImageEr
 
 /// The same file with grey for the colours of its first picture, if those are a palette's.
 fn as_grey(bytes: &[u8]) -> Option<Vec<u8>> {
-    let at = palette_offset(bytes)?;
-    let mut copy = bytes.to_vec();
-    let grey = match bytes[0] {
-        b'I' => BLACK_IS_ZERO.to_le_bytes(),
-        _ => BLACK_IS_ZERO.to_be_bytes(),
-    };
-    copy[at..at + 2].copy_from_slice(&grey);
-    Some(copy)
-}
-
-/// Where the first directory says that there is a palette.
-fn palette_offset(bytes: &[u8]) -> Option<usize> {
-    let colours = Directory::first(bytes)?.entry(PHOTOMETRIC)?;
-    let is_short = colours.bytes()?.len() == size_of::<u16>();
-    (is_short && colours.integer() == Some(PALETTE)).then_some(colours.at)
+    let colours = Directory::first(bytes)?.entry(PHOTOMETRIC)?.integer();
+    if colours != Some(PALETTE) {
+        return None;
+    }
+    with_tag(bytes, PHOTOMETRIC, BLACK_IS_ZERO)
 }
 
 fn to_usize(limit: u64) -> usize {

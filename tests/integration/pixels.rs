@@ -237,3 +237,27 @@ fn limits_are_checked_before_decoding() {
         assert_eq!(error.kind, ImageErrorKind::Limit, "{name}");
     }
 }
+
+/// What the tiff crate takes otherwise than the file says is undone or refused, never answered.
+#[test]
+fn tiffs_are_what_they_say() {
+    let folder = data("pixels/tiff");
+    let text = std::fs::read_to_string(folder.join("expected.json")).expect("expected.json");
+    let expected: std::collections::HashMap<String, Option<Vec<Vec<[u8; 3]>>>> =
+        serde_json::from_str(&text).expect("pixels");
+    assert_eq!(expected.len(), 8);
+    for (name, rows) in expected {
+        let decoded = open(folder.join(&name), &DecodeOptions::default());
+        match (decoded, rows) {
+            (Ok(image), Some(rows)) => {
+                let pixels: Vec<u8> = rows.concat().concat();
+                assert_eq!(image.as_raw(), &pixels, "{name}");
+            }
+            (Err(error), None) => {
+                let text = error.to_string();
+                assert!(text.contains(&name) && text.contains("TIFF"), "{text}");
+            }
+            (found, _) => panic!("{name}: {found:?}"),
+        }
+    }
+}
