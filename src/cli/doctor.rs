@@ -5,7 +5,9 @@ use std::path::Path;
 
 use anyhow::Result;
 use clap::Args;
+use mobilenet::Isa;
 use mobilenet::device::{self, DeviceChoice};
+use mobilenet::model::Precision;
 use mobilenet::weights::{LoadOptions, Store, catalogue, without_credentials};
 use serde::Serialize;
 
@@ -29,6 +31,7 @@ struct DoctorReport {
     features: Vec<&'static str>,
     threads: usize,
     instruction_sets: Vec<&'static str>,
+    kernels: KernelsReport,
     devices: Vec<DeviceReport>,
     /// What `--device auto` takes.
     auto: String,
@@ -38,6 +41,13 @@ struct DoctorReport {
     weights: Option<WeightsReport>,
     problem: Option<String>,
     environment: Vec<(String, String)>,
+}
+
+/// The instruction sets that the CPU's kernels use here.
+#[derive(Serialize)]
+struct KernelsReport {
+    f32: &'static str,
+    int8: &'static str,
 }
 
 #[derive(Serialize)]
@@ -102,6 +112,10 @@ fn examine() -> Result<DoctorReport> {
         features: features(),
         threads: default_threads(),
         instruction_sets: instruction_sets(),
+        kernels: KernelsReport {
+            f32: Isa::detect().name(),
+            int8: Isa::detect_for(Precision::Int8).name(),
+        },
         devices: devices.collect(),
         auto: device::open(DeviceChoice::Auto)?.name.to_string(),
         bundled: bundled()?,
@@ -131,6 +145,7 @@ fn instruction_sets() -> Vec<&'static str> {
         ("avx512f", is_x86_feature_detected!("avx512f")),
         ("avx512bf16", is_x86_feature_detected!("avx512bf16")),
         ("avx512vnni", is_x86_feature_detected!("avx512vnni")),
+        ("avxvnni", is_x86_feature_detected!("avxvnni")),
     ];
     #[cfg(target_arch = "aarch64")]
     let found = [
@@ -208,6 +223,8 @@ fn write_text(out: &mut impl Write, report: &DoctorReport) -> io::Result<()> {
     line("features", &or_none(&report.features))?;
     line("threads", &report.threads.to_string())?;
     line("instruction sets", &or_none(&report.instruction_sets))?;
+    let KernelsReport { f32, int8 } = &report.kernels;
+    line("kernels", &format!("{f32} for f32, {int8} for int8"))?;
     for device in &report.devices {
         let reason = device.reason.as_deref().unwrap_or("available");
         line(&format!("device {}", device.name), reason)?;
