@@ -32,7 +32,9 @@ pub fn after(error: &anyhow::Error) -> Vec<&'static str> {
         Some(Error::Gpu { .. }) => {
             vec!["--device cpu (with -o FILE --resume, where that was used, for the rest)"]
         }
-        Some(Error::Device { .. }) => vec!["--device cpu --dtype f32, or `mobilenet doctor`"],
+        Some(Error::Device { .. }) => {
+            vec!["--device cpu with --dtype f32 or int8, or `mobilenet doctor`"]
+        }
         _ => Vec::new(),
     }
 }

@@ -20,6 +20,13 @@ pub(crate) fn engine(
     precision: Precision,
     isa: Isa,
 ) -> Result<Option<Arc<dyn Engine>>> {
+    let available = Isa::available_for(precision);
+    if !available.contains(&isa) {
+        let names: Vec<_> = available.into_iter().map(Isa::name).collect();
+        let names = names.join(", ");
+        let message = format!("{isa} has no kernels for {precision}; this machine has {names}");
+        return Err(Error::config("isa", message));
+    }
     Ok(match precision {
         Precision::Float(DType::F32) => Some(Arc::new(CpuEngine {
             network: CpuNetwork::new(blueprint, isa)?,
@@ -58,7 +65,15 @@ impl<N: Passes> CpuEngine<N> {
         let range = start..start + layout.shape().elem_count();
         let results = match pixels.dtype() {
             DType::U8 => on_bytes(&storage.as_slice::<u8>()?[range]),
-            _ => on_planes(&storage.as_slice::<f32>()?[range]),
+            _ => {
+                let planes = &storage.as_slice::<f32>()?[range];
+                // In floats what is not a number stays so; integers have no such thing.
+                if N::IS_INTEGER && !planes.iter().all(|pixel| pixel.is_finite()) {
+                    let message = "pixels that are not finite numbers";
+                    return Err(Error::not_a_number(message));
+                }
+                on_planes(planes)
+            }
         };
         let shape = (pixels.dim(0)?, len);
         Ok(Tensor::from_vec(results, shape, &Device::Cpu)?)

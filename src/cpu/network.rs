@@ -208,6 +208,8 @@ impl CpuNetwork {
 }
 
 impl Passes for CpuNetwork {
+    const IS_INTEGER: bool = false;
+
     fn with_threads(&self, threads: usize) -> Self {
         Self {
             threads: Threads::exactly(threads),

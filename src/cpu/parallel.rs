@@ -10,7 +10,7 @@ use std::any::Any;
 use std::num::NonZeroUsize;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::ptr;
-use std::sync::atomic::{AtomicBool, AtomicPtr, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicPtr, AtomicU32, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError, TryLockError};
 use std::thread::{self, Thread};
 
@@ -107,6 +107,8 @@ struct Team {
     workers: Mutex<Vec<Worker>>,
     /// Passes under way, whatever they run on.
     passes: AtomicUsize,
+    /// The process that has the workers: one that was forked off has none of its own.
+    process: AtomicU32,
 }
 
 /// A thread that waits for passes.
@@ -137,6 +139,7 @@ impl Team {
         Self {
             workers: Mutex::new(Vec::new()),
             passes: AtomicUsize::new(0),
+            process: AtomicU32::new(0),
         }
     }
 
@@ -153,6 +156,10 @@ impl Team {
                 Err(TryLockError::WouldBlock) => None,
             };
             if let Some(mut workers) = workers {
+                let process = std::process::id();
+                if self.process.swap(process, Ordering::Relaxed) != process {
+                    workers.clear();
+                }
                 let members = count.min(hire(&mut workers, count - 1) + 1);
                 let panic = together(&workers[..members - 1], work);
                 drop(workers);

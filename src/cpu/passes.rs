@@ -9,6 +9,8 @@ use crate::model::Precision;
 /// A network on kernels of our own, in whatever they compute: what the engine needs of it. Images are
 /// bytes `[N, H, W, 3]`, or scaled pixels `[N, 3, H, W]`, and come with their height and width.
 pub(super) trait Passes: fmt::Debug + Send + Sync + Sized + 'static {
+    /// Whether it computes in integers.
+    const IS_INTEGER: bool;
     /// The same network, with the same weights, whose passes run on so many threads.
     fn with_threads(&self, threads: usize) -> Self;
     fn isa(&self) -> Isa;

@@ -53,12 +53,12 @@ impl PaddedImage {
         }
     }
 
-    /// Floats from a row to the next.
+    /// Values from a row to the next.
     pub fn row_stride(&self) -> usize {
         self.columns.total() * self.channels
     }
 
-    /// Floats in all.
+    /// Values in all.
     pub fn len(&self) -> usize {
         self.rows.total() * self.row_stride()
     }
@@ -69,7 +69,7 @@ impl PaddedImage {
             + (self.columns.before + column) * self.channels
     }
 
-    /// Calls `zero` with each range of the floats around the image.
+    /// Calls `zero` with each range of the values around the image.
     pub fn border(&self, mut zero: impl FnMut(std::ops::Range<usize>)) {
         let left = self.columns.before * self.channels;
         let right = self.columns.after * self.channels;

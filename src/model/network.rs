@@ -68,7 +68,7 @@ impl<'a> MobileNetBuilder<'a> {
         }
     }
 
-    /// In an instruction set, where that matters (on the CPU, in f32); else it is the fastest that
+    /// In an instruction set, where that matters (on the CPU, in f32 and int8); else it is the fastest that
     /// the machine has.
     pub fn with_isa(self, isa: Isa) -> Self {
         Self {

@@ -10,8 +10,8 @@ use crate::error::{Error, Result};
 
 /// Tensors by name, whatever holds them.
 ///
-/// This is where an engine that computes in integers gets what it needs. Its weights are
-/// [`StoredValues::I8`] or [`U8`](StoredValues::U8) with a [`Quantisation`]. The ranges of the
+/// This is where an engine that runs a quantised file in its own integers gets what it needs. Its
+/// weights are [`StoredValues::I8`] or [`U8`](StoredValues::U8) with a [`Quantisation`]. The ranges of the
 /// activations between layers, which quantised TFLite files state too (the quantisation of each
 /// operator's output), belong here as well: as a second method, `fn activation(&self, layer: &str)
 /// -> Option<&Quantisation>`, that a source without such answers with `None`.

@@ -126,3 +126,38 @@ fn every_set_of_instructions_is_measured_by_name() {
         bench("avx512", "int8").refused(&["avx512", "int8", "portable"]);
     }
 }
+
+/// The library says what it can't compute instead of something else.
+#[test]
+fn what_integers_do_not_hold_is_an_error() {
+    use candle_core::{DType, Device, Tensor};
+    use candle_nn::VarBuilder;
+    use mobilenet::Isa;
+    use mobilenet::model::{Config, MobileNet, Precision, random_tensors};
+
+    let config = Config::with_alpha(0.25);
+    let tensors = random_tensors(&config, 0).expect("tensors");
+    let weights = VarBuilder::from_tensors(tensors, DType::F32, &Device::Cpu);
+    let builder = MobileNet::builder(&config, &weights).with_precision(Precision::Int8);
+    let network = builder.build().expect("a network");
+    let mut pixels = vec![0.5f32; 3 * 32 * 32];
+    let tensor = |pixels: &[f32]| Tensor::from_slice(pixels, (1, 3, 32, 32), &Device::Cpu);
+    assert!(network.forward(&tensor(&pixels).expect("pixels")).is_ok());
+    pixels[100] = f32::NAN;
+    let error = network.forward(&tensor(&pixels).expect("pixels"));
+    assert!(
+        error
+            .expect_err("not a number")
+            .to_string()
+            .contains("finite")
+    );
+    // Kernels of the other kind.
+    for isa in Isa::available() {
+        let is_both = Isa::available_for(Precision::Int8).contains(&isa);
+        assert_eq!(
+            builder.clone().with_isa(isa).build().is_ok(),
+            is_both,
+            "{isa}"
+        );
+    }
+}

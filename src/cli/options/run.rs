@@ -59,7 +59,12 @@ impl RunOptions {
             DTypeName::Bf16 => DType::BF16.into(),
             DTypeName::Int8 => Precision::Int8,
         };
-        let device = device::open(self.device)?;
+        let device = match (self.device, precision) {
+            // The CPU is the only one that can.
+            (DeviceChoice::Auto, Precision::Int8) => DeviceChoice::Cpu,
+            (device, _) => device,
+        };
+        let device = device::open(device)?;
         device::check_precision(&device, precision)?;
         if precision == DType::BF16.into() && !global.quiet {
             note("bf16 moves scores by up to 0.1; --dtype f16, as small, by 0.02");

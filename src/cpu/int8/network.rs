@@ -314,6 +314,8 @@ impl Int8Network {
 }
 
 impl Passes for Int8Network {
+    const IS_INTEGER: bool = true;
+
     fn with_threads(&self, threads: usize) -> Self {
         Self {
             threads: Threads::exactly(threads),

@@ -233,3 +233,28 @@ fn a_json_row_without_its_line_end_is_kept() {
     assert_eq!(after.lines().count(), 2);
     assert!(!after.contains(HEADER));
 }
+
+/// A failure whose line lacks its end is replaced whole: the file stays one that a run goes on with.
+#[test]
+fn a_failure_without_a_line_end_is_replaced() {
+    let program = Program::new();
+    program.file("0.png", picture(0));
+    program.file("1.png", broken(0));
+    let go = |more: &[&str]| {
+        let fixed = ["-o", "labels.jsonl", "0.png", "1.png"];
+        run(&program, &[&fixed, more].concat())
+    };
+    assert_eq!(go(&[]).code, Some(2));
+    let rows = fs::read_to_string(program.path("labels.jsonl")).expect("written");
+    program.file("labels.jsonl", rows.trim_end());
+    program.file("1.png", picture(1));
+    assert_eq!(go(&["--resume", "--retry-failed"]).code, Some(0));
+    let rows = fs::read_to_string(program.path("labels.jsonl")).expect("written");
+    assert_eq!(rows.lines().count(), 2);
+    assert!(
+        rows.lines().all(|row| row.ends_with("\"error\":null}")),
+        "{rows}"
+    );
+    let ran = go(&["--resume"]);
+    assert_eq!(ran.code, Some(0), "{}", ran.stderr);
+}

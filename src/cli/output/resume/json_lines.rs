@@ -68,7 +68,8 @@ pub fn read(path: &Path, content: Content) -> Result<Earlier> {
         let row = row.with_context(|| not_ours(number))?;
         ensure!(row.is_of(content), not_ours(number));
         let seen = match &row.error {
-            Some(_) => Seen::Failed(begin..earlier.whole_bytes),
+            // With the end that the line is given where it lacks one.
+            Some(_) => Seen::Failed(begin..earlier.whole_bytes + u64::from(!is_ended)),
             None => Seen::Answered,
         };
         let name = row.name().with_context(|| not_ours(number))?;

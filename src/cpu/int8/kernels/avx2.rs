@@ -22,7 +22,7 @@ pub(in crate::cpu) static KERNELS: Kernels = Kernels {
 const ROWS: usize = 6;
 const VECTORS: usize = 2;
 
-/// 2 neighbours: 4 sums and 12 weights of a block, most of which are read where they are used.
+/// 4 neighbours: 8 sums and 12 weights of a block, most of which are read where they are used.
 const DEPTHWISE_PIXELS: usize = 4;
 
 /// Sums of pairs of 16-bit values and weights.
