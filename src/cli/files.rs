@@ -143,6 +143,37 @@ pub fn create(path: &Path) -> Result<File> {
     File::create(path).with_context(|| unwritable(path))
 }
 
+/// A file that is written bit by bit, whose errors name it.
+pub struct Named {
+    file: File,
+    path: PathBuf,
+}
+
+impl Named {
+    /// A file by its name.
+    pub fn new(file: File, path: &Path) -> Self {
+        Self {
+            file,
+            path: path.to_owned(),
+        }
+    }
+
+    fn named(&self, error: io::Error) -> io::Error {
+        // The kind stays: a pipe that nobody reads any more is no failure.
+        io::Error::new(error.kind(), format!("{}: {error}", unwritable(&self.path)))
+    }
+}
+
+impl Write for Named {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.file.write(bytes).map_err(|error| self.named(error))
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.file.flush().map_err(|error| self.named(error))
+    }
+}
+
 /// Writes a file, which appears whole or not at all.
 ///
 /// # Errors

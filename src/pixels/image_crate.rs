@@ -65,8 +65,21 @@ pub(super) fn decode(
         );
         return Err(ImageError::new(ImageErrorKind::Limit, message));
     }
+    reserve(decoder.total_bytes())?;
     let image = DynamicImage::from_decoder(decoder).map_err(describe)?;
     Ok(to_rgb8(image))
+}
+
+/// Refuses a picture that memory can't be had for: whoever asks for it in vain is aborted.
+fn reserve(bytes: u64) -> Result<(), ImageError> {
+    let mut trial = Vec::<u8>::new();
+    let tried = usize::try_from(bytes).map(|bytes| trial.try_reserve_exact(bytes));
+    if matches!(tried, Ok(Ok(()))) {
+        return Ok(());
+    }
+    let megabytes = bytes >> 20;
+    let message = format!("decoding it takes {megabytes} MB, which can't be had");
+    Err(ImageError::new(ImageErrorKind::Limit, message))
 }
 
 fn describe(error: image::ImageError) -> ImageError {

@@ -26,6 +26,7 @@ struct Description {
     id2label: Option<BTreeMap<usize, String>>,
     label_names: Option<Vec<String>>,
     pretrained_cfg: Option<TimmRecipe>,
+    model_args: Option<TimmArguments>,
 }
 
 /// timm's `pretrained_cfg`.
@@ -37,6 +38,15 @@ struct TimmRecipe {
     crop_mode: Option<String>,
     mean: [f64; COLOURS],
     std: [f64; COLOURS],
+}
+
+/// timm's `model_args`: what the network was made with, as far as it changes the answers.
+#[derive(Debug, Deserialize)]
+struct TimmArguments {
+    act_layer: Option<String>,
+    pad_type: Option<String>,
+    in_chans: Option<usize>,
+    global_pool: Option<String>,
 }
 
 /// transformers' `preprocessor_config.json`.
@@ -104,6 +114,30 @@ fn json<T: DeserializeOwned>(folder: &Path, name: &str) -> Result<Option<T>, Str
     value.map_err(|e| format!("{name} beside it is not understood: {e}"))
 }
 
+impl TimmArguments {
+    fn apply(self, imported: &mut Imported) -> Result<(), String> {
+        match self.act_layer.as_deref() {
+            None => {}
+            Some("relu6") => imported.activation = Some(Activation::Relu6),
+            Some("relu") => imported.activation = Some(Activation::Relu),
+            Some(other) => return Err(format!("its activation is {other}")),
+        }
+        match self.pad_type.as_deref() {
+            None | Some("") => {}
+            Some("same") => imported.padding = Padding::Same,
+            Some(other) => return Err(format!("its padding is {other}")),
+        }
+        match self.in_chans {
+            None | Some(COLOURS) => {}
+            Some(channels) => return Err(format!("its pixels have {channels} channels")),
+        }
+        match self.global_pool.as_deref() {
+            None | Some("avg") => Ok(()),
+            Some(other) => Err(format!("its global pool is {other:?}, not avg")),
+        }
+    }
+}
+
 impl Description {
     fn apply(self, imported: &mut Imported) -> Result<(), String> {
         imported.activation = match self.hidden_act.as_deref() {
@@ -123,6 +157,9 @@ impl Description {
         imported.size = self.image_size.or(imported.size);
         let named = |labels: BTreeMap<usize, String>| labels.into_values().collect();
         imported.labels = self.label_names.or(self.id2label.map(named));
+        if let Some(arguments) = self.model_args {
+            arguments.apply(imported)?;
+        }
         if let Some(recipe) = self.pretrained_cfg {
             imported.recipe = Some(recipe.recipe()?);
         }

@@ -161,3 +161,27 @@ fn what_integers_do_not_hold_is_an_error() {
         );
     }
 }
+
+/// Weights that leave no number in f32 leave no answer in integers either.
+#[test]
+fn damaged_weights_are_no_answer() {
+    use candle_core::{DType, Device, Tensor};
+    use candle_nn::VarBuilder;
+    use mobilenet::model::{Config, MobileNet, Precision, random_tensors};
+
+    let config = Config::with_alpha(0.25);
+    for layer in ["conv1", "conv_dw_3", "conv_pw_13"] {
+        let mut tensors = random_tensors(&config, 0).expect("tensors");
+        let name = format!("{layer}.weight");
+        let shape = tensors[&name].shape().clone();
+        let huge = Tensor::full(3e38f32, shape, &Device::Cpu).expect("a tensor");
+        tensors.insert(name.clone(), huge);
+        let weights = VarBuilder::from_tensors(tensors, DType::F32, &Device::Cpu);
+        let builder = MobileNet::builder(&config, &weights).with_precision(Precision::Int8);
+        let error = builder.build().expect_err("damaged").to_string();
+        assert!(
+            error.contains(&name) && error.contains("damaged"),
+            "{error}"
+        );
+    }
+}

@@ -293,6 +293,35 @@ fn timms_description_is_obeyed() {
     }
 }
 
+/// What a network of timm's was made with, as `timm.models.save_for_hf` of timm 1.0.31 writes it.
+#[test]
+fn timms_arguments_are_heeded_or_refused() {
+    let program = Program::new();
+    let named = renamed(&three_classes(), timm);
+    let model = |arguments: Value| {
+        let config = json!({"num_classes": 3, "model_args": arguments});
+        folder(&program, &named, &[("config.json", &config)])
+    };
+    let usual = json!({"channel_multiplier": 0.05, "in_chans": 3, "global_pool": "avg"});
+    let checkpoint = open(&model(usual));
+    assert_eq!(checkpoint.config().activation, Activation::Relu6);
+    let checkpoint = open(&model(json!({"act_layer": "relu"})));
+    assert_eq!(checkpoint.config().activation, Activation::Relu);
+    let checkpoint = open(&model(json!({"act_layer": "relu6", "pad_type": "same"})));
+    assert_eq!(checkpoint.config().activation, Activation::Relu6);
+    assert_eq!(checkpoint.config().padding, Padding::Same);
+    for (key, value, reason) in [
+        ("act_layer", json!("silu"), "its activation is silu"),
+        ("pad_type", json!("valid"), "its padding is valid"),
+        ("in_chans", json!(1), "its pixels have 1 channels"),
+        ("global_pool", json!("avgmax"), "its global pool is"),
+    ] {
+        let model = model(json!({ key: value }));
+        let error = Checkpoint::open(&model, &LoadOptions::default()).expect_err(reason);
+        assert!(error.to_string().contains(reason), "{error}");
+    }
+}
+
 /// What timm and transformers say of mean and deviation is the recipe's, and what they usually say is
 /// not worth a word.
 #[test]

@@ -56,7 +56,7 @@ pub struct Arguments {
     /// Pictures and their classes in a file (`-` is stdin): CSV, or separated by tabs or spaces;
     /// `path,label`, or more columns under a header. Relative paths start from DIR, else from the
     /// file's own folder (for stdin and pipes from the working directory)
-    #[arg(long, value_name = "FILE", help_heading = "LabelledPictures")]
+    #[arg(long, value_name = "FILE", help_heading = "Pictures")]
     list: Option<OsString>,
 
     #[command(flatten)]

@@ -20,7 +20,7 @@ pub struct ViewOptions {
     #[arg(long)]
     full_decode: bool,
 
-    /// Refuse pictures of more pixels; decoding takes up to 6 bytes a pixel
+    /// Refuse pictures of more pixels; decoding takes up to 11 bytes a pixel
     #[arg(long, value_name = "N", default_value_t = DecodeOptions::default().max_pixels)]
     max_pixels: u64,
 

@@ -125,6 +125,7 @@ pub(super) fn folded<'a>(
     zero: [f64; COLOURS],
 ) -> Result<Folded<'a>> {
     let folded = Folded::read(blueprint.config, convolution, blueprint.tensors)?;
+    check_sums(convolution, &folded)?;
     if convolution.kind != ConvolutionKind::Standard {
         return Ok(folded);
     }
@@ -143,6 +144,28 @@ pub(super) fn folded<'a>(
         }
     }
     Ok(folded)
+}
+
+/// Refuses weights whose sums may be too large for f32. There they are no numbers, which is an error;
+/// here bounds would make an answer of them.
+fn check_sums(convolution: &Convolution, folded: &Folded) -> Result<()> {
+    /// More than any activation.
+    const LARGEST_INPUT: f64 = 1024.0;
+    let filters = folded
+        .weight
+        .chunks_exact(folded.weight.len() / folded.bias.len());
+    for (filter, (scale, bias)) in filters.zip(folded.scale.iter().zip(&folded.bias)) {
+        let largest = filter.iter().fold(0f32, |most, w| w.abs().max(most));
+        let sum = f64::from(largest) * scale.abs() * filter.len() as f64 * LARGEST_INPUT;
+        if sum + bias.abs() > f64::from(f32::MAX) {
+            let reason = "has weights so large that no sum of them is a number: they are damaged";
+            return Err(Error::tensor(
+                format!("{}.weight", convolution.name),
+                reason,
+            ));
+        }
+    }
+    Ok(())
 }
 
 /// The same stem for bytes less the one that becomes 0 ([`PixelScale::zero`]) in place of scaled

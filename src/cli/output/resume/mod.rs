@@ -58,7 +58,7 @@ impl<K: RowKind> Rows<K> {
     /// # Errors
     /// A file that can't be written to.
     pub fn create(kind: K, path: &Path, format: Format) -> Result<Self> {
-        let out = Box::new(buffered(files::create(path)?));
+        let out = Box::new(buffered(files::Named::new(files::create(path)?, path)));
         if let Ok((mut doubts, _)) = Doubts::open(path) {
             doubts.forget()?;
         }
@@ -95,7 +95,11 @@ impl<K: RowKind> Rows<K> {
         if earlier.lacks_line_end {
             out.write_all(b"\n")?;
         }
-        let mut writer = kind.writer(format, Box::new(buffered(out)), Terminal::none())?;
+        let mut writer = kind.writer(
+            format,
+            Box::new(buffered(files::Named::new(out, path))),
+            Terminal::none(),
+        )?;
         if earlier.whole_bytes == 0 {
             writer.begin()?;
         }

@@ -172,7 +172,7 @@ impl VectorOptions {
             return Ok(None);
         };
         Ok(Some(match file(path) {
-            Some(path) => Box::new(buffered(files::create(path)?)),
+            Some(path) => Box::new(buffered(files::Named::new(files::create(path)?, path))),
             None => Box::new(buffered(io::stdout())),
         }))
     }
