@@ -5,6 +5,8 @@ use std::io::IsTerminal;
 use std::ops::ControlFlow;
 use std::panic::resume_unwind;
 use std::rc::Rc;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Instant;
 
 use anyhow::Result;
@@ -33,6 +35,8 @@ pub struct Session {
     on_terminal: bool,
     /// What an earlier run left, if this one goes on with it.
     earlier: Option<Left>,
+    /// Whether there were pictures that were left out.
+    left_out: Arc<AtomicBool>,
     global: Global,
 }
 
@@ -68,6 +72,7 @@ impl Session {
             tell_failures: true,
             on_terminal: std::io::stdout().is_terminal(),
             earlier: None,
+            left_out: Arc::default(),
             global,
         }
     }
@@ -93,8 +98,13 @@ impl Session {
     }
 
     /// Leaves out some of the pictures.
-    pub fn filter(mut self, wanted: impl FnMut(&Input) -> bool + Send + 'static) -> Self {
-        self.inputs = Box::new(self.inputs.filter(wanted));
+    pub fn filter(mut self, mut wanted: impl FnMut(&Input) -> bool + Send + 'static) -> Self {
+        let left_out = self.left_out.clone();
+        self.inputs = Box::new(self.inputs.filter(move |input| {
+            let is_wanted = wanted(input);
+            left_out.fetch_or(!is_wanted, Ordering::Relaxed);
+            is_wanted
+        }));
         self
     }
 
@@ -143,13 +153,24 @@ impl Session {
         tally.interrupted = interrupt.happened();
         tally.failed_earlier = self.earlier.as_ref().map_or(0, |left| left.failed.get());
         if !self.global.quiet {
-            tally.tell(begin, self.earlier.as_ref(), self.global);
+            // Where all were left out, there is nothing to tell.
+            let is_empty = tally.is_empty() && !self.left_out.load(Ordering::Relaxed);
+            if is_empty && self.earlier.is_none() {
+                note("no pictures found");
+            } else if !tally.is_empty() || self.earlier.is_some() {
+                tally.tell(begin, self.earlier.as_ref(), self.global);
+            }
         }
         Ok(tally)
     }
 }
 
 impl Tally {
+    /// Whether there was nothing to do.
+    fn is_empty(self) -> bool {
+        self.answered + self.failed == 0 && !self.interrupted
+    }
+
     /// How a command that answered these pictures, and did nothing else, ended.
     pub fn outcome(&self) -> Outcome {
         if self.interrupted {
@@ -176,9 +197,6 @@ impl Tally {
             interrupted,
             ..
         } = self;
-        if answered + failed == 0 && !interrupted && earlier.is_none() {
-            return note("no pictures found");
-        }
         let failed_earlier = earlier.map_or(0, |earlier| earlier.failed.get());
         if failed + failed_earlier > 0
             || interrupted

@@ -239,6 +239,9 @@ fn what_is_embedded_already_is_not_read_again() {
             assert!(near(&a["similarity"], &b["similarity"]));
         }
     }
+    // Nothing is new, of which there is nothing to say.
+    let ran = run(&program, &["--groups", "album", "album.safetensors"]);
+    assert_eq!((ran.code, ran.stderr.as_str()), (Some(0), ""));
     // The pictures of the file are those of the folder; what is new there is read.
     std::fs::copy(sample("cat.jpg"), program.path("album/new.jpg")).expect("copied");
     std::fs::write(program.path("album/coffee.jpg"), "not read").expect("written");
