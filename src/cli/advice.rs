@@ -118,7 +118,7 @@ mod tests {
         let on_cpu = device::open(DeviceChoice::Cpu).expect("a CPU");
         let error =
             device::check_precision(&on_cpu, mobilenet::DType::F16.into()).expect_err("f32 only");
-        assert!(first_line(error).starts_with("--device cpu --dtype f32"));
+        assert!(first_line(error).starts_with("--device cpu with --dtype f32 or int8"));
         // Also behind what a command says of it.
         let error = Error::from(driver("CUDA_ERROR_LAUNCH_FAILED"));
         let error = anyhow::Error::from(error).context("a picture");
