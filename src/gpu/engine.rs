@@ -4,7 +4,7 @@ use candle_core::{DType, Device, Tensor};
 
 use super::weights::{GpuWeights, PassOutput};
 #[cfg(feature = "cuda")]
-use crate::device::reason::is_out_of_memory;
+use crate::device::reason::{Failure, explain};
 use crate::error::Result;
 use crate::model::{Blueprint, Engine, Precision};
 
@@ -36,7 +36,7 @@ impl GpuEngine {
         let answer = self.weights.pass(&pixels, output);
         #[cfg(feature = "cuda")]
         if let Err(error) = &answer
-            && is_out_of_memory(&error.to_string())
+            && explain(error.to_string()).0 == Failure::OutOfMemory
             && self.replay.forget()
         {
             return self.weights.pass(&pixels, output);
