@@ -32,12 +32,15 @@ impl Separator {
 
 /// Paths in a file or from a reader, read as far as they are asked for.
 ///
-/// On Unix a path is its bytes, whatever they are; elsewhere it is UTF-8, and lines may end in two
-/// bytes. Empty lines are passed over.
+/// On Unix a path is its bytes, whatever they are; elsewhere it is UTF-8. Empty lines are passed over.
+/// Lines may end as Windows ends them, and the list may begin with a byte order mark: both are taken
+/// off where no file has them in its name.
 pub struct PathList {
     name: OsString,
     source: Box<dyn BufRead + Send>,
-    end: u8,
+    separator: Separator,
+    /// No entry was read yet.
+    is_first: bool,
     done: bool,
 }
 
@@ -60,7 +63,8 @@ impl PathList {
         Self {
             name: name.into(),
             source: Box::new(source),
-            end: separator.byte(),
+            separator,
+            is_first: true,
             done: false,
         }
     }
@@ -76,17 +80,39 @@ impl PathList {
 
     /// The next entry without its end, or `None` behind the last one.
     fn entry(&mut self) -> Result<Option<Vec<u8>>, ImageError> {
+        let end = self.separator.byte();
         let mut entry = Vec::new();
         let mut limited = io::Read::take(&mut self.source, MAX_PATH_BYTES);
-        let read = limited.read_until(self.end, &mut entry)?;
-        if read as u64 == MAX_PATH_BYTES && entry.last() != Some(&self.end) {
+        let read = limited.read_until(end, &mut entry)?;
+        if read as u64 == MAX_PATH_BYTES && entry.last() != Some(&end) {
             let message = "this is no list of paths: an entry is longer than any path";
             return Err(ImageError::new(ImageErrorKind::Io, message));
         }
-        if entry.last() == Some(&self.end) {
+        if entry.last() == Some(&end) {
             entry.pop();
         }
+        let is_first = std::mem::replace(&mut self.is_first, false);
+        if self.separator == Separator::Line {
+            entry = without_marks(entry, is_first);
+        }
         Ok((read > 0).then_some(entry))
+    }
+}
+
+/// What some programs begin UTF-8 with.
+const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
+
+/// A line without the mark before it and the carriage return behind it, unless it names a file with
+/// them.
+fn without_marks(line: Vec<u8>, is_first: bool) -> Vec<u8> {
+    let mark = if is_first { BYTE_ORDER_MARK } else { b"" };
+    let bare = line.strip_prefix(mark).unwrap_or(&line);
+    let bare = bare.strip_suffix(b"\r").unwrap_or(bare);
+    let is_name = || path(line.clone()).is_ok_and(|path| path.symlink_metadata().is_ok());
+    if bare.len() == line.len() || is_name() {
+        line
+    } else {
+        bare.to_vec()
     }
 }
 

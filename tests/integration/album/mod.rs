@@ -282,6 +282,26 @@ fn a_list_that_is_none_is_an_error_row() {
     assert!(message.contains("no list of paths"), "{message}");
 }
 
+/// Lists as Windows writes them; a file that has a carriage return in its name is found by it.
+#[test]
+fn marks_of_windows_are_no_part_of_a_path() {
+    let program = Program::new();
+    for name in ["0.png", "1.png"] {
+        program.file(name, picture(0));
+    }
+    let list = program.file("list", "\u{feff}0.png\r\n\r\n1.png\r\n");
+    let paths =
+        |ran: &Ran| -> Vec<Value> { ran.rows().iter().map(|row| row["path"].clone()).collect() };
+    let ran = run(&program, &["--jsonl", "--files-from", arg(&list)]);
+    assert_eq!(ran.code, Some(0), "{}", ran.stderr);
+    assert_eq!(paths(&ran), ["0.png", "1.png"]);
+    if cfg!(unix) {
+        program.file("1.png\r", picture(1));
+        let ran = run(&program, &["--jsonl", "--files-from", arg(&list)]);
+        assert_eq!(paths(&ran), ["0.png", "1.png\r"]);
+    }
+}
+
 /// `tail -f list | mobilenet classify --files-from - --jsonl`
 #[test]
 fn a_slow_list_is_answered_as_it_comes() {
