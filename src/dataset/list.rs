@@ -152,12 +152,9 @@ pub(super) fn path(entry: Vec<u8>) -> Result<PathBuf, (OsString, ImageError)> {
     Ok(OsString::from_vec(entry).into())
 }
 
-/// Elsewhere a path is text, and lines may end as they do there.
+/// Elsewhere a path is text.
 #[cfg(not(unix))]
-pub(super) fn path(mut entry: Vec<u8>) -> Result<PathBuf, (OsString, ImageError)> {
-    if entry.last() == Some(&b'\r') {
-        entry.pop();
-    }
+pub(super) fn path(entry: Vec<u8>) -> Result<PathBuf, (OsString, ImageError)> {
     String::from_utf8(entry)
         .map(PathBuf::from)
         .map_err(|error| {

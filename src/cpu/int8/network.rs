@@ -106,68 +106,6 @@ impl Int8Network {
         })
     }
 
-    fn head(&self) -> Option<Head<'_>> {
-        let weights = self.classifier.as_ref()?;
-        Some(Head {
-            weights,
-            kernels: self.isa.kernels(),
-        })
-    }
-
-    /// What comes of a batch: embeddings, or their logits.
-    fn run<P: Pixel>(&self, pixels: &[P], size: (usize, usize), head: Option<Head>) -> Vec<f32> {
-        let image_len = COLOURS * size.0 * size.1;
-        let images = pixels.len() / image_len;
-        let len = head.map_or(self.embedding_len(), Head::outputs);
-        let mut outputs = vec![0.0; images * len];
-        let one = |image: &[P], output: &mut [f32], threads| {
-            self.pool.lend(|workspace| {
-                self.run_one(image, size, head, workspace, threads);
-                let [embedding, logits] = self.ends(workspace.images.each_ref());
-                let found = if head.is_some() { logits } else { embedding };
-                output.copy_from_slice(&found.floats()[..output.len()]);
-            });
-        };
-        let pairs = pixels
-            .chunks_exact(image_len)
-            .zip(outputs.chunks_exact_mut(len));
-        parallel::spread(self.threads, images, pairs, |(image, output), threads| {
-            one(image, output, threads);
-        });
-        outputs
-    }
-
-    /// One image on `threads` threads. What comes of it is left in the workspace.
-    fn run_one<P: Pixel>(
-        &self,
-        pixels: &[P],
-        size: (usize, usize),
-        head: Option<Head>,
-        workspace: &mut Workspace,
-        threads: Threads,
-    ) {
-        let (image, tile) = self.sizes(size);
-        workspace.reserve(image, tile, threads.count());
-        let (images, scratches) = workspace.parts();
-        let images = images.map(|buffer| float_kernels::Output::new(buffer.floats_mut()));
-        let picture = P::picture(pixels, self.scale);
-        parallel::run(threads, |member| {
-            self.stem(picture, size, images, scratches, member);
-            member.wait();
-            self.pass(size, images, scratches, member);
-            self.end(size, images, head, member);
-        });
-    }
-
-    /// Of the two images, the one that the last layer read, in whose place the embedding goes, and
-    /// the one that it wrote, in whose place the logits go, if they are wanted.
-    fn ends<T>(&self, [even, odd]: [T; 2]) -> [T; 2] {
-        match self.layers.blocks.len() % 2 {
-            0 => [even, odd],
-            _ => [odd, even],
-        }
-    }
-
     /// One thread's rows of the stem.
     fn stem(
         &self,
@@ -338,8 +276,45 @@ impl Passes for Int8Network {
             .map_or(0, |last| last.pointwise.outputs)
     }
 
-    fn classes(&self) -> usize {
-        self.classifier.as_ref().map_or(0, |last| last.outputs)
+    fn head(&self) -> Option<Head<'_>> {
+        let weights = self.classifier.as_ref()?;
+        Some(Head {
+            weights,
+            kernels: self.isa.kernels(),
+        })
+    }
+
+    fn blocks(&self) -> usize {
+        self.layers.blocks.len()
+    }
+
+    fn pool(&self) -> &Pool {
+        &self.pool
+    }
+
+    fn threads(&self) -> Threads {
+        self.threads
+    }
+
+    fn run_one<P: Pixel>(
+        &self,
+        pixels: &[P],
+        size: (usize, usize),
+        head: Option<Head>,
+        workspace: &mut Workspace,
+        threads: Threads,
+    ) {
+        let (image, tile) = self.sizes(size);
+        workspace.reserve(image, tile, threads.count());
+        let (images, scratches) = workspace.parts();
+        let images = images.map(|buffer| float_kernels::Output::new(buffer.floats_mut()));
+        let picture = P::picture(pixels, self.scale);
+        parallel::run(threads, |member| {
+            self.stem(picture, size, images, scratches, member);
+            member.wait();
+            self.pass(size, images, scratches, member);
+            self.end(size, images, head, member);
+        });
     }
 
     fn features_size(&self, size: (usize, usize)) -> (usize, usize) {
@@ -362,21 +337,6 @@ impl Passes for Int8Network {
             });
         }
         maps
-    }
-
-    fn embed<P: Pixel>(&self, pixels: &[P], size: (usize, usize)) -> Vec<f32> {
-        self.run(pixels, size, None)
-    }
-
-    fn forward<P: Pixel>(&self, pixels: &[P], size: (usize, usize)) -> Vec<f32> {
-        self.run(pixels, size, self.head())
-    }
-
-    fn classify(&self, embeddings: &[f32]) -> Vec<f32> {
-        match self.head() {
-            Some(head) => head.logits(embeddings, self.threads),
-            None => embeddings.to_vec(),
-        }
     }
 
     fn pieces(&self, size: (usize, usize)) -> Vec<Piece<'_>> {

@@ -18,13 +18,12 @@ fn lines_of<'a>(table: &'a str, name: &str) -> Vec<&'a str> {
 }
 
 /// A run that goes on with a table, over a list that does not end before it is closed.
-fn resuming(program: &Program, more: &[&str]) -> (Child, ChildStdin) {
+fn resuming(program: &Program) -> (Child, ChildStdin) {
     let mut command = Command::new(env!("CARGO_BIN_EXE_mobilenet"));
     command
         .args(["classify", "-o", "labels.csv", "--resume"])
         .args(["--files-from", "-", "-j", "1"])
         .args(["--weights", arg(&data(TINY))])
-        .args(more)
         .current_dir(program.path(""))
         .stdin(Stdio::piped())
         .stderr(Stdio::null());
@@ -42,15 +41,37 @@ fn unsure_table(program: &Program) -> String {
     let inputs = ["0.png", "1.png"];
     let ran = run(program, &[&["-o", "labels.csv"], &inputs[..]].concat());
     assert_eq!(ran.code, Some(0), "{ran:?}");
-    let whole = read(program);
-    let end = whole.trim_end().rfind('\n').expect("lines") + 1;
-    program.file("labels.csv", &whole[..end]);
-    assert_eq!(lines_of(&whole[..end], "1.png").len(), 4);
+    let whole = cut_last_line(program);
+    assert_eq!(lines_of(&read(program), "1.png").len(), 4);
     whole
 }
 
 fn read(program: &Program) -> String {
     fs::read_to_string(program.path("labels.csv")).expect("written")
+}
+
+fn kill(mut child: Child, list: ChildStdin) {
+    child.kill().expect("killed");
+    child.wait().expect("an end");
+    drop(list);
+}
+
+/// Takes the last line from the table, as a kill in the middle of a row does. Returns what it was.
+fn cut_last_line(program: &Program) -> String {
+    let whole = read(program);
+    let end = whole.trim_end().rfind('\n').expect("lines") + 1;
+    program.file("labels.csv", &whole[..end]);
+    whole
+}
+
+/// A run that goes on with an unsure table is killed in the middle of the row of another picture.
+/// Returns the table with all of that row.
+fn killed_in_a_row(program: &Program) -> String {
+    let (child, mut list) = resuming(program);
+    list.write_all(b"2.png\n").expect("written");
+    wait_for_lines(&program.path("labels.csv"), 1 + 5 + 4 + 5);
+    kill(child, list);
+    cut_last_line(program)
 }
 
 /// Nothing but the table and the pictures is left.
@@ -71,20 +92,16 @@ fn a_kill_before_the_last_picture_is_answered_again_leaves_its_lines() {
     let whole = unsure_table(&program);
     let before = read(&program);
     // Nothing is answered at all.
-    let (mut child, list) = resuming(&program, &[]);
+    let (child, list) = resuming(&program);
     std::thread::sleep(std::time::Duration::from_millis(500));
-    child.kill().expect("killed");
-    child.wait().expect("an end");
-    drop(list);
+    kill(child, list);
     assert_eq!(read(&program), before);
 
     // Another picture comes first.
-    let (mut child, mut list) = resuming(&program, &[]);
+    let (child, mut list) = resuming(&program);
     list.write_all(b"2.png\n").expect("written");
     wait_for_lines(&program.path("labels.csv"), 1 + 5 + 4 + 5);
-    child.kill().expect("killed");
-    child.wait().expect("an end");
-    drop(list);
+    kill(child, list);
     let killed = read(&program);
     assert_eq!(lines_of(&killed, "0.png"), lines_of(&whole, "0.png"));
     assert_eq!(lines_of(&killed, "1.png"), lines_of(&before, "1.png"));
@@ -115,16 +132,7 @@ fn a_kill_before_the_last_picture_is_answered_again_leaves_its_lines() {
 fn each_picture_that_may_lack_lines_is_remembered() {
     let program = Program::new();
     let whole = unsure_table(&program);
-    let (mut child, mut list) = resuming(&program, &[]);
-    list.write_all(b"2.png\n").expect("written");
-    wait_for_lines(&program.path("labels.csv"), 1 + 5 + 4 + 5);
-    child.kill().expect("killed");
-    child.wait().expect("an end");
-    drop(list);
-    // The kill came in the middle of the row.
-    let killed = read(&program);
-    let end = killed.trim_end().rfind('\n').expect("lines") + 1;
-    program.file("labels.csv", &killed[..end]);
+    let killed = killed_in_a_row(&program);
     let resume = |more: &[&str]| {
         let ran = run(
             &program,
@@ -148,22 +156,12 @@ fn each_picture_that_may_lack_lines_is_remembered() {
 fn a_row_that_waits_for_its_place_leaves_the_old_one_in_doubt() {
     let program = Program::new();
     let whole = unsure_table(&program);
-    let (mut child, mut list) = resuming(&program, &[]);
-    list.write_all(b"2.png\n").expect("written");
-    wait_for_lines(&program.path("labels.csv"), 1 + 5 + 4 + 5);
-    child.kill().expect("killed");
-    child.wait().expect("an end");
-    drop(list);
-    let killed = read(&program);
-    let end = killed.trim_end().rfind('\n').expect("lines") + 1;
-    program.file("labels.csv", &killed[..end]);
+    let killed = killed_in_a_row(&program);
     // Behind the second picture in doubt there is a third one now.
-    let (mut child, mut list) = resuming(&program, &[]);
+    let (child, mut list) = resuming(&program);
     list.write_all(b"1.png\n3.png\n").expect("written");
     wait_for_lines(&program.path("labels.csv"), 1 + 5 + 4 + 4 + 5);
-    child.kill().expect("killed");
-    child.wait().expect("an end");
-    drop(list);
+    kill(child, list);
     let all = ["0.png", "1.png", "2.png", "3.png"];
     let resume = [&["-o", "labels.csv", "--resume"], &all[..]].concat();
     assert_eq!(run(&program, &resume).code, Some(0));
@@ -203,9 +201,7 @@ fn a_picture_that_was_listed_twice_and_is_once_keeps_both_rows() {
     let ran = run(&program, &[&threshold[..], &earlier[..]].concat());
     assert_eq!(ran.code, Some(0), "{ran:?}");
     // One line fewer: it looks as if one were missing.
-    let whole = read(&program);
-    let end = whole.trim_end().rfind('\n').expect("lines") + 1;
-    program.file("labels.csv", &whole[..end]);
+    cut_last_line(&program);
     let now = ["--resume", "0.png", "2.png"];
     let ran = run(&program, &[&threshold[..], &now[..]].concat());
     assert_eq!(ran.code, Some(0), "{ran:?}");
