@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use bytemuck::{Pod, Zeroable};
 use memmap2::MmapMut;
+use rayon::prelude::*;
 
 /// A cache line, which is also the widest vector.
 #[derive(Debug, Clone, Copy, Pod, Zeroable)]
@@ -47,6 +48,30 @@ impl Buffer {
             return Self(Memory::Pages(pages));
         }
         Self(Memory::Lines(vec![Line([0.0; 16]); len.div_ceil(16)]))
+    }
+
+    /// Parts one after the other, one of `len` zeros for each item, that `fill` writes to on all
+    /// threads.
+    ///
+    /// # Errors
+    /// Of several, the first item's.
+    pub fn of_parts<T: Sync, E: Send>(
+        items: &[T],
+        len: impl Fn(&T) -> usize,
+        fill: impl Fn(&T, &mut [f32]) -> Result<(), E> + Sync,
+    ) -> Result<Self, E> {
+        let mut buffer = Self::zeros(items.iter().map(&len).sum());
+        let mut rest = buffer.floats_mut();
+        let mut jobs = Vec::with_capacity(items.len());
+        for item in items {
+            let (part, others) = rest.split_at_mut(len(item));
+            rest = others;
+            jobs.push((item, part));
+        }
+        let jobs = jobs.into_par_iter();
+        let filled: Vec<Result<(), E>> = jobs.map(|(item, part)| fill(item, part)).collect();
+        filled.into_iter().collect::<Result<(), E>>()?;
+        Ok(buffer)
     }
 
     /// Makes room for `len` floats where there is less; what was there is then lost.

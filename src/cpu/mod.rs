@@ -18,6 +18,7 @@ mod passes;
 mod pieces;
 mod pixels;
 mod tiled_layer;
+mod tiles;
 mod weights;
 mod workspace;
 

@@ -7,6 +7,7 @@ use super::network::CpuNetwork;
 use super::passes::Piece;
 use super::pixels::Picture;
 use super::tiled_layer::{Input, LayerShape, TiledLayer};
+use super::tiles::tiles;
 use super::workspace::Scratch;
 
 /// Which of a layer's two kernels.
@@ -78,13 +79,13 @@ impl CpuNetwork {
             let (all, channels) = (0..written.rows.len, 0..shape.dense.channels);
             match (part, shape.block) {
                 (Part::Depthwise, Some(block)) => {
-                    for (rows, _) in layer.tiles(all) {
+                    for (rows, _) in tiles(written, all) {
                         let tile = scratch.tile.floats_mut();
                         layer.depthwise(input, &block.depthwise, rows, tile);
                     }
                 }
                 (Part::Pointwise, _) => {
-                    for (rows, _) in layer.tiles(all) {
+                    for (rows, _) in tiles(written, all) {
                         layer.product(rows, channels.clone(), &mut scratch);
                     }
                 }

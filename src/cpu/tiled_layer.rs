@@ -6,21 +6,14 @@ use std::ops::Range;
 use super::barrier::Member;
 use super::kernels::{self, Kernels, Offsets, Output};
 use super::pixels::Picture;
+use super::tiles::{share, tile_rows, tiles};
 use super::weights::Packed;
 use super::workspace::{PaddedImage, Scratch, Scratches};
 use crate::model::SeparableBlock;
 use crate::pixels::COLOURS;
 
-/// Pixels that go through the depthwise and the pointwise kernel together: few enough that
-/// their channels stay in the second-level cache, many enough to use a panel of weights often.
-/// Fourteen rows of fourteen, which is all of the layers where most of the weights are.
-const TILE_PIXELS: usize = 196;
-
 /// An image of fewer floats is in the second-level cache, having just been written.
 const CACHED_FLOATS: usize = 128 << 10;
-
-/// Fewest pixels for each thread; where there are fewer, threads share out the channels.
-const THREAD_PIXELS: usize = 42;
 
 /// Floats between the pixels of a tile beyond their channels: rows a power of two apart would
 /// fall into the same few sets of the cache.
@@ -34,11 +27,6 @@ const STEM_LINES: usize = STEM_ROWS * COLOURS;
 
 /// Floats of a cache line.
 const LINE: usize = 16;
-
-/// Rows of a tile.
-fn tile_rows(rows: usize, columns: usize) -> usize {
-    (TILE_PIXELS / columns).clamp(1, rows)
-}
 
 /// A layer for an input size: the stem, or a block.
 #[derive(Debug, Clone, Copy)]
@@ -64,9 +52,8 @@ impl LayerShape<'_> {
 
     /// Floats of the largest tile.
     pub fn tile_floats(&self) -> usize {
-        let (rows, columns) = (self.written.rows.len, self.written.columns.len);
         let strides = match self.block {
-            Some(_) => tile_rows(rows, columns) * columns,
+            Some(_) => tile_rows(self.written) * self.written.columns.len,
             None => STEM_LINES,
         };
         strides * self.tile_stride()
@@ -93,22 +80,11 @@ pub(super) enum Input<'a> {
 impl TiledLayer<'_> {
     /// A thread's share: rows, or output channels where rows are few.
     pub fn run(&self, scratches: Scratches, member: Member) {
-        let threads = member.threads();
         let LayerShape { written, dense, .. } = self.shape;
-        let rows = written.rows.len;
-        let pixels = rows * written.columns.len;
-        let by_rows = pixels >= THREAD_PIXELS * threads && rows >= threads;
         let panel = self.kernels.panel();
-        let panels = dense.channels.div_ceil(panel);
-        let (rows, panels) = if by_rows {
-            (member.share(rows), 0..panels)
-        } else {
-            (0..rows, member.share(panels))
-        };
-        if rows.is_empty() || panels.is_empty() {
+        let Some((rows, channels)) = share(written, dense.channels, panel, member) else {
             return;
-        }
-        let channels = panels.start * panel..(panels.end * panel).min(dense.channels);
+        };
         let scratch = &mut scratches.of(member.number);
         match (self.input, self.shape.block) {
             (Input::Activations(input), Some(block)) => {
@@ -129,7 +105,7 @@ impl TiledLayer<'_> {
         channels: Range<usize>,
         scratch: &mut Scratch,
     ) {
-        for (tile, next) in self.tiles(rows) {
+        for (tile, next) in tiles(self.shape.written, rows) {
             self.depthwise(input, depthwise, tile.clone(), scratch.tile.floats_mut());
             // While the product keeps the arithmetic busy, the next tile's input comes nearer.
             if input.len() > CACHED_FLOATS {
@@ -137,18 +113,6 @@ impl TiledLayer<'_> {
             }
             self.product(tile, channels.clone(), scratch);
         }
-    }
-
-    /// The rows of each tile, and how many there are in the next: tiles of about the same height.
-    pub fn tiles(&self, rows: Range<usize>) -> impl Iterator<Item = (Range<usize>, usize)> {
-        let written = self.shape.written;
-        let most = tile_rows(written.rows.len, written.columns.len);
-        let tiles = rows.len().div_ceil(most);
-        let at = move |tile: usize| rows.start + rows.len() * tile.min(tiles) / tiles;
-        (0..tiles).map(move |tile| {
-            let end = at(tile + 1);
-            (at(tile)..end, at(tile + 2) - end)
-        })
     }
 
     /// The product of a tile that holds the depthwise output.

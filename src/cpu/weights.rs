@@ -79,33 +79,24 @@ fn pack_some(
         config, tensors, ..
     } = blueprint;
     let mut end = 0;
-    let plans: Vec<Plan> = convolutions
+    let planned: Vec<(&Convolution, Plan)> = convolutions
         .iter()
         .map(|convolution| {
             let plan = Plan::new(convolution, kernels, end);
             end += plan.len();
-            plan
+            (convolution, plan)
         })
         .collect();
-    let mut buffer = Buffer::zeros(end);
-    let mut rest = buffer.floats_mut();
-    let mut jobs = Vec::with_capacity(plans.len());
-    for (convolution, plan) in convolutions.iter().zip(&plans) {
-        let (part, others) = rest.split_at_mut(plan.len());
-        rest = others;
-        jobs.push((convolution, plan, part));
-    }
-    let packed: Vec<Result<()>> = jobs
-        .into_par_iter()
-        .map(|(convolution, plan, part)| {
+    let buffer = Buffer::of_parts(
+        &planned,
+        |(_, plan)| plan.len(),
+        |(convolution, plan), part| {
             plan.pack(Folded::read(config, convolution, tensors)?, part);
-            Ok(())
-        })
-        .collect();
-    // Of several errors, the first layer's.
-    packed.into_iter().collect::<Result<()>>()?;
+            Ok::<_, Error>(())
+        },
+    )?;
     let buffer = Arc::new(buffer);
-    let packed = convolutions.iter().zip(plans);
+    let packed = planned.into_iter();
     let packed = packed.map(|(convolution, plan)| Packed {
         params: ConvParams {
             stride: convolution.stride,

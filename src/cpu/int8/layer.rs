@@ -4,18 +4,13 @@
 use std::ops::Range;
 
 use super::kernels::{self, Kernels, Output};
+use super::quantise::BOUNDS;
 use super::weights::PackedInt8;
 use crate::cpu::barrier::Member;
 use crate::cpu::kernels::Offsets;
+use crate::cpu::tiles::{share, tile_rows, tiles};
 use crate::cpu::workspace::{PaddedImage, Scratch, Scratches};
 use crate::model::SeparableBlock;
-
-/// Pixels that go through the depthwise and the pointwise kernel together: few enough that
-/// their channels stay in the second-level cache, many enough to use a panel of weights often.
-const TILE_PIXELS: usize = 196;
-
-/// Fewest pixels for each thread; where there are fewer, threads share out the channels.
-const THREAD_PIXELS: usize = 42;
 
 /// Activations between the pixels of a tile beyond their channels: rows a power of two apart
 /// would fall into the same few sets of the cache.
@@ -27,8 +22,6 @@ pub(super) struct BlockShape<'a> {
     pub read: PaddedImage,
     pub written: PaddedImage,
     pub block: &'a SeparableBlock<PackedInt8>,
-    /// The activation's bounds in steps.
-    pub bounds: (f32, f32),
 }
 
 impl BlockShape<'_> {
@@ -37,13 +30,9 @@ impl BlockShape<'_> {
         self.block.depthwise.channels + SKEW
     }
 
-    fn tile_rows(&self) -> usize {
-        (TILE_PIXELS / self.written.columns.len).clamp(1, self.written.rows.len)
-    }
-
     /// Activations of the largest tile.
     pub fn tile_len(&self) -> usize {
-        self.tile_rows() * self.written.columns.len * self.tile_stride()
+        tile_rows(self.written) * self.written.columns.len * self.tile_stride()
     }
 }
 
@@ -58,46 +47,22 @@ pub(super) struct BlockPass<'a> {
 impl BlockPass<'_> {
     /// A thread's share: rows, or output channels where rows are few.
     pub fn run(&self, scratches: Scratches, member: Member) {
-        let threads = member.threads();
         let BlockShape { written, block, .. } = self.shape;
-        let dense = &block.pointwise;
-        let rows = written.rows.len;
-        let pixels = rows * written.columns.len;
-        let by_rows = pixels >= THREAD_PIXELS * threads && rows >= threads;
-        let panel = self.kernels.panel();
-        let panels = dense.channels.div_ceil(panel);
-        let (rows, panels) = if by_rows {
-            (member.share(rows), 0..panels)
-        } else {
-            (0..rows, member.share(panels))
-        };
-        if rows.is_empty() || panels.is_empty() {
+        let (dense, panel) = (&block.pointwise, self.kernels.panel());
+        let Some((rows, channels)) = share(written, dense.channels, panel, member) else {
             return;
-        }
-        let channels = panels.start * panel..(panels.end * panel).min(dense.channels);
+        };
         let scratch = &mut scratches.of(member.number);
-        for tile in self.tiles(rows) {
+        for (tile, _) in tiles(written, rows) {
             let bytes = bytemuck::cast_slice_mut(scratch.tile.floats_mut());
             self.depthwise(&block.depthwise, tile.clone(), bytes);
             self.product(tile, channels.clone(), scratch);
         }
     }
 
-    /// The rows of each tile: tiles of about the same height.
-    pub fn tiles(&self, rows: Range<usize>) -> impl Iterator<Item = Range<usize>> {
-        let tiles = rows.len().div_ceil(self.shape.tile_rows());
-        let at = move |tile: usize| rows.start + rows.len() * tile / tiles;
-        (0..tiles).map(move |tile| at(tile)..at(tile + 1))
-    }
-
     /// The product of a tile that holds the depthwise output.
     pub fn product(&self, rows: Range<usize>, channels: Range<usize>, scratch: &mut Scratch) {
-        let BlockShape {
-            written,
-            block,
-            bounds,
-            ..
-        } = self.shape;
+        let BlockShape { written, block, .. } = self.shape;
         let dense = &block.pointwise;
         let Scratch { tile, offsets, .. } = scratch;
         let weight = channels.start * dense.depth * self.kernels.tile_bytes;
@@ -117,7 +82,7 @@ impl BlockPass<'_> {
                 written.channels,
                 written.row_stride(),
             ),
-            bounds,
+            bounds: BOUNDS,
         };
         // SAFETY: threads are given different rows or different channels, and the offsets are
         // those of the rows.
@@ -140,7 +105,7 @@ impl BlockPass<'_> {
             rows: rows.len(),
             columns: self.shape.written.columns.len,
             output_stride: self.shape.tile_stride(),
-            bounds: self.shape.bounds,
+            bounds: BOUNDS,
         };
         self.kernels.depthwise(&task, tile);
     }

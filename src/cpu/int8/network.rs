@@ -223,7 +223,6 @@ impl Int8Network {
                 read,
                 written,
                 block,
-                bounds: (0.0, 255.0),
             };
             read = written;
             shape

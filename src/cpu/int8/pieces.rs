@@ -7,6 +7,7 @@ use crate::cpu::buffer::Buffer;
 use crate::cpu::kernels as float_kernels;
 use crate::cpu::passes::Piece;
 use crate::cpu::pixels::Picture;
+use crate::cpu::tiles::tiles;
 use crate::cpu::workspace::Scratch;
 use crate::pixels::{COLOURS, PixelScale};
 
@@ -98,7 +99,7 @@ impl Int8Network {
                 input: &input,
                 output: Output::of_floats(floats),
             };
-            for rows in pass.tiles(0..shape.written.rows.len) {
+            for (rows, _) in tiles(shape.written, 0..shape.written.rows.len) {
                 work(&pass, rows, &mut scratch);
             }
         })

@@ -14,6 +14,9 @@ use crate::model::Folded;
 /// The scale of every activation: ReLU6's range in 255 steps.
 pub(super) const STEP: f32 = 6.0 / 255.0;
 
+/// The bounds of every activation, in steps.
+pub(super) const BOUNDS: (f32, f32) = (0.0, 255.0);
+
 /// The scale of what the stem reads, in bytes less the one that becomes 0. Halves, because that
 /// byte is 127.5 in published checkpoints.
 const PIXEL_STEP: f32 = 0.5;

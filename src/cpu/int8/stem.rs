@@ -3,7 +3,7 @@
 use std::ops::Range;
 
 use super::kernels::{self, Kernels, Output, STEM_PAIRS};
-use super::quantise::LARGEST_PIXEL;
+use super::quantise::{BOUNDS, LARGEST_PIXEL};
 use super::weights::{PackedInt8, STEM_ROW};
 use crate::cpu::pixels::Picture;
 use crate::cpu::workspace::{PaddedImage, Scratch};
@@ -68,7 +68,7 @@ impl StemPass<'_> {
                 columns: self.written.columns.len,
                 start: self.written.offset(row, 0),
                 output_stride: self.written.channels,
-                bounds: (0.0, 255.0),
+                bounds: BOUNDS,
             };
             // SAFETY: each thread has rows of its own.
             unsafe { self.kernels.stem(&task, self.output) };

@@ -3,8 +3,6 @@
 use std::ops::Range;
 use std::sync::Arc;
 
-use rayon::prelude::*;
-
 use super::kernels::{CHANNELS, DEPTHWISE_WEIGHTS, Kernels, depthwise_place};
 use super::quantise::{Kind, Quantised};
 use crate::cpu::buffer::{Buffer, Part};
@@ -71,34 +69,25 @@ pub(super) fn pack(
     };
     let convolutions = config.convolutions();
     let mut end = 0;
-    let plans: Vec<Plan> = convolutions
+    let planned: Vec<(&Convolution, Plan)> = convolutions
         .iter()
         .map(|convolution| {
             let plan = Plan::new(convolution, kernels, end);
             end = plan.end();
-            plan
+            (convolution, plan)
         })
         .collect();
-    let mut buffer = Buffer::zeros(end);
-    let mut rest = buffer.floats_mut();
-    let mut jobs = Vec::with_capacity(plans.len());
-    for (convolution, plan) in convolutions.iter().zip(&plans) {
-        let (part, others) = rest.split_at_mut(plan.end() - plan.weight.start);
-        rest = others;
-        jobs.push((convolution, plan, part));
-    }
-    let packed: Vec<Result<()>> = jobs
-        .into_par_iter()
-        .map(|(convolution, plan, part)| {
+    let buffer = Buffer::of_parts(
+        &planned,
+        |(_, plan)| plan.end() - plan.weight.start,
+        |(convolution, plan), part| {
             let folded = folded(blueprint, convolution, zero)?;
             plan.pack(&Quantised::new(&folded, plan.kind), kernels, part);
-            Ok(())
-        })
-        .collect();
-    // Of several errors, the first layer's.
-    packed.into_iter().collect::<Result<()>>()?;
+            Ok::<_, Error>(())
+        },
+    )?;
     let buffer = Arc::new(buffer);
-    let mut plans = plans.into_iter();
+    let mut plans = planned.into_iter().map(|(_, plan)| plan);
     Assembly::new(&config, |convolution| {
         let plan = plans.next();
         let plan = plan.ok_or_else(|| Error::network("a layer without a plan"))?;
