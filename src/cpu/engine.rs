@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use candle_core::{DType, Device, Storage, Tensor};
 
-use super::int8::Int8Network;
+use super::int8::{self, Int8Network};
 use super::isa::Isa;
 use super::network::CpuNetwork;
 use super::passes::{Passes, Piece};
@@ -32,7 +32,7 @@ pub(crate) fn engine(
             network: CpuNetwork::new(blueprint, isa)?,
         })),
         Precision::Int8 => Some(Arc::new(CpuEngine {
-            network: Int8Network::new(blueprint, isa)?,
+            network: Int8Network::new(blueprint, int8::quantised(blueprint)?, isa)?,
         })),
         Precision::Float(_) => None,
     })

@@ -8,6 +8,7 @@ mod engine;
 mod fold;
 mod network;
 mod precision;
+mod quantised;
 mod random;
 mod stored;
 mod summary;
@@ -23,6 +24,10 @@ pub(crate) use engine::{Blueprint, Engine, image_size};
 pub(crate) use fold::Folded;
 pub use network::{MobileNet, MobileNetBuilder};
 pub use precision::Precision;
+pub(crate) use quantised::{
+    ByteIntegers, IntegerWeights, Levels, PixelIntegers, QuantisedConvolution, QuantisedLayers,
+    QuantisedNetwork,
+};
 pub use random::random_tensors;
 pub(crate) use stored::{Quantisation, StoredTensor, StoredValues, TensorSource};
 pub use summary::{LayerSummary, Summary};

@@ -4,7 +4,6 @@
 use std::ops::Range;
 
 use super::kernels::{self, Kernels, Output};
-use super::quantise::BOUNDS;
 use super::weights::PackedInt8;
 use crate::cpu::barrier::Member;
 use crate::cpu::kernels::Offsets;
@@ -28,6 +27,11 @@ impl BlockShape<'_> {
     /// Activations from a pixel of a tile to the next.
     fn tile_stride(&self) -> usize {
         self.block.depthwise.channels + SKEW
+    }
+
+    /// What stands for 0 in what it writes.
+    pub fn output_zero(&self) -> u8 {
+        self.block.pointwise.output.zero
     }
 
     /// Activations of the largest tile.
@@ -82,7 +86,7 @@ impl BlockPass<'_> {
                 written.channels,
                 written.row_stride(),
             ),
-            bounds: BOUNDS,
+            bounds: dense.bounds(),
         };
         // SAFETY: threads are given different rows or different channels, and the offsets are
         // those of the rows.
@@ -105,7 +109,7 @@ impl BlockPass<'_> {
             rows: rows.len(),
             columns: self.shape.written.columns.len,
             output_stride: self.shape.tile_stride(),
-            bounds: BOUNDS,
+            bounds: weights.bounds(),
         };
         self.kernels.depthwise(&task, tile);
     }

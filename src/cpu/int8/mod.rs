@@ -15,3 +15,4 @@ mod tests;
 mod weights;
 
 pub(super) use network::Int8Network;
+pub(super) use quantise::network as quantised;

@@ -4,7 +4,6 @@ use std::sync::Arc;
 
 use super::kernels::{Kernels, Output};
 use super::layer::{BlockPass, BlockShape};
-use super::quantise::{LARGEST_PIXEL, STEP};
 use super::stem::StemPass;
 use super::weights::{self, PackedInt8};
 use crate::cpu::barrier::Member;
@@ -18,8 +17,7 @@ use crate::cpu::pixels::{Picture, Pixel};
 use crate::cpu::weights::{Packed, pack_classifier};
 use crate::cpu::workspace::{PaddedImage, Pool, Scratches, Workspace};
 use crate::error::{Error, Result};
-use crate::model::{Assembly, Blueprint, Precision};
-use crate::ops::Activation;
+use crate::model::{Assembly, Blueprint, PixelIntegers, Precision, QuantisedNetwork};
 use crate::pixels::{ByteScale, COLOURS};
 
 /// MobileNet V1 in eight bits, packed for an instruction set.
@@ -31,10 +29,10 @@ pub(in crate::cpu) struct Int8Network {
     pub(super) layers: Assembly<PackedInt8>,
     /// In f32.
     classifier: Option<Packed>,
-    /// Twice the byte of each colour that the stem takes for 0.
-    zero: [i16; COLOURS],
-    /// What scaled pixels become, see [`StemPass`].
-    steps: [(f32, f32); COLOURS],
+    /// What the stem reads.
+    pixels: PixelIntegers,
+    /// The scale of each channel of the last block's output.
+    steps: Arc<[f32]>,
     scale: ByteScale,
     pool: Arc<Pool>,
     threads: Threads,
@@ -44,54 +42,41 @@ pub(in crate::cpu) struct Int8Network {
 type Images = [float_kernels::Output; 2];
 
 impl Int8Network {
-    /// Quantises and packs the weights of a network's convolutions.
+    /// Packs the weights of a network's convolutions. A classifier in floats is the blueprint's.
     ///
     /// # Errors
-    /// What is wrong with a tensor; an activation without an upper bound; a scale of pixels that
-    /// 16 bits don't hold.
-    pub fn new(blueprint: Blueprint, isa: Isa) -> Result<Self> {
-        Self::with_kernels(blueprint, isa, isa.int8_kernels())
+    /// What is wrong with a tensor.
+    pub fn new(blueprint: Blueprint, network: QuantisedNetwork, isa: Isa) -> Result<Self> {
+        Self::with_kernels(blueprint, network, isa, isa.int8_kernels())
     }
 
     /// The same with these kernels, for which the machine has the instructions.
     pub(super) fn with_kernels(
         blueprint: Blueprint,
+        network: QuantisedNetwork,
         isa: Isa,
         kernels: &'static Kernels,
     ) -> Result<Self> {
-        if blueprint.config.activation != Activation::Relu6 {
-            let message = "int8 needs a network with ReLU6, whose activations have a known range; \
-                           this one has ReLU";
-            return Err(Error::config("activation", message));
-        }
-        let exact = blueprint.pixel_scale.zero();
-        let zero = exact.map(|zero| (2.0 * zero).round());
-        // Of the values that a byte becomes.
-        let most = |zero: &f64| zero.abs().max((510.0 - zero).abs());
-        if zero
-            .iter()
-            .any(|zero| most(zero) > f64::from(LARGEST_PIXEL))
-        {
-            let message = "int8 needs pixels whose zero is near what a byte can be";
-            return Err(Error::config("pixel_scale", message));
+        let expected = blueprint.config.embedding_len();
+        if network.steps.len() != expected {
+            let steps = network.steps.len();
+            let message = format!("{steps} scales of an embedding of {expected} values");
+            return Err(Error::network(message));
         }
         Ok(Self {
             isa,
             kernels,
-            layers: weights::pack(blueprint, zero.map(|zero| zero / 2.0), kernels)?,
+            layers: weights::pack(blueprint.config, &network, kernels)?,
             classifier: pack_classifier(blueprint, isa.kernels())?,
-            zero: zero.map(|zero| zero as i16),
-            steps: std::array::from_fn(|c| {
-                let factor = 2.0 / blueprint.pixel_scale.scale()[c];
-                (factor as f32, (2.0 * exact[c] - zero[c]) as f32)
-            }),
+            pixels: network.pixels,
+            steps: network.steps.into(),
             scale: blueprint.pixel_scale.of_bytes(),
             pool: Arc::default(),
             threads: Threads::default(),
         })
     }
 
-    /// The last block's activations in steps of 6/255, `[row][column][channel]`, of one image.
+    /// The last block's activations as integers, `[row][column][channel]`, of one image.
     #[cfg(test)]
     pub fn integers<P: Pixel>(&self, pixels: &[P], size: (usize, usize)) -> Vec<u8> {
         self.pool.lend(|workspace| {
@@ -117,10 +102,11 @@ impl Int8Network {
     ) {
         let written = self.stem_written(size);
         let output = Output::of_floats(images[1]);
+        let zero = self.layers.stem.output.zero;
         if member.number == 0 {
             // SAFETY: nobody reads this image before the barrier that follows, and what the others
             // write meanwhile is not its border.
-            written.border(|range| unsafe { output.part_mut(range) }.fill(0));
+            written.border(|range| unsafe { output.part_mut(range) }.fill(zero));
         }
         let pass = self.stem_pass(picture, size, output);
         pass.run(
@@ -141,8 +127,7 @@ impl Int8Network {
             read: padded(size, COLOURS, self.layers.stem.params),
             written: self.stem_written(size),
             picture,
-            zero: self.zero,
-            steps: self.steps,
+            pixels: &self.pixels,
             output,
         }
     }
@@ -154,7 +139,7 @@ impl Int8Network {
             if member.number == 0 {
                 // SAFETY: nobody reads this image before the barrier below, and what the others
                 // write meanwhile is not its border.
-                let zero = |range| unsafe { output.part_mut(range) }.fill(0);
+                let zero = |range| unsafe { output.part_mut(range) }.fill(shape.output_zero());
                 shape.written.border(zero);
             }
             // SAFETY: nobody writes to this image before the barrier below.
@@ -181,7 +166,13 @@ impl Int8Network {
         // SAFETY: nobody reads the other image before the barrier, and each thread writes to
         // channels of its own.
         let averages = unsafe { embedding.part_mut(channels.clone()) };
-        average(pixels, written.channels, channels.start, averages);
+        let read = Last {
+            pixels,
+            channels: written.channels,
+            zero: self.last_zero(),
+            steps: &self.steps,
+        };
+        read.average(channels.start, averages);
         let Some(head) = head else { return };
         member.wait();
         // SAFETY: from here on the embedding is only read, and the last image is read no more.
@@ -200,6 +191,13 @@ impl Int8Network {
             Some(first) => padded(size, channels, first.depthwise.params),
             None => PaddedImage::unpadded(size.0, size.1, channels),
         }
+    }
+
+    /// What stands for 0 in the last block's output.
+    fn last_zero(&self) -> u8 {
+        let last = self.layers.blocks.last();
+        let last = last.map_or(&self.layers.stem, |block| &block.pointwise);
+        last.output.zero
     }
 
     /// The last block's output.
@@ -331,7 +329,9 @@ impl Passes for Int8Network {
                 let bytes: &[u8] = bytemuck::cast_slice(last.floats());
                 for channel in 0..self.embedding_len() {
                     let pixels = bytes[..written.len()].chunks_exact(written.channels);
-                    maps.extend(pixels.map(|pixel| f32::from(pixel[channel]) * STEP));
+                    let (zero, step) = (i16::from(self.last_zero()), self.steps[channel]);
+                    let number = |value: u8| f32::from(i16::from(value) - zero) * step;
+                    maps.extend(pixels.map(|pixel| number(pixel[channel])));
                 }
             });
         }
@@ -346,17 +346,35 @@ impl Passes for Int8Network {
 /// Channels of the average that a thread takes at least: floats of a cache line.
 const CHANNELS_A_SHARE: usize = 16;
 
-/// The global average pool of some channels, from the `first` on, of `[pixel][channels]`: exact
-/// sums, and then one multiplication and one division.
-fn average(pixels: &[u8], channels: usize, first: usize, averages: &mut [f32]) {
-    let count = (pixels.len() / channels) as f32;
-    let mut sums = vec![0u32; averages.len()];
-    for pixel in pixels.chunks_exact(channels) {
-        for (sum, value) in sums.iter_mut().zip(&pixel[first..]) {
-            *sum += u32::from(*value);
+/// The last block's output.
+struct Last<'a> {
+    /// `[pixel][channel]`.
+    pixels: &'a [u8],
+    /// Channels, padded.
+    channels: usize,
+    /// What stands for 0.
+    zero: u8,
+    /// The scale of each channel.
+    steps: &'a [f32],
+}
+
+impl Last<'_> {
+    /// The global average pool of some channels, from the `first` on: exact sums, and then one
+    /// multiplication and one division.
+    fn average(&self, first: usize, averages: &mut [f32]) {
+        let count = self.pixels.len() / self.channels;
+        let mut sums = vec![0u32; averages.len()];
+        for pixel in self.pixels.chunks_exact(self.channels) {
+            for (sum, value) in sums.iter_mut().zip(&pixel[first..]) {
+                *sum += u32::from(*value);
+            }
         }
-    }
-    for (average, sum) in averages.iter_mut().zip(sums) {
-        *average = sum as f32 * STEP / count;
+        let zeros = count as i64 * i64::from(self.zero);
+        let steps = self.steps.get(first..).unwrap_or_default().iter();
+        // Padding has no scale.
+        let steps = steps.copied().chain(std::iter::repeat(0.0));
+        for ((average, sum), step) in averages.iter_mut().zip(sums).zip(steps) {
+            *average = (i64::from(sum) - zeros) as f32 * step / count as f32;
+        }
     }
 }

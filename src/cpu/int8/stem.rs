@@ -3,10 +3,10 @@
 use std::ops::Range;
 
 use super::kernels::{self, Kernels, Output, STEM_PAIRS};
-use super::quantise::{BOUNDS, LARGEST_PIXEL};
 use super::weights::{PackedInt8, STEM_ROW};
 use crate::cpu::pixels::Picture;
 use crate::cpu::workspace::{PaddedImage, Scratch};
+use crate::model::{ByteIntegers, PixelIntegers};
 use crate::pixels::COLOURS;
 
 /// Lines under a row of windows.
@@ -20,11 +20,8 @@ pub(super) struct StemPass<'a> {
     pub read: PaddedImage,
     pub written: PaddedImage,
     pub picture: Picture<'a>,
-    /// Twice the byte of each colour that is taken for 0.
-    pub zero: [i16; COLOURS],
-    /// By which a scaled pixel of each colour is multiplied, and what is added then, to come in
-    /// halves of bytes above that.
-    pub steps: [(f32, f32); COLOURS],
+    /// What becomes of its pixels.
+    pub pixels: &'a PixelIntegers,
     pub output: Output,
 }
 
@@ -68,14 +65,14 @@ impl StemPass<'_> {
                 columns: self.written.columns.len,
                 start: self.written.offset(row, 0),
                 output_stride: self.written.channels,
-                bounds: BOUNDS,
+                bounds: self.weights.bounds(),
             };
             // SAFETY: each thread has rows of its own.
             unsafe { self.kernels.stem(&task, self.output) };
         }
     }
 
-    /// A line of the image, `[column][colour]` in steps, with the zeros around it; `row` counts from
+    /// A line of the image, `[column][colour]` in integers, with the zeros around it; `row` counts from
     /// the first of the zeros above it.
     fn line(&self, row: usize, line: &mut [i16]) {
         let rows = self.read.rows;
@@ -91,16 +88,17 @@ impl StemPass<'_> {
         match self.picture {
             Picture::Bytes { pixels, .. } => {
                 let from = &pixels[row * columns.len * COLOURS..][..columns.len * COLOURS];
-                let [red, green, blue] = self.zero;
+                let ByteIntegers::Linear { factor, zero } = self.pixels.bytes;
+                let [red, green, blue] = zero;
                 if red == green && green == blue {
                     // In vectors.
                     for (value, byte) in middle.iter_mut().zip(from) {
-                        *value = 2 * i16::from(*byte) - red;
+                        *value = factor * i16::from(*byte) - red;
                     }
                 } else {
-                    let zero = self.zero.iter().cycle();
+                    let zero = zero.iter().cycle();
                     for ((value, byte), zero) in middle.iter_mut().zip(from).zip(zero) {
-                        *value = 2 * i16::from(*byte) - zero;
+                        *value = factor * i16::from(*byte) - zero;
                     }
                 }
             }
@@ -109,10 +107,11 @@ impl StemPass<'_> {
                 for colour in 0..COLOURS {
                     let from = &pixels[colour * plane + row * columns.len..][..columns.len];
                     let values = middle.iter_mut().skip(colour).step_by(COLOURS);
-                    let (factor, shift) = self.steps[colour];
-                    let most = f32::from(LARGEST_PIXEL);
+                    let (factor, shift) = self.pixels.scaled[colour];
+                    let (low, high) = self.pixels.bounds;
+                    let (low, high) = (f32::from(low), f32::from(high));
                     for (value, pixel) in values.zip(from) {
-                        let steps = (pixel * factor + shift).clamp(-most, most);
+                        let steps = (pixel * factor + shift).max(low).min(high);
                         *value = steps.round_ties_even() as i16;
                     }
                 }

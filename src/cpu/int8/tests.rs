@@ -5,14 +5,17 @@ use candle_core::{DType, Device};
 use candle_nn::VarBuilder;
 use proptest::prelude::*;
 
-use super::Int8Network;
-use super::kernels::{portable, requantise};
-use super::quantise::{Kind, Quantised};
-use super::weights::{folded, kind};
+use super::kernels::portable;
+use super::{Int8Network, quantised};
 use crate::cpu::Isa;
 use crate::cpu::network::CpuNetwork;
 use crate::cpu::passes::Passes;
-use crate::model::{Blueprint, Config, ConvolutionKind, Padding, Precision, random_tensors};
+use crate::error::{Error, Result};
+use crate::model::{
+    Blueprint, ByteIntegers, Config, Convolution, ConvolutionKind, IntegerWeights, Levels, Padding,
+    PixelIntegers, Precision, QuantisedConvolution, QuantisedLayers, QuantisedNetwork,
+    random_tensors,
+};
 use crate::pixels::PixelScale;
 
 /// An image in plain loops: `[row][column][channel]`.
@@ -21,6 +24,8 @@ struct Image {
     columns: usize,
     channels: usize,
     values: Vec<i64>,
+    /// What lies around it.
+    zero: i64,
 }
 
 impl Image {
@@ -30,55 +35,69 @@ impl Image {
             let pixel = row as usize * self.columns + column as usize;
             self.values[pixel * self.channels + channel]
         } else {
-            0
+            self.zero
         }
     }
 }
 
-/// The network up to the last block's activations, as its definition says. `zero` is twice the byte
-/// of each colour that is taken for 0.
-fn plain(blueprint: Blueprint, zero: [i64; 3], bytes: &[u8], size: (usize, usize)) -> Vec<u8> {
-    let value = |(i, byte): (usize, &u8)| 2 * i64::from(*byte) - zero[i % 3];
+/// The network up to the last block's activations, as its definition says.
+fn plain(
+    config: &Config,
+    network: &QuantisedNetwork,
+    bytes: &[u8],
+    size: (usize, usize),
+) -> Vec<u8> {
+    let ByteIntegers::Linear { factor, zero } = network.pixels.bytes;
+    let value =
+        |(i, byte): (usize, &u8)| i64::from(factor) * i64::from(*byte) - i64::from(zero[i % 3]);
     let mut image = Image {
         rows: size.0,
         columns: size.1,
         channels: 3,
         values: bytes.iter().enumerate().map(value).collect(),
+        zero: 0,
     };
-    for convolution in blueprint.config.convolutions() {
-        if convolution.kind == ConvolutionKind::Classifier {
+    for convolution in config.convolutions() {
+        let kind = convolution.kind;
+        if kind == ConvolutionKind::Classifier {
             break;
         }
-        let kind = kind(&convolution);
-        let folded = folded(blueprint, &convolution, zero.map(|zero| zero as f64 / 2.0));
-        let quantised = Quantised::new(&folded.expect("weights"), kind);
+        let quantised = network.layers.layer(&convolution).expect("weights");
+        let weights: Vec<i64> = match &quantised.weight {
+            IntegerWeights::Bytes(weights) => weights.iter().map(|w| i64::from(*w)).collect(),
+            IntegerWeights::Words(weights) => weights.iter().map(|w| i64::from(*w)).collect(),
+        };
+        let input_zero = i64::from(quantised.input_zero);
+        let Levels { zero, low, high } = quantised.output;
+        let [low, high] = [low, high].map(|end| f32::from(i16::from(end) - i16::from(zero)));
         let k = convolution.kernel();
         let span = |len| convolution.padding.span(len, k, convolution.stride);
-        let (rows, columns) = match kind {
-            Kind::Pointwise => (image.rows, image.columns),
+        let (rows, columns) = match k {
+            1 => (image.rows, image.columns),
             _ => (span(image.rows).output, span(image.columns).output),
         };
-        let (above, left) = match kind {
-            Kind::Pointwise => (0, 0),
+        let (above, left) = match k {
+            1 => (0, 0),
             _ => (span(image.rows).before, span(image.columns).before),
         };
-        let depth = quantised.weight.len() / convolution.out_channels;
+        let depth = weights.len() / convolution.out_channels;
         let mut values = Vec::new();
         for row in 0..rows {
             for column in 0..columns {
                 for out in 0..convolution.out_channels {
                     let mut sum = i64::from(quantised.bias[out]);
-                    for (i, weight) in quantised.weight[out * depth..][..depth].iter().enumerate() {
+                    for (i, weight) in weights[out * depth..][..depth].iter().enumerate() {
                         let (channel, ky, kx) = match kind {
-                            Kind::Depthwise => (out, i / 3, i % 3),
+                            ConvolutionKind::Depthwise => (out, i / 3, i % 3),
                             _ => (i / (k * k), i / k % k, i % k),
                         };
                         let y = (row * convolution.stride + ky) as isize - above as isize;
                         let x = (column * convolution.stride + kx) as isize - left as isize;
-                        sum += i64::from(*weight) * image.at(y, x, channel);
+                        sum += weight * (image.at(y, x, channel) - input_zero);
                     }
                     let sum = i32::try_from(sum).expect("sums fit 32 bits");
-                    values.push(requantise(sum, quantised.multiplier[out], (0.0, 255.0)).into());
+                    let scaled = (sum as f32 * quantised.multiplier[out]).clamp(low, high);
+                    values.push(scaled.round_ties_even() as i64 + i64::from(zero));
                 }
             }
         }
@@ -87,6 +106,7 @@ fn plain(blueprint: Blueprint, zero: [i64; 3], bytes: &[u8], size: (usize, usize
             columns,
             channels: convolution.out_channels,
             values,
+            zero: i64::from(zero),
         };
     }
     image.values.iter().map(|value| *value as u8).collect()
@@ -108,6 +128,11 @@ fn weights(config: &Config, seed: u64) -> VarBuilder<'static> {
     VarBuilder::from_tensors(tensors, DType::F32, &Device::Cpu)
 }
 
+fn network(blueprint: Blueprint, isa: Isa) -> Int8Network {
+    let integers = quantised(blueprint).expect("integers");
+    Int8Network::new(blueprint, integers, isa).expect("a network")
+}
+
 fn on<T: Send>(threads: usize, work: impl FnOnce() -> T + Send) -> T {
     let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build();
     pool.expect("a pool").install(work)
@@ -127,26 +152,160 @@ proptest! {
     ) {
         let config = Config { padding, shallow, ..Config::with_alpha(alpha) };
         let weights = weights(&config, seed);
-        let (pixel_scale, zero) = if imagenet {
+        let pixel_scale = if imagenet {
             let (mean, std) = ([0.485, 0.456, 0.406], [0.229, 0.224, 0.225]);
-            let scale = PixelScale::from_mean_and_std(1.0 / 255.0, mean, std).expect("a scale");
-            (scale, mean.map(|mean| (mean * 510.0).round() as i64))
+            PixelScale::from_mean_and_std(1.0 / 255.0, mean, std).expect("a scale")
         } else {
-            (PixelScale::default(), [255; 3])
+            PixelScale::default()
         };
         let blueprint = Blueprint { config: &config, pixel_scale: &pixel_scale, tensors: &weights };
         let bytes = noise(rows * columns * 3, seed);
-        let expected = plain(blueprint, zero, &bytes, (rows, columns));
+        let integers = || quantised(blueprint).expect("integers");
+        let expected = plain(&config, &integers(), &bytes, (rows, columns));
         for isa in Isa::available_for(Precision::Int8) {
-            let network = Int8Network::new(blueprint, isa).expect("a network");
+            let network = Int8Network::new(blueprint, integers(), isa).expect("a network");
             let found = on(threads, || network.integers(&bytes, (rows, columns)));
             prop_assert!(found == expected, "{isa}");
         }
         let kernels = &portable::KERNELS;
-        let network = Int8Network::with_kernels(blueprint, Isa::PORTABLE, kernels);
+        let network = Int8Network::with_kernels(blueprint, integers(), Isa::PORTABLE, kernels);
         let found = network.expect("a network").integers(&bytes, (rows, columns));
         prop_assert!(found == expected, "plain Rust");
     }
+}
+
+/// Convolutions as a file may have them: weights in bytes, zero points, bounds of any kind.
+struct AnyLayers {
+    seed: u64,
+    zeros: Vec<u8>,
+}
+
+impl QuantisedLayers for AnyLayers {
+    fn layer(&self, convolution: &Convolution) -> Result<QuantisedConvolution<'_>> {
+        // Of each layer its own.
+        let names: Vec<_> = Config::default().convolutions();
+        let number = names.iter().position(|c| c.name == convolution.name);
+        let number = number.ok_or_else(|| Error::network("no such layer"))?;
+        let count: usize = convolution.weight_shape().iter().product();
+        let bytes = noise(count, self.seed + number as u64);
+        let outputs = convolution.out_channels;
+        let depth = count / outputs;
+        let zero = self.zeros[number + 1];
+        let weight = match convolution.kind {
+            ConvolutionKind::Pointwise => {
+                IntegerWeights::Bytes(bytes.iter().map(|b| *b as i8).collect())
+            }
+            _ => IntegerWeights::Words(bytes.iter().map(|b| i16::from(*b) * 2 - 255).collect()),
+        };
+        let biases = noise(outputs, self.seed + 100 + number as u64);
+        Ok(QuantisedConvolution {
+            weight,
+            bias: biases.iter().map(|b| (i32::from(*b) - 128) * 300).collect(),
+            multiplier: biases
+                .iter()
+                .map(|b| (f32::from(*b) + 10.0) / (50_000.0 * (depth as f32).sqrt()))
+                .collect(),
+            input_zero: self.zeros[number],
+            output: Levels {
+                zero,
+                low: zero / 2,
+                high: 255 - zero % 5,
+            },
+        })
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(24))]
+    #[test]
+    fn zero_points_are_those_of_plain_loops(
+        alpha in prop_oneof![Just(0.05), Just(0.25), Just(0.35), Just(0.6)],
+        (rows, columns) in (32usize..72, 32usize..72),
+        padding in prop_oneof![Just(Padding::Keras), Just(Padding::Same), Just(Padding::Symmetric)],
+        shallow: bool,
+        zeros in prop::collection::vec(any::<u8>(), 28),
+        pixel_zero in 0i16..256,
+        threads in 1usize..5,
+        seed in 0u64..1000,
+    ) {
+        let config = Config { padding, shallow, ..Config::with_alpha(alpha) };
+        let mut zeros = zeros;
+        zeros[0] = 0;
+        if shallow {
+            // The block after those that are left out reads what the one before them gives.
+            zeros[23] = zeros[13];
+        }
+        let pixel_scale = PixelScale::default();
+        let weights = weights(&config, seed);
+        let blueprint = Blueprint { config: &config, pixel_scale: &pixel_scale, tensors: &weights };
+        let integers = || QuantisedNetwork {
+            pixels: PixelIntegers {
+                bytes: ByteIntegers::Linear { factor: 1, zero: [pixel_zero; 3] },
+                scaled: [(127.5, 127.5 - f32::from(pixel_zero)); 3],
+                bounds: (-pixel_zero, 255 - pixel_zero),
+            },
+            layers: Box::new(AnyLayers { seed, zeros: zeros.clone() }),
+            steps: vec![0.25; config.embedding_len()],
+        };
+        let size = (rows, columns);
+        let bytes = noise(rows * columns * 3, seed);
+        let expected = plain(&config, &integers(), &bytes, size);
+        prop_assert!(expected.iter().any(|value| *value != expected[0]));
+        for isa in Isa::available_for(Precision::Int8) {
+            let network = Int8Network::new(blueprint, integers(), isa).expect("a network");
+            let found = on(threads, || network.integers(&bytes, size));
+            prop_assert!(found == expected, "{isa}");
+            prop_assert!(network.integers(&planes(&bytes), size) == expected, "{isa}: planes");
+            // The average is of what integers stand for.
+            let number = |value: &u8| f64::from(i16::from(*value) - i16::from(zeros[27])) * 0.25;
+            let channels = config.embedding_len();
+            for (c, found) in network.embed(&bytes, size).iter().enumerate() {
+                let of_channel = expected.iter().skip(c).step_by(channels);
+                let mean = of_channel.map(number).sum::<f64>() / (expected.len() / channels) as f64;
+                prop_assert!((mean - f64::from(*found)).abs() < 1e-3, "{isa}: {mean} {found}");
+            }
+        }
+        let kernels = &portable::KERNELS;
+        let network = Int8Network::with_kernels(blueprint, integers(), Isa::PORTABLE, kernels);
+        let found = network.expect("a network").integers(&bytes, size);
+        prop_assert!(found == expected, "plain Rust");
+    }
+}
+
+/// Zero points that don't fit together are no network.
+#[test]
+fn layers_that_take_different_integers_for_nothing_are_an_error() {
+    let config = Config::with_alpha(0.25);
+    let weights = weights(&config, 3);
+    let pixel_scale = PixelScale::default();
+    let blueprint = Blueprint {
+        config: &config,
+        pixel_scale: &pixel_scale,
+        tensors: &weights,
+    };
+    /// The third takes something else than it is given.
+    struct Mismatched(AnyLayers);
+    impl QuantisedLayers for Mismatched {
+        fn layer(&self, convolution: &Convolution) -> Result<QuantisedConvolution<'_>> {
+            let layer = self.0.layer(convolution)?;
+            let is_third = convolution.name == "conv_pw_1";
+            let input_zero = layer.input_zero + u8::from(is_third);
+            Ok(QuantisedConvolution {
+                input_zero,
+                ..layer
+            })
+        }
+    }
+    let layers = AnyLayers {
+        seed: 0,
+        zeros: vec![0; 28],
+    };
+    let integers = QuantisedNetwork {
+        layers: Box::new(Mismatched(layers)),
+        ..quantised(blueprint).expect("integers")
+    };
+    let error = Int8Network::new(blueprint, integers, Isa::PORTABLE).expect_err("1 for 0");
+    assert!(error.to_string().contains("conv_pw_1"), "{error}");
 }
 
 /// Scaled pixels are the same picture as the bytes.
@@ -160,7 +319,7 @@ fn bytes_and_planes_are_the_same() {
         pixel_scale: &pixel_scale,
         tensors: &weights,
     };
-    let network = Int8Network::new(blueprint, Isa::detect_for(Precision::Int8)).expect("a network");
+    let network = network(blueprint, Isa::detect_for(Precision::Int8));
     let size = (45, 61);
     let bytes = noise(size.0 * size.1 * 3, 5);
     let found = network.integers(&bytes, size);
@@ -192,7 +351,7 @@ fn embeddings_are_near_those_of_f32() {
     let isa = Isa::detect_for(Precision::Int8);
     let exact = CpuNetwork::new(blueprint, isa).expect("a network");
     let exact = exact.embed(&bytes, (96, 96));
-    let network = Int8Network::new(blueprint, isa).expect("a network");
+    let network = network(blueprint, isa);
     let found = network.embed(&bytes, (96, 96));
     let dot = |a: &[f32], b: &[f32]| a.iter().zip(b).map(|(a, b)| a * b).sum::<f32>();
     let cosine = dot(&exact, &found) / (dot(&exact, &exact) * dot(&found, &found)).sqrt();

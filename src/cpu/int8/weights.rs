@@ -1,15 +1,17 @@
 //! Integer weights in the order in which the kernels read them.
 
 use std::ops::Range;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
-use super::kernels::{CHANNELS, DEPTHWISE_WEIGHTS, Kernels, depthwise_place};
-use super::quantise::{Kind, Quantised};
+use super::kernels::{Bounds, CHANNELS, DEPTHWISE_WEIGHTS, Kernels, depthwise_place};
 use crate::cpu::buffer::{Buffer, Part};
 use crate::error::{Error, Result};
-use crate::model::{Assembly, Blueprint, Config, Convolution, ConvolutionKind, Folded};
+use crate::model::{
+    Assembly, Config, Convolution, ConvolutionKind, IntegerWeights, Levels, QuantisedConvolution,
+    QuantisedNetwork,
+};
 use crate::ops::ConvParams;
-use crate::pixels::{COLOURS, PixelScale};
+use crate::pixels::COLOURS;
 
 /// Floats of a cache line.
 const LINE: usize = 16;
@@ -32,7 +34,9 @@ pub(super) struct PackedInt8 {
     pub channels: usize,
     /// Outputs.
     pub outputs: usize,
+    pub output: Levels,
     weight: Part,
+    /// Less what the input's zero point adds to a sum.
     bias: Part,
     multiplier: Part,
 }
@@ -53,19 +57,28 @@ impl PackedInt8 {
     pub fn multiplier(&self) -> &[f32] {
         self.multiplier.floats()
     }
+
+    /// What the kernels make of its sums.
+    pub fn bounds(&self) -> Bounds {
+        let Levels { zero, low, high } = self.output;
+        let [zero, low, high] = [zero, low, high].map(i32::from);
+        Bounds {
+            low: (low - zero) as f32,
+            high: (high - zero) as f32,
+            zero,
+        }
+    }
 }
 
-/// Quantises and packs the convolutions of a network, but for its classifier, on all threads.
-///
-/// `zero` is the byte of each colour that the stem takes for 0, near the one of the recipe.
+/// Packs the convolutions of a network, but for its classifier, on all threads.
 pub(super) fn pack(
-    blueprint: Blueprint,
-    zero: [f64; COLOURS],
+    config: &Config,
+    network: &QuantisedNetwork,
     kernels: &Kernels,
 ) -> Result<Assembly<PackedInt8>> {
     let config = Config {
         classes: None,
-        ..blueprint.config.clone()
+        ..config.clone()
     };
     let convolutions = config.convolutions();
     let mut end = 0;
@@ -81,16 +94,29 @@ pub(super) fn pack(
         &planned,
         |(_, plan)| plan.end() - plan.weight.start,
         |(convolution, plan), part| {
-            let folded = folded(blueprint, convolution, zero)?;
-            plan.pack(&Quantised::new(&folded, plan.kind), kernels, part);
+            let quantised = network.layers.layer(convolution)?;
+            check(convolution, &quantised)?;
+            plan.pack(&quantised, kernels, part);
+            plan.levels
+                .get_or_init(|| (quantised.input_zero, quantised.output));
             Ok::<_, Error>(())
         },
     )?;
     let buffer = Arc::new(buffer);
-    let mut plans = planned.into_iter().map(|(_, plan)| plan);
+    let mut planned = planned.into_iter();
+    // What the layer before gives for 0.
+    let mut zero = 0;
     Assembly::new(&config, |convolution| {
-        let plan = plans.next();
-        let plan = plan.ok_or_else(|| Error::network("a layer without a plan"))?;
+        let planned = planned.next();
+        let planned = planned.and_then(|(_, plan)| Some((*plan.levels.get()?, plan)));
+        let ((input_zero, output), plan) =
+            planned.ok_or_else(|| Error::network("a layer without a plan"))?;
+        if input_zero != zero {
+            let name = &convolution.name;
+            let message = format!("{name} takes {input_zero} for 0, and is given {zero} for it");
+            return Err(Error::network(message));
+        }
+        zero = output.zero;
         Ok(PackedInt8 {
             params: ConvParams {
                 stride: convolution.stride,
@@ -100,6 +126,7 @@ pub(super) fn pack(
             depth: plan.depth,
             channels: plan.channels,
             outputs: convolution.out_channels,
+            output,
             weight: Part::new(&buffer, plan.weight),
             bias: Part::new(&buffer, plan.bias),
             multiplier: Part::new(&buffer, plan.multiplier),
@@ -107,108 +134,49 @@ pub(super) fn pack(
     })
 }
 
-/// A convolution as it is to be quantised: the stem's for bytes less those of `zero`.
-pub(super) fn folded<'a>(
-    blueprint: Blueprint<'a>,
-    convolution: &Convolution,
-    zero: [f64; COLOURS],
-) -> Result<Folded<'a>> {
-    let folded = Folded::read(blueprint.config, convolution, blueprint.tensors)?;
-    check_sums(convolution, &folded)?;
-    if convolution.kind != ConvolutionKind::Standard {
-        return Ok(folded);
+/// Refuses a convolution that is not as its form has to be.
+fn check(convolution: &Convolution, quantised: &QuantisedConvolution) -> Result<()> {
+    let Levels { zero, low, high } = quantised.output;
+    let outputs = convolution.out_channels;
+    let weights: usize = convolution.weight_shape().iter().product();
+    let is_whole = quantised.weight.len() == weights
+        && quantised.bias.len() == outputs
+        && quantised.multiplier.len() == outputs;
+    if is_whole && quantised.multiplier.iter().all(|m| m.is_finite()) && low <= high {
+        return Ok(());
     }
-    let mut folded = with_pixel_scale(folded, blueprint.pixel_scale);
-    // What `zero` is off moves every pixel as far.
-    let exact = blueprint.pixel_scale.zero();
-    let taps = 9;
-    for (bias, filter) in folded
-        .bias
-        .iter_mut()
-        .zip(folded.weight.chunks_exact(taps * COLOURS))
-    {
-        for (colour, window) in filter.chunks_exact(taps).enumerate() {
-            let sum: f64 = window.iter().map(|w| f64::from(*w)).sum();
-            *bias += sum * (zero[colour] - exact[colour]);
-        }
-    }
-    Ok(folded)
-}
-
-/// Refuses weights whose sums may be too large for f32. There they are no numbers, which is an error;
-/// here bounds would make an answer of them.
-fn check_sums(convolution: &Convolution, folded: &Folded) -> Result<()> {
-    /// More than any activation.
-    const LARGEST_INPUT: f64 = 1024.0;
-    let filters = folded
-        .weight
-        .chunks_exact(folded.weight.len() / folded.bias.len());
-    for (filter, (scale, bias)) in filters.zip(folded.scale.iter().zip(&folded.bias)) {
-        let largest = filter.iter().fold(0f32, |most, w| w.abs().max(most));
-        let sum = f64::from(largest) * scale.abs() * filter.len() as f64 * LARGEST_INPUT;
-        if sum + bias.abs() > f64::from(f32::MAX) {
-            let reason = "has weights so large that no sum of them is a number: they are damaged";
-            return Err(Error::tensor(
-                format!("{}.weight", convolution.name),
-                reason,
-            ));
-        }
-    }
-    Ok(())
-}
-
-/// The same stem for bytes less the one that becomes 0 ([`PixelScale::zero`]) in place of scaled
-/// pixels.
-fn with_pixel_scale<'a>(folded: Folded<'a>, pixel_scale: &PixelScale) -> Folded<'a> {
-    // `[out][colour][row][column]`.
-    let filter = folded.weight.len() / folded.scale.len().max(1);
-    let colours = folded
-        .weight
-        .chunks_exact((filter / COLOURS).max(1))
-        .enumerate();
-    let scaled = colours.flat_map(|(i, window)| {
-        let scale = folded.scale[i / COLOURS] * pixel_scale.scale()[i % COLOURS];
-        window.iter().map(move |&w| (f64::from(w) * scale) as f32)
-    });
-    Folded {
-        weight: scaled.collect(),
-        scale: vec![1.0; folded.scale.len()],
-        bias: folded.bias,
-    }
-}
-
-/// Which of the kinds a convolution is.
-pub(super) fn kind(convolution: &Convolution) -> Kind {
-    match convolution.kind {
-        ConvolutionKind::Standard => Kind::Stem,
-        ConvolutionKind::Depthwise => Kind::Depthwise,
-        ConvolutionKind::Pointwise | ConvolutionKind::Classifier => Kind::Pointwise,
-    }
+    let name = &convolution.name;
+    let message = format!("{name} in integers, {low} to {high} around {zero}, does not fit");
+    Err(Error::network(message))
 }
 
 /// Where a convolution's packed weights go, in the floats of the network's buffer; each part
 /// begins on a cache line.
 struct Plan {
-    kind: Kind,
+    kind: ConvolutionKind,
     depth: usize,
     channels: usize,
     weight: Range<usize>,
     bias: Range<usize>,
     multiplier: Range<usize>,
+    /// What stands for 0 in its input, and what it gives: known when it is packed.
+    levels: OnceLock<(u8, Levels)>,
 }
 
 impl Plan {
     fn new(convolution: &Convolution, kernels: &Kernels, start: usize) -> Self {
-        let kind = kind(convolution);
+        let kind = convolution.kind;
         let channels = convolution.out_channels.next_multiple_of(CHANNELS);
         let depth = match kind {
-            Kind::Stem => STEM_DEPTH,
+            ConvolutionKind::Standard => STEM_DEPTH,
             _ => convolution.in_channels.next_multiple_of(CHANNELS),
         };
         let bytes = match kind {
-            Kind::Stem => depth * channels * size_of::<i16>(),
-            Kind::Depthwise => DEPTHWISE_WEIGHTS * channels * size_of::<i16>(),
-            Kind::Pointwise => depth * channels * kernels.tile_bytes,
+            ConvolutionKind::Standard => depth * channels * size_of::<i16>(),
+            ConvolutionKind::Depthwise => DEPTHWISE_WEIGHTS * channels * size_of::<i16>(),
+            ConvolutionKind::Pointwise | ConvolutionKind::Classifier => {
+                depth * channels * kernels.tile_bytes
+            }
         };
         let weight = start..start + bytes / size_of::<f32>();
         let bias = weight.end.next_multiple_of(LINE);
@@ -220,6 +188,7 @@ impl Plan {
             weight,
             bias: bias..bias + channels,
             multiplier: multiplier..multiplier + channels,
+            levels: OnceLock::new(),
         }
     }
 
@@ -229,47 +198,83 @@ impl Plan {
     }
 
     /// Writes a convolution to where it belongs, which holds zeros.
-    fn pack(&self, quantised: &Quantised, kernels: &Kernels, to: &mut [f32]) {
+    fn pack(&self, quantised: &QuantisedConvolution, kernels: &Kernels, to: &mut [f32]) {
+        match &quantised.weight {
+            IntegerWeights::Bytes(weights) => self.pack_all(quantised, weights, kernels, to),
+            IntegerWeights::Words(weights) => self.pack_all(quantised, weights, kernels, to),
+        }
+    }
+
+    fn pack_all<T: Copy + Into<i16>>(
+        &self,
+        quantised: &QuantisedConvolution,
+        weights: &[T],
+        kernels: &Kernels,
+        to: &mut [f32],
+    ) {
         let (weight, rest) = to.split_at_mut(self.bias.start - self.weight.start);
         let (bias, multiplier) = rest.split_at_mut(self.multiplier.start - self.bias.start);
         let bias: &mut [i32] = bytemuck::cast_slice_mut(bias);
+        let outputs = quantised.bias.len();
+        let rows = weights.chunks_exact(weights.len() / outputs);
         match self.kind {
-            Kind::Stem | Kind::Pointwise => {
-                bias[..quantised.bias.len()].copy_from_slice(&quantised.bias);
-                multiplier[..quantised.bias.len()].copy_from_slice(&quantised.multiplier);
-                self.pack_panels(quantised, kernels, bytemuck::cast_slice_mut(weight));
+            ConvolutionKind::Depthwise => {
+                self.pack_depthwise(rows.clone(), kernels, bytemuck::cast_slice_mut(weight));
             }
-            Kind::Depthwise => {
-                let weight: &mut [i16] = bytemuck::cast_slice_mut(weight);
-                for (channel, taps) in quantised.weight.chunks_exact(9).enumerate() {
-                    // The last channels may be in narrower blocks.
-                    let whole = self.channels / kernels.block * kernels.block;
-                    let (first, block) = if channel < whole {
-                        (0, kernels.block)
-                    } else {
-                        (whole, kernels.narrow_block)
-                    };
-                    for (tap, value) in taps.iter().enumerate() {
-                        let (at, _) = depthwise_place(block, channel - first, tap);
-                        weight[first * DEPTHWISE_WEIGHTS + at] = *value;
-                    }
-                    let (_, at) = depthwise_place(block, channel - first, 0);
-                    bias[first + at] = quantised.bias[channel];
-                    multiplier[first + at] = quantised.multiplier[channel];
+            _ => self.pack_panels(rows.clone(), kernels, bytemuck::cast_slice_mut(weight)),
+        }
+        for (channel, row) in rows.enumerate() {
+            let place = match self.kind {
+                ConvolutionKind::Depthwise => {
+                    let (first, block) = self.block(kernels, channel);
+                    first + depthwise_place(block, channel - first, 0).1
                 }
+                _ => channel,
+            };
+            bias[place] = less_zero(quantised.bias[channel], quantised.input_zero, row);
+            multiplier[place] = quantised.multiplier[channel];
+        }
+    }
+
+    /// Where the blocks of depthwise weights begin that a channel is in, and their width: the last
+    /// channels may be in narrower ones.
+    fn block(&self, kernels: &Kernels, channel: usize) -> (usize, usize) {
+        let whole = self.channels / kernels.block * kernels.block;
+        if channel < whole {
+            (0, kernels.block)
+        } else {
+            (whole, kernels.narrow_block)
+        }
+    }
+
+    /// Windows of nine weights into the blocks of depthwise kernels.
+    fn pack_depthwise<'w, T: Copy + Into<i16> + 'w>(
+        &self,
+        rows: impl Iterator<Item = &'w [T]>,
+        kernels: &Kernels,
+        to: &mut [i16],
+    ) {
+        for (channel, taps) in rows.enumerate() {
+            let (first, block) = self.block(kernels, channel);
+            for (tap, value) in taps.iter().enumerate() {
+                let (at, _) = depthwise_place(block, channel - first, tap);
+                to[first * DEPTHWISE_WEIGHTS + at] = (*value).into();
             }
         }
     }
 
     /// Rows of weights as the columns of panels, the inputs that share four bytes side by side.
-    fn pack_panels(&self, quantised: &Quantised, kernels: &Kernels, to: &mut [u8]) {
-        let outputs = quantised.bias.len();
-        let depth = quantised.weight.len() / outputs;
-        let is_stem = self.kind == Kind::Stem;
+    fn pack_panels<'w, T: Copy + Into<i16> + 'w>(
+        &self,
+        rows: impl Iterator<Item = &'w [T]>,
+        kernels: &Kernels,
+        to: &mut [u8],
+    ) {
+        let is_stem = self.kind == ConvolutionKind::Standard;
         let bytes = if is_stem { 2 } else { kernels.tile_bytes };
         let (panel, lanes, group) = (kernels.panel(), kernels.lanes, 4 / bytes);
         let whole = self.channels / panel * panel;
-        for (output, row) in quantised.weight.chunks_exact(depth).enumerate() {
+        for (output, row) in rows.enumerate() {
             // The last panels, where less than a full one is left, are of a single vector.
             let (first, width) = if output < whole {
                 (output / panel * panel, panel)
@@ -282,7 +287,7 @@ impl Plan {
                 for (i, value) in row.iter().enumerate() {
                     let k = stem_place(i);
                     let at = k / 2 * width * 4 + k % 2 * 2;
-                    to[at..at + 2].copy_from_slice(&value.to_ne_bytes());
+                    to[at..at + 2].copy_from_slice(&(*value).into().to_ne_bytes());
                 }
                 continue;
             }
@@ -291,18 +296,30 @@ impl Plan {
             if bytes == 1 {
                 for (to, values) in steps {
                     for (to, value) in to.iter_mut().zip(values) {
-                        *to = *value as i8 as u8;
+                        *to = (*value).into() as i8 as u8;
                     }
                 }
             } else {
                 for (to, values) in steps {
                     for (to, value) in to.chunks_exact_mut(2).zip(values) {
-                        to.copy_from_slice(&value.to_ne_bytes());
+                        to.copy_from_slice(&(*value).into().to_ne_bytes());
                     }
                 }
             }
         }
     }
+}
+
+/// A bias less what the input's zero point adds to a sum with these weights, in the 32 bits of the sums,
+/// in which it may wrap: they do too.
+fn less_zero<T: Copy + Into<i16>>(bias: i32, zero: u8, weights: &[T]) -> i32 {
+    if zero == 0 {
+        return bias;
+    }
+    let sum = weights.iter().fold(0i32, |sum, weight| {
+        sum.wrapping_add(i32::from((*weight).into()))
+    });
+    bias.wrapping_sub(sum.wrapping_mul(i32::from(zero)))
 }
 
 /// Where the value for a weight of the stem, in the order `[colour][ky][kx]`, lies under a window:

@@ -4,7 +4,7 @@
 use std::arch::x86_64::*;
 
 use super::generic::{self, Sums, Wide};
-use super::{Depthwise, Kernels, Output, Pointwise, Stem};
+use super::{Bounds, Depthwise, Kernels, Output, Pointwise, Stem};
 
 pub(in crate::cpu) static KERNELS: Kernels = Kernels {
     tile_bytes: 2,
@@ -72,9 +72,15 @@ unsafe impl Sums for I32x8 {
     }
 
     #[inline(always)]
-    unsafe fn round(self, bounds: (f32, f32)) -> Self {
+    unsafe fn round(self, bounds: Bounds) -> Self {
         // SAFETY: see the implementation.
         unsafe { Self(rounded(_mm256_castsi256_ps(self.0), bounds)) }
+    }
+
+    #[inline(always)]
+    unsafe fn add(self, zero: i32) -> Self {
+        // SAFETY: see the implementation.
+        unsafe { Self(_mm256_add_epi32(self.0, _mm256_set1_epi32(zero))) }
     }
 
     #[inline(always)]
@@ -93,11 +99,11 @@ pub(super) unsafe fn scaled(sums: __m256i, multiplier: *const f32) -> __m256 {
 
 /// Floats within bounds, rounded to integers as the processor's mode says: halves to even.
 #[inline(always)]
-pub(super) unsafe fn rounded(values: __m256, (low, high): (f32, f32)) -> __m256i {
+pub(super) unsafe fn rounded(values: __m256, bounds: Bounds) -> __m256i {
     // SAFETY: the caller's promise, of the instructions and of the pointers.
     unsafe {
-        let values = _mm256_max_ps(values, _mm256_set1_ps(low));
-        _mm256_cvtps_epi32(_mm256_min_ps(values, _mm256_set1_ps(high)))
+        let values = _mm256_max_ps(values, _mm256_set1_ps(bounds.low));
+        _mm256_cvtps_epi32(_mm256_min_ps(values, _mm256_set1_ps(bounds.high)))
     }
 }
 
@@ -163,13 +169,14 @@ unsafe impl<const TILE_BYTES: usize> Wide for I16x16<TILE_BYTES> {
     }
 
     #[inline(always)]
-    unsafe fn store(sums: [__m256i; 2], multiplier: *const f32, bounds: (f32, f32), to: *mut u8) {
+    unsafe fn store(sums: [__m256i; 2], multiplier: *const f32, bounds: Bounds, to: *mut u8) {
         // SAFETY: see the implementation.
         unsafe {
             let low = rounded(scaled(sums[0], multiplier), bounds);
             let high = rounded(scaled(sums[1], multiplier.add(8)), bounds);
             // Puts the channels back into their order.
             let words = _mm256_packs_epi32(low, high);
+            let words = _mm256_add_epi16(words, _mm256_set1_epi16(bounds.zero as i16));
             if TILE_BYTES == 2 {
                 _mm256_storeu_si256(to.cast(), words);
             } else {

@@ -4,7 +4,7 @@ use std::arch::x86_64::*;
 
 use super::avx2::I16x16;
 use super::generic::{self, Sums, Wide};
-use super::{Depthwise, Kernels, Output, Pointwise, Stem};
+use super::{Bounds, Depthwise, Kernels, Output, Pointwise, Stem};
 
 pub(in crate::cpu) static KERNELS: Kernels = Kernels {
     tile_bytes: 1,
@@ -70,9 +70,15 @@ unsafe impl Sums for I32x16 {
     }
 
     #[inline(always)]
-    unsafe fn round(self, bounds: (f32, f32)) -> Self {
+    unsafe fn round(self, bounds: Bounds) -> Self {
         // SAFETY: see the implementation.
         unsafe { Self(rounded(_mm512_castsi512_ps(self.0), bounds)) }
+    }
+
+    #[inline(always)]
+    unsafe fn add(self, zero: i32) -> Self {
+        // SAFETY: see the implementation.
+        unsafe { Self(_mm512_add_epi32(self.0, _mm512_set1_epi32(zero))) }
     }
 
     #[inline(always)]
@@ -123,9 +129,15 @@ unsafe impl Sums for Words {
     }
 
     #[inline(always)]
-    unsafe fn round(self, bounds: (f32, f32)) -> Self {
+    unsafe fn round(self, bounds: Bounds) -> Self {
         // SAFETY: see the implementation.
         unsafe { Self(I32x16(self.0).round(bounds).0) }
+    }
+
+    #[inline(always)]
+    unsafe fn add(self, zero: i32) -> Self {
+        // SAFETY: see the implementation.
+        unsafe { Self(_mm512_add_epi32(self.0, _mm512_set1_epi32(zero))) }
     }
 
     #[inline(always)]
@@ -144,11 +156,11 @@ unsafe fn scaled(sums: __m512i, multiplier: *const f32) -> __m512 {
 
 /// Floats within bounds, rounded to integers as the processor's mode says: halves to even.
 #[inline(always)]
-unsafe fn rounded(values: __m512, (low, high): (f32, f32)) -> __m512i {
+unsafe fn rounded(values: __m512, bounds: Bounds) -> __m512i {
     // SAFETY: the caller's promise, of the instructions and of the pointers.
     unsafe {
-        let values = _mm512_max_ps(values, _mm512_set1_ps(low));
-        _mm512_cvtps_epi32(_mm512_min_ps(values, _mm512_set1_ps(high)))
+        let values = _mm512_max_ps(values, _mm512_set1_ps(bounds.low));
+        _mm512_cvtps_epi32(_mm512_min_ps(values, _mm512_set1_ps(bounds.high)))
     }
 }
 
@@ -201,13 +213,15 @@ unsafe impl Wide for I16x32 {
     }
 
     #[inline(always)]
-    unsafe fn store(sums: [__m512i; 2], multiplier: *const f32, bounds: (f32, f32), to: *mut u8) {
+    unsafe fn store(sums: [__m512i; 2], multiplier: *const f32, bounds: Bounds, to: *mut u8) {
         // SAFETY: see the implementation.
         unsafe {
             let low = rounded(scaled(sums[0], multiplier), bounds);
             let high = rounded(scaled(sums[1], multiplier.add(16)), bounds);
             let words = _mm512_packs_epi32(low, high);
-            _mm256_storeu_si256(to.cast(), _mm512_cvtepi16_epi8(words));
+            let bytes = _mm512_cvtepi16_epi8(words);
+            let zero = _mm256_set1_epi8(bounds.zero as i8);
+            _mm256_storeu_si256(to.cast(), _mm256_add_epi8(bytes, zero));
         }
     }
 }

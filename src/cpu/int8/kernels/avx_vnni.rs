@@ -5,7 +5,7 @@ use std::arch::x86_64::*;
 
 use super::avx2::I16x16;
 use super::generic::{self, Sums};
-use super::{Depthwise, Kernels, Output, Pointwise, Stem, avx2};
+use super::{Bounds, Depthwise, Kernels, Output, Pointwise, Stem, avx2};
 
 pub(in crate::cpu) static KERNELS: Kernels = Kernels {
     tile_bytes: 1,
@@ -67,9 +67,15 @@ unsafe impl Sums for I32x8 {
     }
 
     #[inline(always)]
-    unsafe fn round(self, bounds: (f32, f32)) -> Self {
+    unsafe fn round(self, bounds: Bounds) -> Self {
         // SAFETY: see the implementation.
         unsafe { Self(avx2::rounded(_mm256_castsi256_ps(self.0), bounds)) }
+    }
+
+    #[inline(always)]
+    unsafe fn add(self, zero: i32) -> Self {
+        // SAFETY: see the implementation.
+        unsafe { Self(_mm256_add_epi32(self.0, _mm256_set1_epi32(zero))) }
     }
 
     #[inline(always)]

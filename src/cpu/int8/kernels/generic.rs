@@ -2,8 +2,10 @@
 //!
 //! Everything here is `#[inline(always)]`, so that it is compiled within the function of an
 //! instruction set that calls it, with that set's instructions.
+//!
+//! Zero points are mostly 0, since what ReLU6 leaves is never negative; there nothing is added.
 
-use super::{DEPTHWISE_WEIGHTS, Depthwise, Output, Pointwise, STEM_PAIRS, Stem};
+use super::{Bounds, DEPTHWISE_WEIGHTS, Depthwise, Output, Pointwise, STEM_PAIRS, Stem};
 
 /// A vector of 32-bit sums of products of activations and pointwise weights.
 ///
@@ -26,12 +28,14 @@ pub(super) unsafe trait Sums: Copy {
     /// Adds the products of activations and weights.
     unsafe fn dot(self, activations: Self::Operand, weights: Self::Operand) -> Self;
     /// The first part of [`requantise`](super::requantise): each of `LANES` sums as f32, times its
-    /// multiplier. Three parts, because the compiler keeps the sums of a tile in registers only
+    /// multiplier. In parts, because the compiler keeps the sums of a tile in registers only
     /// where loops over them are short enough to be unrolled.
     unsafe fn scale(self, multiplier: *const f32) -> Self;
     /// The second part: what [`scale`](Self::scale) gave within bounds, rounded to integers.
-    unsafe fn round(self, bounds: (f32, f32)) -> Self;
-    /// The third part: what [`round`](Self::round) gave as `LANES` bytes.
+    unsafe fn round(self, bounds: Bounds) -> Self;
+    /// The third part: the zero point added to each.
+    unsafe fn add(self, zero: i32) -> Self;
+    /// The fourth part: values from 0 to 255 as `LANES` bytes.
     unsafe fn store(self, to: *mut u8);
 }
 
@@ -60,7 +64,7 @@ pub(super) unsafe trait Wide: Copy {
     /// Reads `CHANNELS` 16-bit weights.
     unsafe fn weights(from: *const i16) -> Self;
     /// [`requantise`](super::requantise) both halves, to `CHANNELS` activations of a tile.
-    unsafe fn store(sums: [Self::Sum; 2], multiplier: *const f32, bounds: (f32, f32), to: *mut u8);
+    unsafe fn store(sums: [Self::Sum; 2], multiplier: *const f32, bounds: Bounds, to: *mut u8);
 }
 
 /// A depthwise convolution in blocks of `V`'s channels, `PIXELS` of a row at a time; where less
@@ -172,9 +176,16 @@ unsafe fn depthwise_pixels<V: Wide, const STRIDE: usize, const PIXELS: usize>(
             }
         }
         let multiplier = task.multiplier.as_ptr().add(channel);
-        for (p, sums) in sums.iter().enumerate() {
-            let to = to.add(p * task.output_stride * V::TILE_BYTES);
-            V::store(*sums, multiplier, task.bounds, to);
+        let step = task.output_stride * V::TILE_BYTES;
+        if task.bounds.zero == 0 {
+            let bounds = task.bounds.without_zero();
+            for (p, sums) in sums.iter().enumerate() {
+                V::store(*sums, multiplier, bounds, to.add(p * step));
+            }
+        } else {
+            for (p, sums) in sums.iter().enumerate() {
+                V::store(*sums, multiplier, task.bounds, to.add(p * step));
+            }
         }
     }
     PIXELS
@@ -280,6 +291,11 @@ unsafe fn pointwise_tile<S: Sums, const ROWS: usize, const VECTORS: usize>(
         for sum in sums.as_flattened_mut() {
             *sum = sum.round(task.bounds);
         }
+        if task.bounds.zero != 0 {
+            for sum in sums.as_flattened_mut() {
+                *sum = sum.add(task.bounds.zero);
+            }
+        }
         for (r, row) in sums.iter().enumerate() {
             let to = start.add(*task.offsets.list().get_unchecked(pixel + r));
             for (v, sum) in row.iter().enumerate() {
@@ -383,6 +399,11 @@ unsafe fn stem_tile<S: Sums, const ROWS: usize, const VECTORS: usize>(
             *sum = sum.round(task.bounds);
         }
         let to = task.start + pixel * task.output_stride + channel;
+        if task.bounds.zero != 0 {
+            for sum in sums.as_flattened_mut() {
+                *sum = sum.add(task.bounds.zero);
+            }
+        }
         for (r, row) in sums.iter().enumerate() {
             let to = output.start.add(to + r * task.output_stride);
             for (v, sum) in row.iter().enumerate() {
@@ -410,9 +431,14 @@ pub(super) unsafe fn peak<S: Sums, const SUMS: usize>(steps: usize) -> usize {
                 *sum = sum.dot(operand, operand);
             }
         }
+        let bounds = Bounds {
+            low: 0.0,
+            high: 255.0,
+            zero: 0,
+        };
         for sum in sums {
             let mut result = [0u8; 64];
-            sum.round((0.0, 255.0)).store(result.as_mut_ptr());
+            sum.round(bounds).store(result.as_mut_ptr());
             std::hint::black_box(result);
         }
     }

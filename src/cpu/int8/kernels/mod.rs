@@ -92,7 +92,30 @@ impl Kernels {
     }
 }
 
-/// A 3x3 depthwise convolution of some rows of an image that is padded with zeros.
+/// The integers that a layer gives.
+#[derive(Debug, Clone, Copy)]
+pub(in crate::cpu) struct Bounds {
+    /// The least and the greatest of them, less the zero point.
+    pub low: f32,
+    pub high: f32,
+    /// The one that stands for 0. It is added after rounding, which would take halves elsewhere
+    /// after an odd one.
+    pub zero: i32,
+}
+
+impl Bounds {
+    /// The same where the zero point is 0, which the compiler sees then.
+    fn without_zero(self) -> Self {
+        Self { zero: 0, ..self }
+    }
+
+    fn check(self) {
+        let zero = self.zero as f32;
+        assert!(self.low + zero >= 0.0 && self.high + zero <= 255.0 && self.low <= self.high);
+    }
+}
+
+/// A 3x3 depthwise convolution of some rows of an image that is padded with its zero point.
 pub(in crate::cpu) struct Depthwise<'a> {
     /// `[row][column][channel]`, from the first row and column under the first window on.
     pub input: &'a [u8],
@@ -114,8 +137,8 @@ pub(in crate::cpu) struct Depthwise<'a> {
     pub columns: usize,
     /// Activations from a pixel of the tile to the next.
     pub output_stride: usize,
-    /// The activation's bounds in steps of the output's scale, from 0 to 255.
-    pub bounds: (f32, f32),
+    /// What becomes of the sums.
+    pub bounds: Bounds,
 }
 
 impl Depthwise<'_> {
@@ -124,7 +147,7 @@ impl Depthwise<'_> {
         assert!(self.channels.is_multiple_of(CHANNELS) && self.output_stride >= self.channels);
         assert!(self.weight.len() >= DEPTHWISE_WEIGHTS * self.channels);
         assert!(self.bias.len() >= self.channels && self.multiplier.len() >= self.channels);
-        assert!(self.bounds.0 >= 0.0 && self.bounds.1 <= 255.0);
+        self.bounds.check();
         let last_row = (self.rows - 1) * self.stride + 2;
         let last_column = (self.columns - 1) * self.stride + 2;
         let last = last_row * self.row_stride + (last_column + 1) * self.channels;
@@ -155,8 +178,8 @@ pub(in crate::cpu) struct Pointwise<'a> {
     pub start: usize,
     /// Where each pixel lies from there.
     pub offsets: Offsets<'a>,
-    /// The activation's bounds in steps of the output's scale, from 0 to 255.
-    pub bounds: (f32, f32),
+    /// What becomes of the sums.
+    pub bounds: Bounds,
 }
 
 impl Pointwise<'_> {
@@ -166,7 +189,7 @@ impl Pointwise<'_> {
         assert!(self.bias.len() >= self.channels && self.multiplier.len() >= self.channels);
         assert!(self.weight.len() >= self.depth * self.channels * tile_bytes && self.depth > 0);
         assert!(self.input_stride >= self.depth);
-        assert!(self.bounds.0 >= 0.0 && self.bounds.1 <= 255.0);
+        self.bounds.check();
         let read = pixels.saturating_sub(1) * self.input_stride + self.depth;
         assert!(pixels == 0 || self.input.len() >= read * tile_bytes);
         let last = self.offsets.list().last().copied().unwrap_or(0);
@@ -200,8 +223,8 @@ pub(in crate::cpu) struct Stem<'a> {
     pub start: usize,
     /// Bytes from a pixel of the output to the next.
     pub output_stride: usize,
-    /// The activation's bounds in steps of the output's scale, from 0 to 255.
-    pub bounds: (f32, f32),
+    /// What becomes of the sums.
+    pub bounds: Bounds,
 }
 
 impl Stem<'_> {
@@ -209,7 +232,7 @@ impl Stem<'_> {
         assert!(self.channels.is_multiple_of(lanes) && self.columns > 0);
         assert!(self.bias.len() >= self.channels && self.multiplier.len() >= self.channels);
         assert!(self.weight.len() >= 2 * STEM_PAIRS * self.channels);
-        assert!(self.bounds.0 >= 0.0 && self.bounds.1 <= 255.0);
+        self.bounds.check();
         let last_tap = self.taps.iter().max().copied().unwrap_or(0);
         assert!(self.input.len() >= (self.columns - 1) * self.step + last_tap + 2);
         assert!(self.output_stride >= self.channels);
@@ -263,13 +286,13 @@ impl Output {
 }
 
 /// A sum of products to an activation: `round(sum * multiplier)` within the bounds, halves to
-/// even. The sum becomes f32 first, which above 2^24 rounds it; this is the arithmetic of
+/// even, and then the zero point. The sum becomes f32 first, which above 2^24 rounds it; this is the arithmetic of
 /// LiteRT's default kernels, and of ONNX Runtime's and OpenVINO's convolutions.
 #[cfg(any(test, not(target_arch = "x86_64")))]
 #[inline(always)]
-pub(in crate::cpu) fn requantise(sum: i32, multiplier: f32, bounds: (f32, f32)) -> u8 {
-    let scaled = sum as f32 * multiplier;
-    scaled.max(bounds.0).min(bounds.1).round_ties_even() as u8
+pub(in crate::cpu) fn requantise(sum: i32, multiplier: f32, bounds: Bounds) -> u8 {
+    let scaled = (sum as f32 * multiplier).max(bounds.low).min(bounds.high);
+    (scaled.round_ties_even() as i32 + bounds.zero) as u8
 }
 
 /// Where the weight of a channel and a place in the window lies in packed depthwise weights, and

@@ -1,7 +1,7 @@
 //! Plain Rust: what the compiler makes of arrays.
 
 use super::generic::{self, Sums, Wide};
-use super::{Depthwise, Kernels, Output, Pointwise, Stem, requantise};
+use super::{Bounds, Depthwise, Kernels, Output, Pointwise, Stem, requantise};
 
 pub(in crate::cpu) static KERNELS: Kernels = Kernels {
     tile_bytes: 2,
@@ -67,9 +67,14 @@ unsafe impl Sums for I32x4 {
     }
 
     #[inline(always)]
-    unsafe fn round(self, (low, high): (f32, f32)) -> Self {
+    unsafe fn round(self, Bounds { low, high, .. }: Bounds) -> Self {
         let value = |bits: i32| f32::from_bits(bits as u32).max(low).min(high);
         Self(self.0.map(|bits| value(bits).round_ties_even() as i32))
+    }
+
+    #[inline(always)]
+    unsafe fn add(self, zero: i32) -> Self {
+        Self(self.0.map(|value| value + zero))
     }
 
     #[inline(always)]
@@ -135,7 +140,7 @@ unsafe impl Wide for I16x8 {
     }
 
     #[inline(always)]
-    unsafe fn store(sums: [Self::Sum; 2], multiplier: *const f32, bounds: (f32, f32), to: *mut u8) {
+    unsafe fn store(sums: [Self::Sum; 2], multiplier: *const f32, bounds: Bounds, to: *mut u8) {
         // SAFETY: see the implementation.
         let multiplier = unsafe { multiplier.cast::<[f32; 8]>().read_unaligned() };
         let sums = sums.as_flattened();

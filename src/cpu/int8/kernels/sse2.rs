@@ -3,7 +3,7 @@
 use std::arch::x86_64::*;
 
 use super::generic::{self, Sums, Wide};
-use super::{Depthwise, Kernels, Output, Pointwise, Stem};
+use super::{Bounds, Depthwise, Kernels, Output, Pointwise, Stem};
 
 pub(in crate::cpu) static KERNELS: Kernels = Kernels {
     tile_bytes: 2,
@@ -65,9 +65,15 @@ unsafe impl Sums for I32x4 {
     }
 
     #[inline(always)]
-    unsafe fn round(self, bounds: (f32, f32)) -> Self {
+    unsafe fn round(self, bounds: Bounds) -> Self {
         // SAFETY: see the implementation.
         unsafe { Self(rounded(_mm_castsi128_ps(self.0), bounds)) }
+    }
+
+    #[inline(always)]
+    unsafe fn add(self, zero: i32) -> Self {
+        // SAFETY: see the implementation.
+        unsafe { Self(_mm_add_epi32(self.0, _mm_set1_epi32(zero))) }
     }
 
     #[inline(always)]
@@ -90,11 +96,11 @@ unsafe fn scaled(sums: __m128i, multiplier: *const f32) -> __m128 {
 
 /// Floats within bounds, rounded to integers as the processor's mode says: halves to even.
 #[inline(always)]
-unsafe fn rounded(values: __m128, (low, high): (f32, f32)) -> __m128i {
+unsafe fn rounded(values: __m128, bounds: Bounds) -> __m128i {
     // SAFETY: the caller's promise, of the instructions and of the pointers.
     unsafe {
-        let values = _mm_max_ps(values, _mm_set1_ps(low));
-        _mm_cvtps_epi32(_mm_min_ps(values, _mm_set1_ps(high)))
+        let values = _mm_max_ps(values, _mm_set1_ps(bounds.low));
+        _mm_cvtps_epi32(_mm_min_ps(values, _mm_set1_ps(bounds.high)))
     }
 }
 
@@ -152,12 +158,14 @@ unsafe impl Wide for I16x8 {
     }
 
     #[inline(always)]
-    unsafe fn store(sums: [__m128i; 2], multiplier: *const f32, bounds: (f32, f32), to: *mut u8) {
+    unsafe fn store(sums: [__m128i; 2], multiplier: *const f32, bounds: Bounds, to: *mut u8) {
         // SAFETY: see the implementation.
         unsafe {
             let low = rounded(scaled(sums[0], multiplier), bounds);
             let high = rounded(scaled(sums[1], multiplier.add(4)), bounds);
-            _mm_storeu_si128(to.cast(), _mm_packs_epi32(low, high));
+            let words = _mm_packs_epi32(low, high);
+            let words = _mm_add_epi16(words, _mm_set1_epi16(bounds.zero as i16));
+            _mm_storeu_si128(to.cast(), words);
         }
     }
 }
