@@ -78,6 +78,7 @@ pub mod model;
 pub mod ops;
 pub mod pipeline;
 pub mod pixels;
+pub mod quantise;
 mod random;
 mod rejection;
 pub mod similarity;

@@ -1,17 +1,14 @@
 //! `mobilenet convert`
 
-use std::collections::BTreeMap;
-use std::fs;
-use std::io::{self, Write};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
-use anyhow::{Context, Result, bail};
+use anyhow::Result;
 use candle_core::DType;
 use clap::{Args, ValueEnum};
 use mobilenet::weights::{Checkpoint, LoadOptions, SaveOptions};
 
 use super::options::{ActivationName, tell_assumed};
-use super::{Global, Outcome, files, note};
+use super::{Global, Outcome, note, saved_checkpoint};
 
 /// Convert a checkpoint to safetensors that describe themselves
 #[derive(Debug, Args)]
@@ -25,7 +22,8 @@ pub struct Arguments {
     #[arg(short, long, value_name = "OUT")]
     output: PathBuf,
 
-    /// The type of the tensors
+    /// The type of the tensors. Integers become the floats that they stand for; `mobilenet quantize` makes
+    /// some
     #[arg(long, value_name = "TYPE", default_value = "f32")]
     dtype: StoredType,
 
@@ -60,6 +58,7 @@ impl Arguments {
         SaveOptions::default()
             .with_dtype(dtype)
             .with_fold_batch_norm(self.fold_batch_norm)
+            .with_dequantise(true)
     }
 }
 
@@ -68,17 +67,8 @@ pub fn run(arguments: &Arguments, global: Global) -> Result<Outcome> {
         .with_size(arguments.size)
         .with_activation(arguments.activation.map(Into::into));
     let checkpoint = Checkpoint::open(&arguments.input, &loading)?;
-    let (output, options) = (&arguments.output, arguments.options());
-    let names_a_folder = output.as_os_str().as_encoded_bytes().ends_with(b"/");
-    if output.is_dir() || names_a_folder {
-        write_repository(&checkpoint, output, &options)?;
-    } else if output.as_os_str() == "-" {
-        io::stdout().write_all(&checkpoint.to_safetensors(&options)?)?;
-    } else {
-        files::refuse_picture(output)?;
-        files::check(output)?;
-        checkpoint.save_as(output, &options)?;
-    }
+    let output = arguments.output.as_path();
+    saved_checkpoint::write(&checkpoint, output, &arguments.options())?;
     if !global.quiet {
         tell_assumed(&checkpoint);
     }
@@ -92,73 +82,4 @@ pub fn run(arguments: &Arguments, global: Global) -> Result<Outcome> {
         ));
     }
     Ok(Outcome::Complete)
-}
-
-/// What a repository consists of.
-const REPOSITORY: [&str; 4] = [
-    "model.safetensors",
-    "config.json",
-    "labels.json",
-    "README.md",
-];
-
-/// How the model card begins, by which a repository of ours is known.
-const CARD_START: &str = "---\nlibrary_name: mobilenet\n";
-
-/// Writes a folder as it may be uploaded to the Hub, and as `--weights` reads it.
-fn write_repository(checkpoint: &Checkpoint, folder: &Path, options: &SaveOptions) -> Result<()> {
-    fs::create_dir_all(folder).with_context(|| folder.display().to_string())?;
-    let [model, config, names, card] = REPOSITORY.map(|name| folder.join(name));
-    let is_ours = fs::read(&card).is_ok_and(|text| text.starts_with(CARD_START.as_bytes()));
-    let mut files = [&model, &config, &names, &card].into_iter();
-    if let (false, Some(other)) = (is_ours, files.find(|path| path.exists())) {
-        bail!(
-            "{}: is there already, and not of an earlier conversion: name another folder, or remove it",
-            other.display()
-        );
-    }
-    // First, so that a conversion that breaks off can be done again.
-    files::write(&card, read_me(checkpoint, options).as_bytes())?;
-    checkpoint.save_as(&model, options)?;
-    let write = |path: &Path, text: String| files::write(path, (text + "\n").as_bytes());
-    write(&config, checkpoint.description(options)?)?;
-    if let Some(labels) = checkpoint.labels() {
-        let labels = labels.classes().iter().map(|class| &class.label);
-        let labels: BTreeMap<usize, &String> = labels.enumerate().collect();
-        write(&names, serde_json::to_string_pretty(&labels)?)?;
-    }
-    Ok(())
-}
-
-/// The model card: what it is, where it is from, how it is used.
-fn read_me(checkpoint: &Checkpoint, options: &SaveOptions) -> String {
-    let config = checkpoint.config();
-    let size = checkpoint.preprocessing().size;
-    let shallow = if config.shallow { "shallow, " } else { "" };
-    let classes = match config.classes {
-        Some(classes) => format!("{classes} classes"),
-        None => "no classifier".into(),
-    };
-    let norm = if config.batch_norm_folded || options.fold_batch_norm {
-        "folded into the convolutions"
-    } else {
-        "kept"
-    };
-    let source = match checkpoint.source() {
-        Some(source) => format!("`{}`, SHA-256 `{}`", source.name, source.sha256),
-        None => "not known".into(),
-    };
-    let dtype = options.dtype.as_str();
-    let version = env!("CARGO_PKG_VERSION");
-    format!(
-        "{CARD_START}pipeline_tag: image-classification\ntags:\n- mobilenet_v1\n---\n\n\
-         # MobileNet V1, {shallow}alpha {alpha:?}, {size}x{size}, {classes}\n\n\
-         - Converted from: {source}\n\
-         - Converted by: mobilenet {version}\n\
-         - Tensors: {dtype}, batch norm {norm}\n\
-         - Settings and the recipe for the pixels: `config.json`, and in the metadata of \
-         `model.safetensors`\n\n\
-         ```console\n$ mobilenet classify --weights . photo.jpg\n```\n",
-        alpha = config.alpha,
-    )
 }

@@ -25,6 +25,8 @@ mod options;
 mod output;
 mod progress;
 mod pull;
+mod quantize;
+mod saved_checkpoint;
 mod session;
 mod shell;
 mod similar;
@@ -89,6 +91,7 @@ enum Command {
     Pull(pull::Arguments),
     Models(models::Arguments),
     Convert(convert::Arguments),
+    Quantize(quantize::Arguments),
     Bundle(bundle::Arguments),
     Bench(bench::Arguments),
     Doctor(doctor::Arguments),
@@ -167,6 +170,7 @@ fn run(cli: Cli) -> Result<Outcome> {
         Command::Pull(arguments) => pull::run(&arguments, global),
         Command::Models(arguments) => models::run(&arguments),
         Command::Convert(arguments) => convert::run(&arguments, global),
+        Command::Quantize(arguments) => quantize::run(&arguments, global),
         Command::Bundle(arguments) => bundle::run(&arguments, global),
         Command::Eval(arguments) => eval::run(&arguments, global),
         Command::Train(arguments) => train::run(&arguments, global),

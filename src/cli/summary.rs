@@ -5,6 +5,8 @@ use std::io::{self, Write};
 use anyhow::Result;
 use clap::Args;
 use mobilenet::model::{LayerSummary, Summary};
+use mobilenet::weights::QuantisationSummary;
+use serde::Serialize;
 
 use super::options::{ModelOptions, ReportOptions};
 use super::output::write_report;
@@ -28,13 +30,29 @@ pub struct Arguments {
     report: ReportOptions,
 }
 
+/// What is shown.
+#[derive(Debug, Serialize)]
+struct Shown {
+    #[serde(flatten)]
+    summary: Summary,
+    /// Of a checkpoint in eight bits.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    quantisation: Option<QuantisationSummary>,
+}
+
 pub fn run(arguments: &Arguments, global: Global) -> Result<Outcome> {
     let summary = if arguments.model.names_a_checkpoint() {
         let checkpoint = arguments.model.load(global)?;
-        Summary::new(checkpoint.config(), checkpoint.preprocessing().size)?
+        Shown {
+            summary: Summary::new(checkpoint.config(), checkpoint.preprocessing().size)?,
+            quantisation: checkpoint.quantisation(),
+        }
     } else {
         let config = arguments.model.config(arguments.shallow);
-        Summary::new(&config, arguments.model.size_or_default())?
+        Shown {
+            summary: Summary::new(&config, arguments.model.size_or_default())?,
+            quantisation: None,
+        }
     };
     let mut out = io::BufWriter::new(io::stdout().lock());
     if arguments.report.is_json() {
@@ -47,7 +65,8 @@ pub fn run(arguments: &Arguments, global: Global) -> Result<Outcome> {
 }
 
 /// `width` is that of the terminal, if it is one.
-fn write_text(out: &mut impl Write, summary: &Summary, width: Option<usize>) -> io::Result<()> {
+fn write_text(out: &mut impl Write, shown: &Shown, width: Option<usize>) -> io::Result<()> {
+    let summary = &shown.summary;
     let config = &summary.config;
     let shallow = if config.shallow { "shallow " } else { "" };
     let classes = match config.classes {
@@ -55,9 +74,13 @@ fn write_text(out: &mut impl Write, summary: &Summary, width: Option<usize>) -> 
         None => "no classifier".into(),
     };
     let (alpha, size) = (config.alpha, summary.size);
+    let bits = match shown.quantisation {
+        Some(QuantisationSummary { bits, .. }) => format!(", {bits} bits"),
+        None => String::new(),
+    };
     writeln!(
         out,
-        "{shallow}MobileNet V1, alpha {alpha:?}, {size}x{size}, {classes}\n"
+        "{shallow}MobileNet V1, alpha {alpha:?}, {size}x{size}, {classes}{bits}\n"
     )?;
     let rule = write_table(out, &summary.layers, width)?;
     writeln!(out, "{rule}")?;
@@ -181,7 +204,10 @@ mod tests {
 
     #[test]
     fn no_line_is_wider_than_the_terminal() -> anyhow::Result<()> {
-        let summary = Summary::new(&Config::default(), 224)?;
+        let summary = Shown {
+            summary: Summary::new(&Config::default(), 224)?,
+            quantisation: None,
+        };
         for width in [60, 80, 120] {
             let mut text = Vec::new();
             write_text(&mut text, &summary, Some(width))?;

@@ -66,6 +66,17 @@ impl<'a> Folded<'a> {
         })
     }
 
+    /// The weight multiplied, in f32.
+    pub fn scaled(&self) -> Vec<f32> {
+        let filters = self
+            .weight
+            .chunks_exact(self.weight.len() / self.bias.len());
+        let filters = filters.zip(&self.scale);
+        let scaled = filters
+            .flat_map(|(filter, scale)| filter.iter().map(move |&w| (f64::from(w) * scale) as f32));
+        scaled.collect()
+    }
+
     /// Weight and bias as tensors on the CPU, multiplied.
     pub fn tensors<T: WithDType>(
         &self,

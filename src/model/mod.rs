@@ -10,6 +10,8 @@ mod network;
 mod precision;
 mod quantised;
 mod random;
+mod rounding;
+mod steps;
 mod stored;
 mod summary;
 
@@ -29,5 +31,7 @@ pub(crate) use quantised::{
     QuantisedNetwork,
 };
 pub use random::random_tensors;
-pub(crate) use stored::{Quantisation, StoredTensor, StoredValues, TensorSource};
+pub(crate) use rounding::{BYTE_LARGEST, LARGEST_BIAS, least_step, round_filter, weight_step};
+pub(crate) use steps::{RELU6_STEP, Steps, activation_steps};
+pub(crate) use stored::{Quantisation, StoredTensor, StoredTensors, StoredValues, TensorSource};
 pub use summary::{LayerSummary, Summary};

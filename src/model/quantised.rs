@@ -50,7 +50,6 @@ pub(crate) struct QuantisedConvolution<'a> {
 /// Weights as they are held: those of a file of bytes are packed from where they lie.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) enum IntegerWeights<'a> {
-    #[cfg_attr(not(test), allow(dead_code, reason = "for files that hold them"))]
     Bytes(Cow<'a, [i8]>),
     Words(Cow<'a, [i16]>),
 }

@@ -1,6 +1,7 @@
 //! Tensors as a checkpoint stores them, and the numbers that they stand for.
 
 use std::borrow::Cow;
+use std::collections::HashMap;
 
 use candle_core::{DType, Device, Tensor};
 use candle_nn::VarBuilder;
@@ -9,16 +10,39 @@ use half::{bf16, f16};
 use crate::error::{Error, Result};
 
 /// Tensors by name, whatever holds them.
-///
-/// This is where an engine that runs a quantised file in its own integers gets what it needs. Its
-/// weights are [`StoredValues::I8`] or [`U8`](StoredValues::U8) with a [`Quantisation`]. The ranges of the
-/// activations between layers, which quantised TFLite files state too (the quantisation of each
-/// operator's output), belong here as well: as a second method, `fn activation(&self, layer: &str)
-/// -> Option<&Quantisation>`, that a source without such answers with `None`.
 pub(crate) trait TensorSource: Sync {
     /// A tensor by its name in our naming, which has to have this shape. Its values are borrowed
     /// where they lie as they can be used.
     fn tensor(&self, name: &str, shape: &[usize]) -> Result<StoredTensor<'_>>;
+
+    /// How the activations of a convolution are to become integers, where the source says that.
+    fn activation(&self, _convolution: &str) -> Option<&Quantisation> {
+        None
+    }
+}
+
+/// Tensors as a file stores them, in memory.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct StoredTensors {
+    /// By their names.
+    pub tensors: HashMap<String, StoredTensor<'static>>,
+    /// How activations are to become integers, by the names of the convolutions that give them.
+    pub activations: HashMap<String, Quantisation>,
+}
+
+impl TensorSource for StoredTensors {
+    fn tensor(&self, name: &str, shape: &[usize]) -> Result<StoredTensor<'_>> {
+        let found = self
+            .tensors
+            .get(name)
+            .filter(|tensor| tensor.shape == shape);
+        let missing = || Error::tensor(name, format!("of shape {shape:?} is missing"));
+        Ok(found.ok_or_else(missing)?.borrowed())
+    }
+
+    fn activation(&self, convolution: &str) -> Option<&Quantisation> {
+        self.activations.get(convolution)
+    }
 }
 
 /// A tensor as it is stored.
@@ -131,6 +155,24 @@ impl<'a> StoredTensor<'a> {
             values: borrowed!(F64 F32 F16 BF16 I32 I8 U8),
             shape: self.shape.clone(),
             quantisation: self.quantisation.clone(),
+        }
+    }
+
+    /// The same with values of its own.
+    pub fn into_owned(self) -> StoredTensor<'static> {
+        macro_rules! owned {
+            ($($kind:ident)*) => {
+                match self.values {
+                    $(StoredValues::$kind(values) => {
+                        StoredValues::$kind(Cow::Owned(values.into_owned()))
+                    })*
+                }
+            };
+        }
+        StoredTensor {
+            values: owned!(F64 F32 F16 BF16 I32 I8 U8),
+            shape: self.shape,
+            quantisation: self.quantisation,
         }
     }
 

@@ -10,6 +10,7 @@
 
 mod conv2d;
 mod depthwise_conv2d;
+pub(crate) mod planes;
 mod pointwise_conv2d;
 pub mod reference;
 

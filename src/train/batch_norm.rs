@@ -11,9 +11,9 @@ use candle_core::{
 };
 use rayon::prelude::*;
 
-use super::planes::sum_of;
 use super::values::{Operand, operand, with_values};
 use crate::ops::Activation;
+use crate::ops::planes::sum_of;
 
 /// A channel's mean and biased variance in a batch.
 #[derive(Debug, Clone, Copy)]

@@ -11,9 +11,9 @@
 use candle_core::{CpuStorage, CustomOp2, Layout, Result, Shape, Tensor, WithDType, bail};
 use rayon::prelude::*;
 
-use super::planes::{Geometry, TAPS};
 use super::values::{Operand, operand, with_values};
 use crate::ops::Padding;
+use crate::ops::planes::{Geometry, TAPS};
 
 /// A depthwise convolution of `[C, N, H, W]` with `[C, 1, 3, 3]`.
 pub(super) struct Depthwise {

@@ -56,7 +56,6 @@ mod layer;
 mod loss;
 mod network;
 mod optimiser;
-mod planes;
 mod settings;
 mod state;
 mod trainer;

@@ -10,6 +10,7 @@ use candle_nn::VarBuilder;
 use super::contents::Contents;
 use super::imported::Tensors;
 use super::provenance::{Origin, Source};
+use super::quantised::QuantisationSummary;
 use super::recognise::{Stated, check};
 use crate::digest::sha256;
 use crate::error::{Error, Result};
@@ -30,6 +31,7 @@ pub struct Checkpoint {
     pub(super) labels: Option<Vec<String>>,
     pub(super) rejection: Option<Rejection>,
     pub(super) familiarity: Option<Arc<Familiarity>>,
+    pub(super) quantisation: Option<QuantisationSummary>,
     pub(super) origin: Origin,
     pub(super) assumed: Vec<&'static str>,
     pub(super) tensors: Tensors,
@@ -59,6 +61,7 @@ impl Checkpoint {
             labels,
             rejection: None,
             familiarity: None,
+            quantisation: None,
             origin: Origin::Stated(None),
             assumed: Vec::new(),
             tensors,
@@ -78,16 +81,28 @@ impl Checkpoint {
         bias: &Tensor,
         labels: Vec<String>,
     ) -> Result<Self> {
-        let mut tensors = self.copies()?;
         let (classes, channels) = weight.dims2()?;
         let classifier = Convolution::classifier(channels, classes);
         let convolution = weight.reshape((classes, channels, 1, 1))?;
-        tensors.insert(classifier.weight_name(), convolution);
-        tensors.insert(classifier.bias_name(), bias.clone());
+        let classifier = [
+            (classifier.weight_name(), convolution),
+            (classifier.bias_name(), bias.clone()),
+        ];
         let config = Config {
             classes: Some(classes),
-            ..self.config
+            ..self.config.clone()
         };
+        if self.quantisation.is_some() {
+            let plain = Self {
+                labels: Some(labels),
+                rejection: None,
+                familiarity: None,
+                ..self
+            };
+            return plain.with_float_classifier(config, classifier);
+        }
+        let mut tensors = self.copies()?;
+        tensors.extend(classifier);
         let replaced = Self::from_tensors(
             &self.path,
             config,
@@ -300,7 +315,7 @@ impl Checkpoint {
     /// A failure to read them.
     pub fn weights(&self, device: &Device, dtype: DType) -> Result<VarBuilder<'_>> {
         Ok(match &self.tensors {
-            Tensors::File(file) if file.is_ours() => {
+            Tensors::File(file) if file.is_ours() && !file.is_quantised() => {
                 VarBuilder::from_slice_safetensors(file.contents(), dtype, device)?
             }
             _ => VarBuilder::from_tensors(self.copies()?, dtype, device),

@@ -5,10 +5,11 @@ use std::sync::Arc;
 
 use candle_core::{Device, Tensor};
 
+use super::quantised::is_scale;
 use super::recognise::Stated;
 use super::safetensors::SafetensorsFile;
 use crate::error::{Error, Result};
-use crate::model::{Padding, StoredTensor, TensorSource};
+use crate::model::{Padding, Quantisation, StoredTensor, StoredTensors, TensorSource};
 use crate::ops::Activation;
 use crate::pixels::{PixelScale, Preprocessing};
 
@@ -21,7 +22,7 @@ pub(super) enum Tensors {
     /// Translated from another layout.
     Loaded(HashMap<String, Tensor>),
     /// The same as it was stored there: integers with their scales among them.
-    Stored(Arc<HashMap<String, StoredTensor<'static>>>),
+    Stored(Arc<StoredTensors>),
 }
 
 impl Tensors {
@@ -37,10 +38,19 @@ impl Tensors {
     /// in f32.
     pub fn copies(&self) -> Result<HashMap<String, Tensor>> {
         match self {
+            Self::File(file) if file.is_quantised() => file
+                .stated()
+                .into_iter()
+                .filter(|tensor| !is_scale(&tensor.name))
+                .map(|Stated { name, shape, .. }| {
+                    let numbers = file.tensor(&name, &shape)?.numbers()?.into_owned();
+                    Ok((name, Tensor::from_vec(numbers, shape, &Device::Cpu)?))
+                })
+                .collect(),
             Self::File(file) => file.tensors().map_err(Error::network),
             Self::Loaded(tensors) => Ok(tensors.clone()),
-            Self::Stored(tensors) => {
-                let copies = tensors.iter().map(|(name, tensor)| {
+            Self::Stored(stored) => {
+                let copies = stored.tensors.iter().map(|(name, tensor)| {
                     let shape = tensor.shape.as_slice();
                     let numbers = tensor.clone().numbers()?.into_owned();
                     Ok((
@@ -62,14 +72,16 @@ impl Tensors {
                     name: name.clone(),
                     shape: tensor.dims().to_vec(),
                     is_numeric: tensor.dtype().is_float(),
+                    is_bytes: false,
                 });
                 stated.collect()
             }
-            Self::Stored(tensors) => {
-                let stated = tensors.iter().map(|(name, tensor)| Stated {
+            Self::Stored(stored) => {
+                let stated = stored.tensors.iter().map(|(name, tensor)| Stated {
                     name: name.clone(),
                     shape: tensor.shape.clone(),
                     is_numeric: true,
+                    is_bytes: false,
                 });
                 stated.collect()
             }
@@ -79,17 +91,22 @@ impl Tensors {
 
 impl TensorSource for Tensors {
     fn tensor(&self, name: &str, shape: &[usize]) -> Result<StoredTensor<'_>> {
-        let missing = || Error::tensor(name, format!("of shape {shape:?} is missing"));
         match self {
             Self::File(file) => file.tensor(name, shape),
             Self::Loaded(tensors) => {
                 let found = tensors.get(name).filter(|tensor| tensor.dims() == shape);
+                let missing = || Error::tensor(name, format!("of shape {shape:?} is missing"));
                 StoredTensor::of(found.ok_or_else(missing)?)
             }
-            Self::Stored(tensors) => {
-                let found = tensors.get(name).filter(|tensor| tensor.shape == shape);
-                Ok(found.ok_or_else(missing)?.borrowed())
-            }
+            Self::Stored(stored) => stored.tensor(name, shape),
+        }
+    }
+
+    fn activation(&self, convolution: &str) -> Option<&Quantisation> {
+        match self {
+            Self::File(file) => file.activation(convolution),
+            Self::Loaded(_) => None,
+            Self::Stored(stored) => stored.activation(convolution),
         }
     }
 }

@@ -8,6 +8,7 @@ use super::contents::Contents;
 use super::format::FileFormat;
 use super::imported::{Imported, Tensors};
 use super::provenance::Origin;
+use super::quantised::Scales;
 use super::recognise::{Stated, recognise};
 use super::safetensors::{EXAMPLES, Header, SafetensorsFile};
 use super::{keras, sidecar, tflite};
@@ -125,8 +126,13 @@ impl Checkpoint {
         let mut stated = file.stated();
         let familiarity = familiarity(&file, &header, &mut stated);
         let familiarity = familiarity.map_err(|e| Error::checkpoint(path, e.to_string()))?;
+        let scales = match header.quantisation {
+            Some(summary) => Scales::read(&file, summary, &header.config, &mut stated)
+                .map_err(|e| Error::checkpoint(path, e.to_string()))?,
+            None => Scales::default(),
+        };
         let preprocessing = header.preprocessing.at(options.size);
-        let tensors = Tensors::File(file);
+        let tensors = Tensors::File(file.with_scales(scales));
         Self {
             path: path.into(),
             config: header.config,
@@ -134,6 +140,7 @@ impl Checkpoint {
             labels: header.labels,
             rejection: header.rejection,
             familiarity: familiarity.map(Arc::new),
+            quantisation: header.quantisation,
             origin: Origin::Stated(header.source),
             assumed: Vec::new(),
             tensors,
@@ -184,6 +191,7 @@ impl Checkpoint {
             labels: imported.labels.filter(|labels| !are_imagenets(labels)),
             rejection: None,
             familiarity: None,
+            quantisation: None,
             assumed,
             origin: Origin::file(
                 file_name.to_string_lossy().into_owned(),

@@ -10,6 +10,8 @@ pub(super) struct Stated {
     pub shape: Vec<usize>,
     /// Floats of 16, 32 or 64 bits, or integers with a scale.
     pub is_numeric: bool,
+    /// Integers of 8 bits, for which a scale may be found.
+    pub is_bytes: bool,
 }
 
 /// Alpha, classes and shallow or not, from the tensors' names and shapes.

@@ -14,10 +14,13 @@ use serde::{Deserialize, Serialize};
 use super::contents::Contents;
 use super::naming::Naming;
 use super::provenance::Source;
+use super::quantised::{QuantisationSummary, Scales, scale_tensors};
 use super::recognise::Stated;
 use crate::error::{Error, Result, without_backtrace};
 use crate::familiarity::FamiliarityRange;
-use crate::model::{Config, Convolution, StoredTensor, StoredValues, TensorSource};
+use crate::model::{
+    Config, Convolution, Quantisation, StoredTensor, StoredTensors, StoredValues, TensorSource,
+};
 use crate::pixels::Preprocessing;
 use crate::rejection::Rejection;
 
@@ -47,6 +50,9 @@ pub(super) struct Header {
     /// What the cosines of a picture and the nearest of [`EXAMPLES`] mean, where there are such.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub familiarity: Option<FamiliarityRange>,
+    /// How the tensors were made integers, where some are.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub quantisation: Option<QuantisationSummary>,
     /// The file that this one was converted from.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub source: Option<Source>,
@@ -62,6 +68,8 @@ pub(super) struct SafetensorsFile {
     /// Our names, each with the file's own, where it has others.
     names: Arc<HashMap<String, String>>,
     naming: Option<&'static Naming>,
+    /// What integers in it stand for.
+    scales: Arc<Scales>,
 }
 
 impl SafetensorsFile {
@@ -74,6 +82,7 @@ impl SafetensorsFile {
             metadata: Arc::new(metadata),
             names: Arc::default(),
             naming: None,
+            scales: Arc::default(),
         })
     }
 
@@ -89,6 +98,14 @@ impl SafetensorsFile {
             ..self
         };
         (translated, naming)
+    }
+
+    /// The same where integers stand for something.
+    pub fn with_scales(self, scales: Scales) -> Self {
+        Self {
+            scales: Arc::new(scales),
+            ..self
+        }
     }
 
     /// The file's name for a tensor of ours.
@@ -142,6 +159,7 @@ impl SafetensorsFile {
                     tensor.dtype,
                     Dtype::F16 | Dtype::BF16 | Dtype::F32 | Dtype::F64
                 ),
+                is_bytes: tensor.dtype == Dtype::I8,
             }
         });
         stated.collect()
@@ -152,7 +170,12 @@ impl SafetensorsFile {
         &self.contents
     }
 
-    /// Copies all tensors, under our names and in our shapes.
+    /// Whether some of its tensors are integers.
+    pub fn is_quantised(&self) -> bool {
+        !self.scales.weights.is_empty()
+    }
+
+    /// Copies all tensors of floats, under our names and in our shapes.
     pub fn tensors(&self) -> Result<HashMap<String, Tensor>, String> {
         let failed = |e| damaged(without_backtrace(e));
         let loaded = candle_core::safetensors::load_buffer(&self.contents, &Device::Cpu);
@@ -188,9 +211,22 @@ impl TensorSource for SafetensorsFile {
             Dtype::F32 => StoredValues::F32(values(bytes, f32::from_le_bytes)),
             Dtype::F16 => StoredValues::F16(values(bytes, f16::from_le_bytes)),
             Dtype::BF16 => StoredValues::BF16(values(bytes, bf16::from_le_bytes)),
+            Dtype::I8 => {
+                let scales = self.scales.weights.get(name);
+                let scales = scales.ok_or_else(|| error("is of integers without a scale"))?;
+                return Ok(StoredTensor {
+                    values: StoredValues::I8(bytemuck::cast_slice(bytes).into()),
+                    shape: shape.to_vec(),
+                    quantisation: Some(scales.clone()),
+                });
+            }
             other => return Err(error(&format!("is of {other:?}"))),
         };
         Ok(StoredTensor::floats(values, shape))
+    }
+
+    fn activation(&self, convolution: &str) -> Option<&Quantisation> {
+        self.scales.activations.get(convolution)
     }
 }
 
@@ -222,4 +258,72 @@ pub(super) fn encode(
     // One entry, so that the same checkpoint always makes the same file.
     let metadata = HashMap::from([(METADATA_KEY.to_owned(), json)]);
     ::safetensors::serialize(tensors, Some(metadata)).map_err(|e| e.to_string())
+}
+
+/// The same with tensors as they are stored.
+pub(super) fn encode_stored(stored: &StoredTensors, header: &Header) -> Result<Vec<u8>, String> {
+    let json = serde_json::to_string(header).map_err(|e| e.to_string())?;
+    let mut views: Vec<(String, View)> = Vec::new();
+    for (name, tensor) in &stored.tensors {
+        let (dtype, bytes) = match &tensor.values {
+            StoredValues::F32(values) => (Dtype::F32, little_endian(values)),
+            StoredValues::I8(values) => (Dtype::I8, bytemuck::cast_slice(values).to_vec()),
+            _ => return Err(format!("{name} is of a type that is not written")),
+        };
+        let shape = tensor.shape.clone();
+        views.push((
+            name.clone(),
+            View {
+                dtype,
+                shape,
+                bytes,
+            },
+        ));
+    }
+    for (name, scales) in scale_tensors(stored) {
+        let (dtype, bytes) = (Dtype::F32, little_endian(scales));
+        let shape = vec![scales.len()];
+        views.push((
+            name,
+            View {
+                dtype,
+                shape,
+                bytes,
+            },
+        ));
+    }
+    let metadata = HashMap::from([(METADATA_KEY.to_owned(), json)]);
+    ::safetensors::serialize(views, Some(metadata)).map_err(|e| e.to_string())
+}
+
+fn little_endian(values: &[f32]) -> Vec<u8> {
+    values
+        .iter()
+        .flat_map(|value| value.to_le_bytes())
+        .collect()
+}
+
+/// A tensor's bytes, as the encoder takes them.
+struct View {
+    dtype: Dtype,
+    shape: Vec<usize>,
+    bytes: Vec<u8>,
+}
+
+impl ::safetensors::View for View {
+    fn dtype(&self) -> Dtype {
+        self.dtype
+    }
+
+    fn shape(&self) -> &[usize] {
+        &self.shape
+    }
+
+    fn data(&self) -> Cow<'_, [u8]> {
+        Cow::Borrowed(&self.bytes)
+    }
+
+    fn data_len(&self) -> usize {
+        self.bytes.len()
+    }
 }

@@ -10,7 +10,7 @@ use super::safetensors::{self, EXAMPLES, Header};
 use crate::atomic_file;
 use crate::error::{Error, Result};
 use crate::familiarity::Familiarity;
-use crate::model::{Config, Folded};
+use crate::model::{Config, Folded, StoredTensor, StoredTensors, StoredValues};
 
 /// How a checkpoint is written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -20,6 +20,8 @@ pub struct SaveOptions {
     pub dtype: DType,
     /// Fold each batch norm into its convolution.
     pub fold_batch_norm: bool,
+    /// Write what is in eight bits as the floats that it stands for.
+    pub dequantise: bool,
 }
 
 impl Default for SaveOptions {
@@ -28,11 +30,17 @@ impl Default for SaveOptions {
         Self {
             dtype: DType::F32,
             fold_batch_norm: false,
+            dequantise: false,
         }
     }
 }
 
 impl SaveOptions {
+    /// The same with a checkpoint in eight bits as the floats that it stands for, or as it is.
+    pub fn with_dequantise(self, dequantise: bool) -> Self {
+        Self { dequantise, ..self }
+    }
+
     /// The same with tensors of another type.
     pub fn with_dtype(self, dtype: DType) -> Self {
         Self { dtype, ..self }
@@ -55,6 +63,11 @@ impl Checkpoint {
     /// A tensor that can't be converted.
     pub fn to_safetensors(&self, options: &SaveOptions) -> Result<Vec<u8>> {
         let error = |e: String| Error::checkpoint(&self.path, e);
+        if self.quantisation.is_some() && !options.dequantise {
+            let stored = self.stored()?;
+            return safetensors::encode_stored(&stored, &self.header(self.config.clone(), options))
+                .map_err(error);
+        }
         let folds = options.fold_batch_norm && !self.config.batch_norm_folded;
         let (mut tensors, config) = if folds {
             self.folded()?
@@ -70,7 +83,7 @@ impl Checkpoint {
         for tensor in tensors.values_mut() {
             *tensor = tensor.to_dtype(options.dtype)?;
         }
-        safetensors::encode(&tensors, &self.header(config)).map_err(error)
+        safetensors::encode(&tensors, &self.header(config, options)).map_err(error)
     }
 
     /// What our safetensors state besides the tensors, as JSON: the settings, the recipe for the
@@ -83,7 +96,7 @@ impl Checkpoint {
             batch_norm_folded: self.config.batch_norm_folded || options.fold_batch_norm,
             ..self.config.clone()
         };
-        let json = serde_json::to_string_pretty(&self.header(config));
+        let json = serde_json::to_string_pretty(&self.header(config, options));
         json.map_err(|e| Error::checkpoint(&self.path, e.to_string()))
     }
 
@@ -107,7 +120,7 @@ impl Checkpoint {
         atomic_file::write(path, &bytes).map_err(Error::io(path))
     }
 
-    fn header(&self, config: Config) -> Header {
+    fn header(&self, config: Config, options: &SaveOptions) -> Header {
         Header {
             version: safetensors::VERSION,
             config,
@@ -115,8 +128,21 @@ impl Checkpoint {
             labels: self.labels.clone(),
             rejection: self.rejection,
             familiarity: self.familiarity().map(Familiarity::range),
+            quantisation: self.quantisation.filter(|_| !options.dequantise),
             source: self.source().cloned(),
         }
+    }
+
+    /// All tensors that are written, as they are stored.
+    fn stored(&self) -> Result<StoredTensors> {
+        let mut stored = self.stored_tensors()?;
+        if let Some(familiarity) = self.familiarity() {
+            let (examples, len) = familiarity.examples();
+            let values = StoredValues::F32(examples.to_vec().into());
+            let tensor = StoredTensor::floats(values, &[examples.len() / len, len]);
+            stored.tensors.insert(EXAMPLES.into(), tensor);
+        }
+        Ok(stored)
     }
 
     /// All tensors of the network, under our names.

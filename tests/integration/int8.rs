@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use serde_json::Value;
 
-use crate::support::{Program, arg, data, repository};
+use crate::support::{Program, arg, repository};
 
 const DIGITS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/weights/digits.safetensors");
 
@@ -74,21 +74,6 @@ fn rows_say_that_it_was_int8() {
     let row: Value = serde_json::from_slice(&ran.stdout).expect("JSON");
     assert_eq!(row["model"]["dtype"], "int8");
     assert_eq!(row["model"]["device"], "cpu");
-}
-
-/// A network whose activations have no upper bound is refused, with the reason.
-#[test]
-fn a_network_with_relu_is_refused() {
-    let program = Program::new();
-    let weights = data("keras/tiny_tf.h5");
-    let picture = pictures("digits/7-0.png");
-    let fixed = ["classify", "--weights", arg(&weights), "--size", "64"];
-    let relu = [
-        &fixed[..],
-        &["--activation", "relu", "--dtype", "int8", arg(&picture)],
-    ]
-    .concat();
-    program.run(&relu).refused(&["tiny_tf.h5", "int8", "ReLU6"]);
 }
 
 #[test]

@@ -14,6 +14,7 @@
 //! - `ops`: the operations that devices run, against their plain definition
 //! - `cpu`: the CPU's own kernels, in every instruction set, against those
 //! - `int8`: eight bits through the program
+//! - `quantize`: files in eight bits, fitted to pictures or not
 //! - `assembly`: the kernels' machine code
 //! - `shared`: real pretrained weights and photographs, skipped where they are absent
 //! - `convert`: what it writes answers as what it read
@@ -65,6 +66,7 @@ mod outputs;
 mod pipeline;
 mod pixel_scale;
 mod pixels;
+mod quantize;
 mod rejection;
 mod shared;
 mod similar;

@@ -15,5 +15,5 @@ pub use network::{NetworkOptions, OpenedNetwork, Provenance};
 pub use pictures::{PictureOptions, parse_probability};
 pub use report::ReportOptions;
 pub use run::{DTypeName, RunOptions, Running, default_threads};
-pub use sources::{STDIN, Sources, named};
+pub use sources::{OptionalSources, STDIN, Sources, named};
 pub use view::ViewOptions;

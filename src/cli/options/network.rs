@@ -8,7 +8,7 @@ use clap::Args;
 use mobilenet::labels::Labels;
 use mobilenet::pipeline::{Model, Pipeline};
 use mobilenet::pixels::{DecodeOptions, Preprocessing};
-use mobilenet::weights::{Checkpoint, Source};
+use mobilenet::weights::{Checkpoint, QuantisationSummary, Source};
 use mobilenet::{Classifier, Embedder};
 use serde::Serialize;
 
@@ -120,6 +120,7 @@ impl OpenedNetwork {
             reduced_decoding: self.decode.reduced,
             device: self.running.device.name.to_string(),
             dtype: self.running.precision.name(),
+            quantisation: self.checkpoint.quantisation(),
             version: env!("CARGO_PKG_VERSION"),
         }
     }
@@ -139,5 +140,8 @@ pub struct Provenance {
     reduced_decoding: bool,
     device: String,
     dtype: &'static str,
+    /// How the checkpoint was put into eight bits, if it was.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    quantisation: Option<QuantisationSummary>,
     version: &'static str,
 }

@@ -32,38 +32,67 @@ const LISTS: [(&str, Separator); 2] = [
     ("files0-from", Separator::Nul),
 ];
 
+/// The same where nothing need be named.
+#[derive(Debug, Clone, Default)]
+pub struct OptionalSources(pub Sources);
+
+/// The arguments, of which one has to be there or none.
+fn augmented(command: Command, needed: bool) -> Command {
+    let list = |(id, _): (&'static str, Separator)| {
+        Arg::new(id)
+            .long(id)
+            .value_name("FILE")
+            .help_heading("Pictures")
+            .value_parser(value_parser!(OsString))
+            .action(ArgAction::Append)
+    };
+    let [lines, nul] = LISTS.map(list);
+    let paths = Arg::new(PATHS)
+        .value_name("PATH")
+        .help_heading("Pictures")
+        .help("Pictures, and folders of them; `-` reads one picture from stdin")
+        .value_parser(value_parser!(OsString))
+        .num_args(0..);
+    command
+        .arg(if needed {
+            paths.required_unless_present_any(LISTS.map(|(id, _)| id))
+        } else {
+            paths
+        })
+        .arg(
+            lines.help("Read paths from a file, one per line; `-` is stdin, answered line by line"),
+        )
+        .arg(nul.help("The same for paths that end with NUL (`find -print0`)"))
+}
+
 // By hand, because the order of paths among lists is lost to the derived code.
 impl Args for Sources {
     fn augment_args(command: Command) -> Command {
-        let list = |(id, _): (&'static str, Separator)| {
-            Arg::new(id)
-                .long(id)
-                .value_name("FILE")
-                .help_heading("Pictures")
-                .value_parser(value_parser!(OsString))
-                .action(ArgAction::Append)
-        };
-        let [lines, nul] = LISTS.map(list);
-        command
-            .arg(
-                Arg::new(PATHS)
-                    .value_name("PATH")
-                    .help_heading("Pictures")
-                    .help("Pictures, and folders of them; `-` reads one picture from stdin")
-                    .value_parser(value_parser!(OsString))
-                    .num_args(0..)
-                    .required_unless_present_any(LISTS.map(|(id, _)| id)),
-            )
-            .arg(
-                lines.help(
-                    "Read paths from a file, one per line; `-` is stdin, answered line by line",
-                ),
-            )
-            .arg(nul.help("The same for paths that end with NUL (`find -print0`)"))
+        augmented(command, true)
     }
 
     fn augment_args_for_update(command: Command) -> Command {
         Self::augment_args(command)
+    }
+}
+
+impl Args for OptionalSources {
+    fn augment_args(command: Command) -> Command {
+        augmented(command, false)
+    }
+
+    fn augment_args_for_update(command: Command) -> Command {
+        Self::augment_args(command)
+    }
+}
+
+impl FromArgMatches for OptionalSources {
+    fn from_arg_matches(matches: &ArgMatches) -> Result<Self, clap::Error> {
+        Sources::from_arg_matches(matches).map(Self)
+    }
+
+    fn update_from_arg_matches(&mut self, matches: &ArgMatches) -> Result<(), clap::Error> {
+        self.0.update_from_arg_matches(matches)
     }
 }
 

@@ -21,7 +21,7 @@ use walk::{Scaling, TfliteLayer, TfliteNetwork};
 
 use super::imported::{Imported, Tensors};
 use super::recognise::wrong_depth;
-use crate::model::{Config, MIN_SIZE, Padding, is_shallow, validate_size};
+use crate::model::{Config, MIN_SIZE, Padding, StoredTensors, is_shallow, validate_size};
 use crate::pixels::{COLOURS, PixelScale};
 
 /// Reads a TFLite file.
@@ -63,13 +63,17 @@ pub(super) fn read(bytes: &[u8]) -> Result<Imported> {
             (convolution.bias_name(), layer.bias),
         ]
     });
+    let stored = StoredTensors {
+        tensors: tensors.collect(),
+        ..StoredTensors::default()
+    };
     Ok(Imported {
         size,
         activation,
         padding,
         labels,
         pixel_scale,
-        ..Imported::new(Tensors::Stored(Arc::new(tensors.collect())))
+        ..Imported::new(Tensors::Stored(Arc::new(stored)))
     })
 }
 

@@ -5,14 +5,14 @@
 
 use candle_core::WithDType;
 
-use crate::ops::{Padding, Span};
+use super::{Padding, Span};
 
-pub(super) const KERNEL: usize = 3;
-pub(super) const TAPS: usize = KERNEL * KERNEL;
+pub(crate) const KERNEL: usize = 3;
+pub(crate) const TAPS: usize = KERNEL * KERNEL;
 
 /// How a plane is convolved.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Geometry {
+pub(crate) struct Geometry {
     height: usize,
     width: usize,
     rows: Span,
@@ -164,7 +164,7 @@ impl Geometry {
 const LANES: usize = 8;
 
 /// The sum of the products of two lists of equal length.
-pub(super) fn dot<T: WithDType>(a: &[T], b: &[T]) -> T {
+pub(crate) fn dot<T: WithDType>(a: &[T], b: &[T]) -> T {
     let mut sums = [T::zero(); LANES];
     let (a, b) = (a.chunks(LANES), b.chunks(LANES));
     for (a, b) in a.zip(b) {
@@ -176,7 +176,7 @@ pub(super) fn dot<T: WithDType>(a: &[T], b: &[T]) -> T {
 }
 
 /// The sum of a function of each value of a list.
-pub(super) fn sum_of<T: WithDType>(values: &[T], of: impl Fn(T) -> T) -> T {
+pub(crate) fn sum_of<T: WithDType>(values: &[T], of: impl Fn(T) -> T) -> T {
     let mut sums = [T::zero(); LANES];
     for values in values.chunks(LANES) {
         for (sum, value) in sums.iter_mut().zip(values) {

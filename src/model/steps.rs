@@ -1,0 +1,127 @@
+//! The scales of activations that are held in 8 bits.
+
+use super::architecture::{Convolution, ConvolutionKind};
+use super::config::Config;
+use super::stored::{Quantisation, TensorSource};
+use crate::error::{Error, Result};
+use crate::ops::Activation;
+
+/// The scale of activations in [0, 6], ReLU6's range.
+pub(crate) const RELU6_STEP: f32 = 6.0 / 255.0;
+
+/// Deviations above the mean that a batch norm's output reaches at most, of a network with ReLU.
+/// Measured: see `docs/int8.md`.
+const DEVIATIONS: f32 = 10.0;
+
+/// What an integer of a convolution's output stands for: one number for all of its channels, or one
+/// for each.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct Steps(Vec<f32>);
+
+impl Steps {
+    /// The same for all channels.
+    pub fn uniform(step: f32) -> Self {
+        Self(vec![step])
+    }
+
+    /// One for each channel.
+    pub fn of_channels(steps: Vec<f32>) -> Self {
+        Self(steps)
+    }
+
+    /// That of a channel.
+    pub fn at(&self, channel: usize) -> f32 {
+        self.0[channel % self.0.len()]
+    }
+
+    /// As they are: one, or one for each channel.
+    pub fn values(&self) -> &[f32] {
+        &self.0
+    }
+}
+
+/// The scales of all convolutions but the classifier, in order: what the source says, else what
+/// follows from the activation.
+///
+/// Depthwise ones have one scale for all channels, since the sums of the product after them go over
+/// channels. What a depthwise convolution reads may have one for each: its own weights take them up.
+///
+/// # Errors
+/// Scales that don't fit; an activation without an upper bound whose range nothing tells.
+pub(crate) fn activation_steps(config: &Config, tensors: &dyn TensorSource) -> Result<Vec<Steps>> {
+    let convolutions = config.convolutions().into_iter();
+    let convolutions = convolutions.filter(|c| c.kind != ConvolutionKind::Classifier);
+    let steps = |convolution: Convolution| match tensors.activation(&convolution.name) {
+        Some(stated) => stated_steps(config.activation, &convolution, stated),
+        None => match config.activation {
+            Activation::Relu6 => Ok(Steps::uniform(RELU6_STEP)),
+            Activation::Relu => batch_norm_steps(&convolution, tensors),
+        },
+    };
+    convolutions.map(steps).collect()
+}
+
+/// What a source says, if that can be.
+fn stated_steps(
+    activation: Activation,
+    convolution: &Convolution,
+    stated: &Quantisation,
+) -> Result<Steps> {
+    let wrong = |reason: &str| {
+        let message = format!("the activations of {} have {reason}", convolution.name);
+        Err(Error::config("activation_scale", message))
+    };
+    let channels = match convolution.kind {
+        ConvolutionKind::Depthwise => 1,
+        _ => convolution.out_channels,
+    };
+    let scales = &stated.scales;
+    if scales.len() != 1 && scales.len() != channels {
+        return wrong(&format!("{} scales, not {channels}", scales.len()));
+    }
+    if stated.zero_points.iter().any(|zero| *zero != 0) {
+        return wrong("a zero point");
+    }
+    if scales
+        .iter()
+        .any(|scale| !scale.is_normal() || *scale < 0.0)
+    {
+        return wrong("a scale that is none");
+    }
+    let most = RELU6_STEP * (1.0 + f32::EPSILON);
+    if activation == Activation::Relu6 && scales.iter().any(|scale| *scale > most) {
+        return wrong("a scale that ReLU6 has no use for");
+    }
+    Ok(Steps(scales.clone()))
+}
+
+/// What a batch norm says: its bias is the mean of each channel before ReLU, its weight the deviation.
+fn batch_norm_steps(convolution: &Convolution, tensors: &dyn TensorSource) -> Result<Steps> {
+    let name = &convolution.name;
+    if !convolution.batch_norm {
+        let message = "int8 needs to know how far activations reach. ReLU, unlike ReLU6, does not \
+                       say it, nor does this checkpoint, in which batch norm is folded; pictures do";
+        return Err(Error::config("activation", message));
+    }
+    let read = |part: &str| {
+        let name = format!("{name}_bn.{part}");
+        tensors
+            .tensor(&name, &[convolution.out_channels])?
+            .numbers()
+    };
+    let (deviations, means) = (read("weight")?, read("bias")?);
+    let reach = means.iter().zip(deviations.iter());
+    let reach = reach.map(|(mean, deviation)| mean + DEVIATIONS * deviation.abs());
+    // A channel that is never above 0 has any scale.
+    let steps: Vec<f32> = reach.map(|most| most.max(0.01) / 255.0).collect();
+    if steps.iter().any(|step| !step.is_finite()) {
+        let reason = "has values that are not finite numbers";
+        return Err(Error::tensor(format!("{name}_bn.weight"), reason));
+    }
+    Ok(match convolution.kind {
+        ConvolutionKind::Depthwise => {
+            Steps::uniform(steps.iter().fold(0f32, |most, step| most.max(*step)))
+        }
+        _ => Steps(steps),
+    })
+}
