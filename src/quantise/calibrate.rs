@@ -291,14 +291,12 @@ impl Pass<'_> {
                 means(&integers, channels),
             )
         });
-        let views: Vec<_> = views.collect();
-        let count = views.len() as f64;
-        let mean = |of: fn(&(Vec<f64>, Vec<f64>)) -> &Vec<f64>| -> Vec<f64> {
-            (0..channels)
-                .map(|c| views.iter().map(|view| of(view)[c]).sum::<f64>() / count)
-                .collect()
+        let (floats, integers): (Vec<Vec<f64>>, Vec<Vec<f64>>) = views.unzip();
+        let mean = |views: &[Vec<f64>]| -> Vec<f64> {
+            let sum = |c: usize| views.iter().map(|view| view[c]).sum::<f64>();
+            (0..channels).map(|c| sum(c) / views.len() as f64).collect()
         };
-        let (floats, integers) = (mean(|view| &view.0), mean(|view| &view.1));
+        let (floats, integers) = (mean(&floats), mean(&integers));
         let mut classifier = rounded(&layer.weight, layer.bias.clone(), RELU6_STEP);
         let quantised = classifier.weight();
         let rows = layer
