@@ -91,9 +91,9 @@ pub mod weights;
 /// The types that a network computes in, so that a program needs no candle of its own.
 pub use candle_core::DType;
 pub use classifier::{Classifier, Prediction, UNKNOWN, top_outputs};
-pub use cpu::Isa;
 #[doc(hidden)]
 pub use cpu::Piece;
+pub use cpu::{Isa, processor_features};
 pub use embedder::Embedder;
 pub use error::{Error, Result};
 pub use familiarity::{Familiarity, FamiliarityRange};

@@ -4,11 +4,12 @@ use std::io::{self, Write};
 use std::path::Path;
 
 use anyhow::Result;
+use candle_core::DType;
 use clap::Args;
-use mobilenet::Isa;
 use mobilenet::device::{self, DeviceChoice};
 use mobilenet::model::Precision;
 use mobilenet::weights::{LoadOptions, Store, catalogue, without_credentials};
+use mobilenet::{Isa, processor_features};
 use serde::Serialize;
 
 use super::environment;
@@ -48,6 +49,8 @@ struct DoctorReport {
 struct KernelsReport {
     f32: &'static str,
     int8: &'static str,
+    /// Null where the processor has no instructions for it.
+    bf16: Option<&'static str>,
 }
 
 #[derive(Serialize)]
@@ -111,10 +114,11 @@ fn examine() -> Result<DoctorReport> {
         target: format!("{}-{}", std::env::consts::ARCH, std::env::consts::OS),
         features: features(),
         threads: default_threads(),
-        instruction_sets: instruction_sets(),
+        instruction_sets: processor_features(),
         kernels: KernelsReport {
             f32: Isa::detect().name(),
-            int8: Isa::detect_for(Precision::Int8).name(),
+            int8: Isa::detect_for(Precision::Int8)?.name(),
+            bf16: Isa::detect_for(DType::BF16.into()).ok().map(Isa::name),
         },
         devices: devices.collect(),
         auto: device::open(DeviceChoice::Auto)?.name.to_string(),
@@ -134,35 +138,6 @@ fn features() -> Vec<&'static str> {
     .into_iter()
     .filter_map(|(name, has)| has.then_some(name))
     .collect()
-}
-
-/// What of the instruction sets that matter to a convolution this processor has.
-fn instruction_sets() -> Vec<&'static str> {
-    #[cfg(target_arch = "x86_64")]
-    let found = [
-        ("avx2", is_x86_feature_detected!("avx2")),
-        ("fma", is_x86_feature_detected!("fma")),
-        ("avx512f", is_x86_feature_detected!("avx512f")),
-        ("avx512bf16", is_x86_feature_detected!("avx512bf16")),
-        ("avx512vnni", is_x86_feature_detected!("avx512vnni")),
-        ("avxvnni", is_x86_feature_detected!("avxvnni")),
-    ];
-    #[cfg(target_arch = "aarch64")]
-    let found = [
-        ("neon", std::arch::is_aarch64_feature_detected!("neon")),
-        ("fp16", std::arch::is_aarch64_feature_detected!("fp16")),
-        (
-            "dotprod",
-            std::arch::is_aarch64_feature_detected!("dotprod"),
-        ),
-        ("bf16", std::arch::is_aarch64_feature_detected!("bf16")),
-    ];
-    #[cfg(not(any(target_arch = "x86_64", target_arch = "aarch64")))]
-    let found: [(&'static str, bool); 0] = [];
-    found
-        .into_iter()
-        .filter_map(|(name, has)| has.then_some(name))
-        .collect()
 }
 
 /// What the weights inside of this program are of.
@@ -223,8 +198,12 @@ fn write_text(out: &mut impl Write, report: &DoctorReport) -> io::Result<()> {
     line("features", &or_none(&report.features))?;
     line("threads", &report.threads.to_string())?;
     line("instruction sets", &or_none(&report.instruction_sets))?;
-    let KernelsReport { f32, int8 } = &report.kernels;
-    line("kernels", &format!("{f32} for f32, {int8} for int8"))?;
+    let KernelsReport { f32, int8, bf16 } = &report.kernels;
+    let bf16 = bf16.unwrap_or("none");
+    line(
+        "kernels",
+        &format!("{f32} for f32, {int8} for int8, {bf16} for bf16"),
+    )?;
     for device in &report.devices {
         let reason = device.reason.as_deref().unwrap_or("available");
         line(&format!("device {}", device.name), reason)?;

@@ -61,7 +61,7 @@ impl Head<'_> {
             return;
         }
         // SAFETY: the caller's promise; each thread has channels of its own.
-        unsafe { self.some(&embedding.floats()[..depth], logits, channels) };
+        unsafe { self.some(&embedding.elements()[..depth], logits, channels) };
     }
 
     /// Some of an embedding's logits.
@@ -74,7 +74,7 @@ impl Head<'_> {
             input: embedding,
             input_stride: weights.depth,
             depth: weights.depth,
-            weight: &weights.weight()[channels.start * weights.depth..],
+            weight: &weights.weight::<f32>()[channels.start * weights.depth..],
             bias: &weights.bias()[channels.start..],
             channels: channels.len(),
             start: channels.start,

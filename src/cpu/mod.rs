@@ -1,4 +1,4 @@
-//! The network on the CPU, in f32 and in eight bits ([`int8`]).
+//! The network on the CPU, in f32, in bf16 ([`bf16`]) and in eight bits ([`int8`]).
 //!
 //! [`engine`](engine()) is built from the folded convolutions and runs all of them: activations lie
 //! as `[row][column][channel]`, a depthwise layer's output goes tile by tile into a scratch
@@ -6,7 +6,9 @@
 //! `kernels`, once for each instruction set; which one is an [`Isa`].
 
 mod barrier;
+mod bf16;
 mod buffer;
+mod element;
 mod engine;
 mod head;
 mod int8;
@@ -23,6 +25,6 @@ mod weights;
 mod workspace;
 
 pub(crate) use engine::engine;
-pub use isa::Isa;
+pub use isa::{Isa, processor_features};
 pub(crate) use parallel::{Threads, for_each};
 pub use passes::Piece;

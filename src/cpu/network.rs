@@ -2,48 +2,74 @@
 
 use std::sync::Arc;
 
-use candle_core::DType;
-
 use super::barrier::Member;
+use super::element::Element;
 use super::head::Head;
 use super::isa::Isa;
 use super::kernels::{Kernels, Output};
 use super::parallel::{self, Threads};
 use super::passes::{Passes, Piece};
-use super::pixels::{Picture, Pixel};
+use super::pixels::{Picture, Pixel, StemPixels};
 use super::tiled_layer::{Input, LayerShape, TiledLayer};
 use super::weights::{Packed, pack};
 use super::workspace::{PaddedImage, PaddedSpan, Pool, Scratches, Workspace};
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::model::{Assembly, Blueprint, Precision};
 use crate::ops::ConvParams;
-use crate::pixels::{ByteScale, COLOURS};
+use crate::pixels::COLOURS;
 
-/// MobileNet V1 with its weights packed for an instruction set.
-#[derive(Debug, Clone)]
-pub(crate) struct CpuNetwork {
+/// MobileNet V1 with its weights packed for an instruction set, and activations of a type.
+#[derive(Debug)]
+pub(crate) struct CpuNetwork<E: Element = f32> {
     isa: Isa,
+    pub(super) kernels: &'static Kernels<E>,
     layers: Assembly<Packed>,
-    /// What the stem makes of bytes.
-    scale: ByteScale,
+    /// What the stem reads for pixels.
+    pub(super) pixels: Arc<StemPixels<E>>,
     pool: Arc<Pool>,
     threads: Threads,
 }
 
-impl CpuNetwork {
+impl<E: Element> Clone for CpuNetwork<E> {
+    fn clone(&self) -> Self {
+        Self {
+            layers: self.layers.clone(),
+            pixels: Arc::clone(&self.pixels),
+            pool: Arc::clone(&self.pool),
+            ..*self
+        }
+    }
+}
+
+impl<E: Element> CpuNetwork<E> {
     /// Packs the weights of a network's convolutions.
+    ///
+    /// # Errors
+    /// What is wrong with a tensor; an instruction set without such kernels.
     pub fn new(blueprint: Blueprint, isa: Isa) -> Result<Self> {
+        match E::kernels(isa) {
+            Some(kernels) => Self::with_kernels(blueprint, isa, kernels),
+            None => {
+                let message = format!("{isa} has no kernels for {}", E::PRECISION);
+                Err(Error::config("isa", message))
+            }
+        }
+    }
+
+    /// The same with these kernels, for which the machine has the instructions.
+    pub(super) fn with_kernels(
+        blueprint: Blueprint,
+        isa: Isa,
+        kernels: &'static Kernels<E>,
+    ) -> Result<Self> {
         Ok(Self {
             isa,
-            layers: pack(blueprint, isa.kernels())?,
-            scale: blueprint.pixel_scale.of_bytes(),
+            kernels,
+            layers: pack(blueprint, kernels, isa.kernels())?,
+            pixels: Arc::new(StemPixels::new(blueprint.pixel_scale)),
             pool: Arc::default(),
             threads: Threads::default(),
         })
-    }
-
-    pub(super) fn kernels(&self) -> &'static Kernels {
-        self.isa.kernels()
     }
 
     /// One thread's part of the average over the last image, and of its logits.
@@ -52,11 +78,11 @@ impl CpuNetwork {
         let Some(LayerShape { written, .. }) = self.shapes(size).last() else {
             return;
         };
-        let lanes = self.kernels().lanes;
+        let lanes = self.kernels.lanes;
         let share = member.share(written.channels / lanes);
         let channels = share.start * lanes..share.end * lanes;
         // SAFETY: nobody writes to this image before the barrier below.
-        let pixels = &unsafe { last.floats() }[..written.len()];
+        let pixels = &unsafe { last.of::<E>().elements() }[..written.len()];
         // SAFETY: nobody reads the other image before the barrier, and each thread writes to
         // channels of its own.
         let averages = unsafe { embedding.part_mut(channels.clone()) };
@@ -78,7 +104,7 @@ impl CpuNetwork {
         member: Member,
     ) {
         for (number, shape) in self.shapes(size).enumerate() {
-            let output = images[(number + 1) % 2];
+            let output = images[(number + 1) % 2].of();
             if member.number == 0 {
                 // SAFETY: nobody reads this image before the barrier below, and what the others
                 // write meanwhile is not its border.
@@ -86,12 +112,12 @@ impl CpuNetwork {
                 shape.written.border(zero);
             }
             TiledLayer {
-                kernels: self.kernels(),
+                kernels: self.kernels,
                 input: match number {
-                    0 => Input::Picture(picture),
+                    0 => Input::Picture(picture, &self.pixels),
                     _ => {
                         // SAFETY: nobody writes to this image before the barrier below.
-                        let image = unsafe { images[number % 2].floats() };
+                        let image = unsafe { images[number % 2].of().elements() };
                         Input::Activations(&image[..shape.read.len()])
                     }
                 },
@@ -140,14 +166,14 @@ impl CpuNetwork {
             .map_or(0, |head| head.channels);
         self.shapes(size).fold((logits, 0), |(image, tile), shape| {
             (
-                image.max(shape.written.len()),
-                tile.max(shape.tile_floats()),
+                image.max(floats_of::<E>(shape.written.len())),
+                tile.max(shape.tile_floats::<E>()),
             )
         })
     }
 }
 
-impl Passes for CpuNetwork {
+impl<E: Element> Passes for CpuNetwork<E> {
     const IS_INTEGER: bool = false;
 
     fn with_threads(&self, threads: usize) -> Self {
@@ -162,7 +188,7 @@ impl Passes for CpuNetwork {
     }
 
     fn precision(&self) -> Precision {
-        Precision::Float(DType::F32)
+        E::PRECISION
     }
 
     fn embedding_len(&self) -> usize {
@@ -204,7 +230,7 @@ impl Passes for CpuNetwork {
         workspace.reserve(image, tile, threads.count());
         let (images, scratches) = workspace.parts();
         let images = images.map(|buffer| Output::new(buffer.floats_mut()));
-        let picture = P::picture(pixels, self.scale);
+        let picture = P::picture(pixels);
         parallel::run(threads, |member| {
             self.pass(picture, size, images, scratches, member);
             self.end(size, images, head, member);
@@ -226,9 +252,10 @@ impl Passes for CpuNetwork {
                 let [_, last] = self.ends(workspace.images.each_ref());
                 // `[pixel][channels]`, and channels padded to whole vectors.
                 let padded = self.shapes(size).last().map_or(0, |s| s.written.channels);
-                let values = last.floats();
+                let values: &[E] = bytemuck::cast_slice(last.floats());
                 for channel in 0..channels {
-                    maps.extend((0..rows * columns).map(|i| values[i * padded + channel]));
+                    let pixels = 0..rows * columns;
+                    maps.extend(pixels.map(|i| values[i * padded + channel].value()));
                 }
             });
         }
@@ -238,6 +265,11 @@ impl Passes for CpuNetwork {
     fn pieces(&self, size: (usize, usize)) -> Vec<Piece<'_>> {
         self.kernel_pieces(size)
     }
+}
+
+/// Floats that so many elements take.
+pub(super) fn floats_of<E>(elements: usize) -> usize {
+    (elements * size_of::<E>()).div_ceil(size_of::<f32>())
 }
 
 /// Height and width of a 3x3 convolution's output.
@@ -261,12 +293,12 @@ pub(super) fn padded(
 }
 
 /// The global average pool of some channels, from the `first` on, of `[pixel][channels]`.
-fn average(pixels: &[f32], channels: usize, first: usize, averages: &mut [f32]) {
+fn average<E: Element>(pixels: &[E], channels: usize, first: usize, averages: &mut [f32]) {
     averages.fill(0.0);
     let count = pixels.len() / channels;
     for pixel in pixels.chunks_exact(channels) {
         for (sum, value) in averages.iter_mut().zip(&pixel[first..]) {
-            *sum += value;
+            *sum += value.value();
         }
     }
     for sum in averages {

@@ -1,9 +1,11 @@
 //! The network's work piece by piece, on one thread, for measurements.
 
+use super::bf16::Bf16;
 use super::buffer::Buffer;
+use super::element::Element;
 use super::isa::Isa;
 use super::kernels::{OffsetList, Output};
-use super::network::CpuNetwork;
+use super::network::{CpuNetwork, floats_of};
 use super::passes::Piece;
 use super::pixels::Picture;
 use super::tiled_layer::{Input, LayerShape, TiledLayer};
@@ -19,7 +21,7 @@ enum Part {
     Stem,
 }
 
-impl CpuNetwork {
+impl<E: Element> CpuNetwork<E> {
     /// The pieces of its layers, in order.
     pub fn kernel_pieces(&self, size: (usize, usize)) -> Vec<Piece<'_>> {
         let parts = |shape: LayerShape<'_>| match shape.block {
@@ -54,34 +56,31 @@ impl CpuNetwork {
                 ("depthwise", name, pixels * 9 * channels)
             }
         };
-        let ones = |len| {
-            let mut buffer = Buffer::zeros(len);
-            buffer.floats_mut().fill(1.0);
-            buffer
-        };
-        let input = ones(read.len());
-        let mut output = Buffer::zeros(written.len());
+        let input = vec![E::of(1.0); read.len()];
+        let pixels = vec![100u8; if part == Part::Stem { read.len() } else { 0 }];
+        let mut output = Buffer::zeros(floats_of::<E>(written.len()));
         let mut scratch = Scratch {
-            tile: ones(shape.tile_floats()),
+            tile: Buffer::zeros(shape.tile_floats::<E>()),
             offsets: OffsetList::default(),
         };
+        let tile: &mut [E] = bytemuck::cast_slice_mut(scratch.tile.floats_mut());
+        tile.fill(E::of(1.0));
         let run = move || {
-            let input = &input.floats()[..read.len()];
             let layer = TiledLayer {
-                kernels: self.kernels(),
+                kernels: self.kernels,
                 shape,
                 input: match part {
-                    Part::Stem => Input::Picture(Picture::Planes(input)),
-                    _ => Input::Activations(input),
+                    Part::Stem => Input::Picture(Picture::Bytes(&pixels), &self.pixels),
+                    _ => Input::Activations(&input),
                 },
-                output: Output::new(output.floats_mut()),
+                output: Output::new(output.floats_mut()).of(),
             };
             let (all, channels) = (0..written.rows.len, 0..shape.dense.channels);
             match (part, shape.block) {
                 (Part::Depthwise, Some(block)) => {
                     for (rows, _) in tiles(written, all) {
-                        let tile = scratch.tile.floats_mut();
-                        layer.depthwise(input, &block.depthwise, rows, tile);
+                        let tile = bytemuck::cast_slice_mut(scratch.tile.floats_mut());
+                        layer.depthwise(&input, &block.depthwise, rows, tile);
                     }
                 }
                 (Part::Pointwise, _) => {
@@ -89,7 +88,10 @@ impl CpuNetwork {
                         layer.product(rows, channels.clone(), &mut scratch);
                     }
                 }
-                _ => layer.stem(Picture::Planes(input), all, channels, &mut scratch),
+                _ => {
+                    let picture = Picture::Bytes(&pixels);
+                    layer.stem(picture, &self.pixels, all, channels, &mut scratch);
+                }
             }
         };
         Piece {
@@ -106,6 +108,12 @@ impl Isa {
     #[doc(hidden)]
     pub fn peak(self, steps: usize) -> usize {
         self.kernels().peak(steps)
+    }
+
+    /// The same with products of bf16; 0 where the instruction set has none.
+    #[doc(hidden)]
+    pub fn bf16_peak(self, steps: usize) -> usize {
+        Bf16::kernels(self).map_or(0, |kernels| kernels.peak(steps))
     }
 
     /// The same in eight bits.

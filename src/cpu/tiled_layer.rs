@@ -4,29 +4,28 @@
 use std::ops::Range;
 
 use super::barrier::Member;
+use super::element::Element;
 use super::kernels::{self, Kernels, Offsets, Output};
-use super::pixels::Picture;
+use super::network::floats_of;
+use super::pixels::{Picture, StemPixels};
 use super::tiles::{share, tile_rows, tiles};
 use super::weights::Packed;
 use super::workspace::{PaddedImage, Scratch, Scratches};
 use crate::model::SeparableBlock;
 use crate::pixels::COLOURS;
 
-/// An image of fewer floats is in the second-level cache, having just been written.
-const CACHED_FLOATS: usize = 128 << 10;
+/// An image of fewer bytes is in the second-level cache, having just been written.
+const CACHED_BYTES: usize = 512 << 10;
 
-/// Floats between the pixels of a tile beyond their channels: rows a power of two apart would
+/// Bytes between the pixels of a tile beyond their channels: rows a power of two apart would
 /// fall into the same few sets of the cache.
-const SKEW: usize = 16;
+const SKEW_BYTES: usize = 64;
 
 /// Rows under a row of the stem's windows.
 const STEM_ROWS: usize = 3;
 
-/// A line of each colour for each of them.
-const STEM_LINES: usize = STEM_ROWS * COLOURS;
-
-/// Floats of a cache line.
-const LINE: usize = 16;
+/// Elements that kernels may read beyond a line of the stem's: three vectors.
+const BEYOND: usize = 48;
 
 /// A layer for an input size: the stem, or a block.
 #[derive(Debug, Clone, Copy)]
@@ -41,43 +40,42 @@ pub(super) struct LayerShape<'a> {
 }
 
 impl LayerShape<'_> {
-    /// Floats from a pixel of a tile to the next, or, for the stem, from a line to the next.
-    fn tile_stride(&self) -> usize {
+    /// Elements from a pixel of a tile to the next, or, for the stem, from a line to the next.
+    fn tile_stride<E>(&self) -> usize {
         match self.block {
-            Some(block) => block.depthwise.channels + SKEW,
-            // Kernels read whole vectors.
-            None => (self.read.columns.total() + 3 * LINE).next_multiple_of(LINE),
+            Some(block) => block.depthwise.channels + SKEW_BYTES / size_of::<E>(),
+            None => (self.read.columns.total() + BEYOND).next_multiple_of(32),
         }
     }
 
     /// Floats of the largest tile.
-    pub fn tile_floats(&self) -> usize {
+    pub fn tile_floats<E: Element>(&self) -> usize {
         let strides = match self.block {
             Some(_) => tile_rows(self.written) * self.written.columns.len,
-            None => STEM_LINES,
+            None => E::STEM_LINES,
         };
-        strides * self.tile_stride()
+        floats_of::<E>(strides * self.tile_stride::<E>())
     }
 }
 
 /// One layer's work on one image.
-pub(super) struct TiledLayer<'a> {
-    pub kernels: &'static Kernels,
+pub(super) struct TiledLayer<'a, E: 'static> {
+    pub kernels: &'static Kernels<E>,
     pub shape: LayerShape<'a>,
-    pub input: Input<'a>,
-    pub output: Output,
+    pub input: Input<'a, E>,
+    pub output: Output<E>,
 }
 
 /// What a layer reads.
 #[derive(Clone, Copy)]
-pub(super) enum Input<'a> {
+pub(super) enum Input<'a, E> {
     /// The stem.
-    Picture(Picture<'a>),
+    Picture(Picture<'a>, &'a StemPixels<E>),
     /// A block: what the layer before it wrote, with zeros around it.
-    Activations(&'a [f32]),
+    Activations(&'a [E]),
 }
 
-impl TiledLayer<'_> {
+impl<E: Element> TiledLayer<'_, E> {
     /// A thread's share: rows, or output channels where rows are few.
     pub fn run(&self, scratches: Scratches, member: Member) {
         let LayerShape { written, dense, .. } = self.shape;
@@ -90,7 +88,9 @@ impl TiledLayer<'_> {
             (Input::Activations(input), Some(block)) => {
                 self.block(input, &block.depthwise, rows, channels, scratch);
             }
-            (Input::Picture(picture), _) => self.stem(picture, rows, channels, scratch),
+            (Input::Picture(picture, values), _) => {
+                self.stem(picture, values, rows, channels, scratch);
+            }
             // There is no such layer: only the stem is none of a block.
             (Input::Activations(_), None) => {}
         }
@@ -99,16 +99,17 @@ impl TiledLayer<'_> {
     /// Some rows and channels of a block's output, tile by tile.
     fn block(
         &self,
-        input: &[f32],
+        input: &[E],
         depthwise: &Packed,
         rows: Range<usize>,
         channels: Range<usize>,
         scratch: &mut Scratch,
     ) {
         for (tile, next) in tiles(self.shape.written, rows) {
-            self.depthwise(input, depthwise, tile.clone(), scratch.tile.floats_mut());
+            let activations = bytemuck::cast_slice_mut(scratch.tile.floats_mut());
+            self.depthwise(input, depthwise, tile.clone(), activations);
             // While the product keeps the arithmetic busy, the next tile's input comes nearer.
-            if input.len() > CACHED_FLOATS {
+            if size_of_val(input) > CACHED_BYTES {
                 kernels::prefetch(self.input_rows(input, tile.end, next));
             }
             self.product(tile, channels.clone(), scratch);
@@ -120,10 +121,10 @@ impl TiledLayer<'_> {
         let LayerShape { written, dense, .. } = self.shape;
         let Scratch { tile, offsets } = scratch;
         let task = kernels::Pointwise {
-            input: tile.floats(),
-            input_stride: self.shape.tile_stride(),
+            input: bytemuck::cast_slice(tile.floats()),
+            input_stride: self.shape.tile_stride::<E>(),
             depth: dense.depth,
-            weight: &dense.weight()[channels.start * dense.depth..],
+            weight: &dense.weight::<E>()[channels.start * dense.depth..],
             bias: &dense.bias()[channels.start..],
             channels: channels.len(),
             start: written.offset(rows.start, 0) + channels.start,
@@ -142,7 +143,7 @@ impl TiledLayer<'_> {
     }
 
     /// The input that some rows need and the rows before them did not.
-    fn input_rows<'i>(&self, input: &'i [f32], first: usize, rows: usize) -> &'i [f32] {
+    fn input_rows<'i>(&self, input: &'i [E], first: usize, rows: usize) -> &'i [E] {
         let stride = self.shape.stride;
         let row_stride = self.shape.read.row_stride();
         let start = (first * stride + 3 - stride) * row_stride;
@@ -152,13 +153,7 @@ impl TiledLayer<'_> {
     }
 
     /// The depthwise output of a tile.
-    pub fn depthwise(
-        &self,
-        input: &[f32],
-        weights: &Packed,
-        rows: Range<usize>,
-        output: &mut [f32],
-    ) {
+    pub fn depthwise(&self, input: &[E], weights: &Packed, rows: Range<usize>, output: &mut [E]) {
         let LayerShape { read, stride, .. } = self.shape;
         let row_stride = read.row_stride();
         let task = kernels::Depthwise {
@@ -170,7 +165,7 @@ impl TiledLayer<'_> {
             stride,
             rows: rows.len(),
             columns: self.shape.written.columns.len,
-            output_stride: self.shape.tile_stride(),
+            output_stride: self.shape.tile_stride::<E>(),
             high: weights.bounds.1,
         };
         self.kernels.depthwise(&task, output);
@@ -181,6 +176,7 @@ impl TiledLayer<'_> {
     pub fn stem(
         &self,
         picture: Picture,
+        values: &StemPixels<E>,
         rows: Range<usize>,
         channels: Range<usize>,
         scratch: &mut Scratch,
@@ -191,30 +187,34 @@ impl TiledLayer<'_> {
             dense,
             ..
         } = self.shape;
-        let stride = self.shape.tile_stride();
-        // Lines are `[row][colour]`, the weights' windows `[row][column][colour]`.
-        let taps = std::array::from_fn(|k| {
-            let (row, column) = (k / STEM_LINES, k / COLOURS % STEM_ROWS);
-            (row * COLOURS + k % COLOURS) * stride + column
-        });
-        let tile = &mut scratch.tile.floats_mut()[..STEM_LINES * stride];
+        let stride = self.shape.tile_stride::<E>();
+        let mut taps = [0; kernels::stem::MOST_TAPS];
+        let taps = &mut taps[..E::STEM_TAPS.len()];
+        for (tap, (line, column)) in taps.iter_mut().zip(E::STEM_TAPS) {
+            *tap = line * stride + column;
+        }
+        let tile: &mut [E] = bytemuck::cast_slice_mut(scratch.tile.floats_mut());
+        let tile = &mut tile[..E::STEM_LINES * stride];
+        let read_lines = STEM_ROWS * COLOURS * stride;
         let three_lines = COLOURS * stride;
         for row in rows.clone() {
             let mut first = 0;
             if row > rows.start {
                 // What was the last row under the windows above is the first one now.
                 first = STEM_ROWS - self.shape.stride.min(STEM_ROWS);
-                tile.copy_within((STEM_ROWS - first) * three_lines.., 0);
+                tile.copy_within((STEM_ROWS - first) * three_lines..read_lines, 0);
             }
-            let lines = tile.chunks_exact_mut(three_lines).enumerate().skip(first);
+            let lines = tile[..read_lines].chunks_exact_mut(three_lines);
+            let lines = lines.enumerate().skip(first);
             for (ky, lines) in lines {
                 let from = (row * self.shape.stride + ky).checked_sub(read.rows.before);
-                picture.lines(from, read, stride, lines);
+                picture.lines(from, read, values, self.kernels, stride, lines);
             }
+            E::make_lines(tile, stride, written.columns.len);
             let task = kernels::Stem {
                 input: tile,
                 taps,
-                weight: &dense.weight()[channels.start * dense.depth..],
+                weight: &dense.weight::<E>()[channels.start * dense.depth..],
                 bias: &dense.bias()[channels.start..],
                 channels: channels.len(),
                 outputs: dense.outputs.min(channels.end) - channels.start,

@@ -7,8 +7,9 @@ use super::workspace::PaddedImage;
 
 /// Pixels that go through the depthwise and the pointwise kernel together: few enough that
 /// their channels stay in the second-level cache, many enough to use a panel of weights often.
-/// Fourteen rows of fourteen, which is all of the layers where most of the weights are.
-const TILE_PIXELS: usize = 196;
+/// Sixteen rows of fourteen, more than the layers have where most of the weights are, and an even
+/// number of rows of the larger ones: some depthwise kernels take two at a time.
+const TILE_PIXELS: usize = 224;
 
 /// Fewest pixels for each thread; where there are fewer, threads share out the channels.
 const THREAD_PIXELS: usize = 42;

@@ -7,10 +7,13 @@
 use std::ops::Range;
 use std::sync::Arc;
 
+use bytemuck::Pod;
 use rayon::prelude::*;
 
 use super::buffer::{Buffer, Part};
+use super::element::Element;
 use super::kernels::Kernels;
+use super::network::floats_of;
 use crate::error::{Error, Result};
 use crate::model::{Assembly, Blueprint, Convolution, ConvolutionKind, Folded};
 use crate::ops::{Activation, ConvParams};
@@ -24,12 +27,13 @@ const PACKED_DEPTH: usize = 64;
 const LINE: usize = 16;
 
 /// A convolution's packed weights: `[depth][panel]` for each panel of output channels. Those of a
-/// depthwise layer are one panel, `[ky][kx][channels]`; the stem's depth is the pixels under its
-/// windows, `[ky][kx][c]`.
+/// depthwise layer are one panel, `[ky][kx][channels]`; the stem's depth is the values under its
+/// windows, in the order of [`Element::stem_weights`]. The stem's and pointwise weights are elements,
+/// `[depth / group][panel][group]`; all others are floats.
 #[derive(Debug, Clone)]
 pub(super) struct Packed {
     pub params: ConvParams,
-    /// Inputs.
+    /// Inputs, padded to a multiple of the element's group.
     pub depth: usize,
     /// Outputs, padded to a multiple of the vector.
     pub channels: usize,
@@ -43,8 +47,8 @@ pub(super) struct Packed {
 }
 
 impl Packed {
-    pub fn weight(&self) -> &[f32] {
-        self.weight.floats()
+    pub fn weight<W: Pod>(&self) -> &[W] {
+        bytemuck::cast_slice(self.weight.floats())
     }
 
     pub fn bias(&self) -> &[f32] {
@@ -52,9 +56,14 @@ impl Packed {
     }
 }
 
-/// Packs all convolutions of a network.
-pub(super) fn pack(blueprint: Blueprint, kernels: &Kernels) -> Result<Assembly<Packed>> {
-    let packed = pack_some(blueprint, &blueprint.config.convolutions(), kernels)?;
+/// Packs all convolutions of a network, the classifier for kernels in f32.
+pub(super) fn pack<E: Element>(
+    blueprint: Blueprint,
+    kernels: &Kernels<E>,
+    classifier: &Kernels,
+) -> Result<Assembly<Packed>> {
+    let convolutions = blueprint.config.convolutions();
+    let packed = pack_some(blueprint, &convolutions, kernels, classifier)?;
     let mut packed = packed.into_iter();
     Assembly::new(blueprint.config, |_| {
         let next = packed.next();
@@ -66,14 +75,15 @@ pub(super) fn pack(blueprint: Blueprint, kernels: &Kernels) -> Result<Assembly<P
 pub(super) fn pack_classifier(blueprint: Blueprint, kernels: &Kernels) -> Result<Option<Packed>> {
     let mut convolutions = blueprint.config.convolutions();
     convolutions.retain(|c| c.kind == ConvolutionKind::Classifier);
-    Ok(pack_some(blueprint, &convolutions, kernels)?.pop())
+    Ok(pack_some(blueprint, &convolutions, kernels, kernels)?.pop())
 }
 
 /// Packs some of a network's convolutions.
-fn pack_some(
+fn pack_some<E: Element>(
     blueprint: Blueprint,
     convolutions: &[Convolution],
-    kernels: &Kernels,
+    kernels: &Kernels<E>,
+    classifier: &Kernels,
 ) -> Result<Vec<Packed>> {
     let Blueprint {
         config, tensors, ..
@@ -82,7 +92,10 @@ fn pack_some(
     let planned: Vec<(&Convolution, Plan)> = convolutions
         .iter()
         .map(|convolution| {
-            let plan = Plan::new(convolution, kernels, end);
+            let plan = match convolution.kind {
+                ConvolutionKind::Classifier => Plan::new::<f32>(convolution, classifier, end),
+                _ => Plan::new(convolution, kernels, end),
+            };
             end += plan.len();
             (convolution, plan)
         })
@@ -91,7 +104,12 @@ fn pack_some(
         &planned,
         |(_, plan)| plan.len(),
         |(convolution, plan), part| {
-            plan.pack(Folded::read(config, convolution, tensors)?, part);
+            let mut folded = Folded::read(config, convolution, tensors)?;
+            if convolution.kind == ConvolutionKind::Standard {
+                let unit = E::stem_unit(blueprint.pixel_scale);
+                folded.weight = windows::<E>(&folded.weight, unit).into();
+            }
+            plan.pack::<E>(folded, part);
             Ok::<_, Error>(())
         },
     )?;
@@ -120,28 +138,43 @@ fn pack_some(
 /// Where a convolution's packed weights go.
 struct Plan {
     kind: ConvolutionKind,
+    /// Weights of an output, and with those that are padding.
+    inputs: usize,
     depth: usize,
     outputs: usize,
     /// Width of the panels, and of those at the end that are not full.
     panel: usize,
     narrow: usize,
-    /// In the network's buffer; both begin on a cache line.
+    /// In the network's buffer, in floats; both begin on a cache line.
     weight: Range<usize>,
     bias: Range<usize>,
 }
 
 impl Plan {
     /// For a convolution whose weights begin at `start`.
-    fn new(convolution: &Convolution, kernels: &Kernels, start: usize) -> Self {
+    fn new<E: Element>(convolution: &Convolution, kernels: &Kernels<E>, start: usize) -> Self {
         let outputs = convolution.out_channels;
         let channels = outputs.next_multiple_of(kernels.lanes);
         let [_, inputs, rows, columns] = convolution.weight_shape();
-        let depth = inputs * rows * columns;
-        let end = start + channels * depth;
+        let (inputs, depth) = match convolution.kind {
+            ConvolutionKind::Standard => {
+                let depth = E::STEM_TAPS.len() * E::GROUP;
+                (depth, depth)
+            }
+            ConvolutionKind::Pointwise => (inputs, inputs.next_multiple_of(E::GROUP)),
+            _ => (inputs * rows * columns, inputs * rows * columns),
+        };
+        let floats = if has_elements(convolution.kind) {
+            floats_of::<E>(channels * depth)
+        } else {
+            channels * depth
+        };
+        let end = start + floats;
         let bias = end.next_multiple_of(LINE);
         let is_depthwise = convolution.kind == ConvolutionKind::Depthwise;
         Self {
             kind: convolution.kind,
+            inputs,
             depth,
             outputs,
             panel: if is_depthwise {
@@ -165,20 +198,24 @@ impl Plan {
     }
 
     /// Writes weight and bias to where they belong, which holds zeros.
-    fn pack(&self, folded: Folded, to: &mut [f32]) {
+    fn pack<E: Element>(&self, folded: Folded, to: &mut [f32]) {
         let (weight, bias) = to.split_at_mut(self.bias.start - self.weight.start);
         let weight = &mut weight[..self.weight.len()];
         for (bias, value) in bias.iter_mut().zip(&folded.bias) {
             *bias = *value as f32;
         }
-        let ordered;
-        let rows = match self.kind {
-            ConvolutionKind::Standard => {
-                ordered = windows(&folded.weight, self.depth);
-                &ordered
-            }
-            _ => &*folded.weight,
-        };
+        if has_elements(self.kind) {
+            let weight = bytemuck::cast_slice_mut(weight);
+            self.pack_panels::<E>(&folded.weight, &folded.scale, weight);
+        } else {
+            self.pack_panels::<f32>(&folded.weight, &folded.scale, weight);
+        }
+    }
+
+    /// Writes rows of weights, each times its factor, as the columns of panels.
+    fn pack_panels<E: Element>(&self, rows: &[f32], scale: &[f64], weight: &mut [E]) {
+        // What is beyond them is padding that fills a float.
+        let weight = &mut weight[..self.bias.len() * self.depth];
         let panels = weight.par_chunks_mut(self.depth * self.panel).enumerate();
         panels.for_each(|(number, panel)| {
             // The last panels, where less than a full one is left, are of a single vector.
@@ -189,35 +226,54 @@ impl Plan {
             };
             for (i, panel) in panel.chunks_exact_mut(self.depth * width).enumerate() {
                 let first = (number * self.panel + i * width).min(self.outputs);
-                let rows = &rows[first * self.depth..];
-                pack_panel(rows, &folded.scale[first..], self.depth, width, panel);
+                let rows = &rows[first * self.inputs..];
+                pack_panel(rows, &scale[first..], self.inputs, width, panel);
             }
         });
     }
 }
 
-/// Writes rows of weights, each times its factor, as the columns of a panel.
-fn pack_panel(rows: &[f32], scale: &[f64], depth: usize, width: usize, panel: &mut [f32]) {
+/// Writes rows of weights, each times its factor, as the columns of a panel, a group of a row's side
+/// by side.
+fn pack_panel<E: Element>(
+    rows: &[f32],
+    scale: &[f64],
+    inputs: usize,
+    width: usize,
+    panel: &mut [E],
+) {
     for (i, part) in panel.chunks_mut(PACKED_DEPTH * width).enumerate() {
-        let rows = rows.chunks_exact(depth).zip(scale).take(width);
+        let rows = rows.chunks_exact(inputs).zip(scale).take(width);
         for (lane, (row, scale)) in rows.enumerate() {
-            let lines = part.chunks_exact_mut(width);
-            for (line, value) in lines.zip(&row[i * PACKED_DEPTH..]) {
-                line[lane] = (f64::from(*value) * scale) as f32;
+            let lines = part.chunks_exact_mut(width * E::GROUP);
+            let groups = row[i * PACKED_DEPTH..].chunks(E::GROUP);
+            for (line, values) in lines.zip(groups) {
+                for (to, value) in line[lane * E::GROUP..].iter_mut().zip(values) {
+                    *to = E::of(f64::from(*value) * scale);
+                }
             }
         }
     }
 }
 
-/// The stem's weight `[out][colour][tap]`, taps by row and column, as `[out][tap][colour]`, which is
-/// the order of the pixels under a window.
-fn windows(weight: &[f32], depth: usize) -> Vec<f32> {
-    let taps = depth / COLOURS;
-    let mut ordered = Vec::with_capacity(weight.len());
-    for output in weight.chunks_exact(depth) {
-        for tap in 0..taps {
-            ordered.extend((0..COLOURS).map(|colour| output[taps * colour + tap]));
-        }
+/// Whether a convolution's weights are elements, as the activations that they are multiplied with.
+fn has_elements(kind: ConvolutionKind) -> bool {
+    matches!(kind, ConvolutionKind::Standard | ConvolutionKind::Pointwise)
+}
+
+/// The stem's weight `[out][colour][row][column]`, for pixels in these units, in the order of the values
+/// under a window.
+fn windows<E: Element>(weight: &[f32], unit: [f64; COLOURS]) -> Vec<f32> {
+    let places = E::stem_weights();
+    let mut ordered = Vec::with_capacity(weight.len() / 27 * places.len());
+    for output in weight.chunks_exact(9 * COLOURS) {
+        ordered.extend(places.iter().map(|place| match *place {
+            Some([row, column, colour]) => {
+                let weight = output[9 * colour + 3 * row + column];
+                (f64::from(weight) * unit[colour]) as f32
+            }
+            None => 0.0,
+        }));
     }
     ordered
 }

@@ -15,6 +15,7 @@ use std::str::FromStr;
 
 use candle_core::{DType, Device};
 
+use crate::cpu::Isa;
 #[cfg(feature = "metal")]
 use crate::error::without_backtrace;
 use crate::error::{DeviceErrorKind, Error, Result};
@@ -188,8 +189,14 @@ fn try_out(device: &Device) -> candle_core::Result<()> {
 pub fn check_precision(device: &OpenedDevice, precision: Precision) -> Result<()> {
     use Precision::{Float, Int8};
     let can = match (device.name, precision) {
-        (_, Float(DType::F32)) | (DeviceChoice::Cpu, Int8) => return Ok(()),
-        (DeviceChoice::Cpu, _) => "f32 and int8",
+        (_, Float(DType::F32)) => return Ok(()),
+        (DeviceChoice::Cpu, Int8 | Float(DType::BF16)) => {
+            return Isa::detect_for(precision).map(|_| ());
+        }
+        (DeviceChoice::Cpu, _) if Isa::available_for(DType::BF16.into()).is_empty() => {
+            "f32 and int8"
+        }
+        (DeviceChoice::Cpu, _) => "f32, bf16 and int8",
         (_, Float(DType::F16 | DType::BF16)) => return Ok(()),
         _ => "f32, f16 and bf16",
     };

@@ -52,7 +52,8 @@ pub struct MobileNetBuilder<'a> {
 }
 
 impl<'a> MobileNetBuilder<'a> {
-    /// Computing in something else than the type of the weights: in eight bits.
+    /// Computing in something else than the type of the weights: in eight bits, or in bf16 from weights
+    /// that are rounded only when batch norm has been folded into them.
     pub fn with_precision(self, precision: Precision) -> Self {
         Self {
             precision: Some(precision),
@@ -68,7 +69,7 @@ impl<'a> MobileNetBuilder<'a> {
         }
     }
 
-    /// In an instruction set, where that matters (on the CPU, in f32 and int8); else it is the fastest that
+    /// In an instruction set, where that matters (on the CPU, in f32, bf16 and int8); else it is the fastest that
     /// the machine has.
     pub fn with_isa(self, isa: Isa) -> Self {
         Self {
@@ -130,7 +131,7 @@ fn engine(
     blueprint: Blueprint,
     device: &Device,
     precision: Precision,
-    isa: Isa,
+    isa: Option<Isa>,
 ) -> Result<Arc<dyn Engine>> {
     if device.is_cpu()
         && let Some(engine) = cpu::engine(blueprint, precision, isa)?
@@ -154,7 +155,7 @@ fn engine(
 impl MobileNet {
     /// Builds the network from tensors named as [`Config::tensors`] says, on the device and in
     /// the type of `weights`, for pixels of the scale that all published checkpoints take. On the CPU
-    /// in f32 it runs on our own kernels, in the fastest instruction set that the machine has.
+    /// in f32 and bf16 it runs on our own kernels, in the fastest instruction set that the machine has.
     ///
     /// # Errors
     /// A tensor that is missing or of another shape, settings that [`Config::validate`] refuses, or
@@ -181,7 +182,6 @@ impl MobileNet {
         precision: Precision,
         isa: Option<Isa>,
     ) -> Result<Self> {
-        let isa = isa.unwrap_or_else(|| Isa::detect_for(precision));
         Self::on(blueprint, |blueprint| {
             engine(blueprint, device, precision, isa)
         })

@@ -8,7 +8,8 @@ use candle_core::DType;
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Precision {
-    /// Floats of a type: weights, activations, sums (but for f16 and bf16, whose sums are f32).
+    /// Floats of a type: weights, activations, sums (but for f16 and bf16, whose sums are f32). bf16 on the
+    /// CPU wants a processor that has instructions for it.
     Float(DType),
     /// Activations of 8 bits, weights of 8 and 16, exact sums; the classifier in f32. On the CPU
     /// alone.

@@ -18,7 +18,7 @@ struct Kernel {
     spills: usize,
 }
 
-const KERNELS: [Kernel; 10] = [
+const KERNELS: [Kernel; 13] = [
     // 14 pixels by 2 vectors.
     Kernel {
         symbol: "3cpu7kernels6avx5129pointwise",
@@ -63,6 +63,29 @@ const KERNELS: [Kernel; 10] = [
         symbol: "3cpu7kernels4avx24stem",
         product: "vfm",
         products: 12,
+        loops: 1,
+        spills: 0,
+    },
+    // In bf16, as in f32, but for a stride of 2, of which a row is taken at a time.
+    Kernel {
+        symbol: "3cpu4bf166avx5129pointwise",
+        product: "vdpbf16ps",
+        products: 28,
+        loops: 1,
+        spills: 0,
+    },
+    // 14 sums, 9 weights and what is widened.
+    Kernel {
+        symbol: "3cpu4bf166avx5129depthwise",
+        product: "vfm",
+        products: 63,
+        loops: 3,
+        spills: 6,
+    },
+    Kernel {
+        symbol: "3cpu4bf166avx5124stem",
+        product: "vdpbf16ps",
+        products: 28,
         loops: 1,
         spills: 0,
     },

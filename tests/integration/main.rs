@@ -15,6 +15,7 @@
 //! - `cpu`: the CPU's own kernels, in every instruction set, against those
 //! - `int8`: eight bits through the program
 //! - `quantize`: files in eight bits, fitted to pictures or not
+//! - `bf16`: bf16 on the CPU through the program
 //! - `assembly`: the kernels' machine code
 //! - `shared`: real pretrained weights and photographs, skipped where they are absent
 //! - `convert`: what it writes answers as what it read
@@ -42,6 +43,7 @@ mod album;
 #[cfg(all(target_arch = "x86_64", target_os = "linux"))]
 mod assembly;
 mod bad_input;
+mod bf16;
 mod classify;
 mod commands;
 mod convert;

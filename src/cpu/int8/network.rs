@@ -18,7 +18,7 @@ use crate::cpu::weights::{Packed, pack_classifier};
 use crate::cpu::workspace::{PaddedImage, Pool, Scratches, Workspace};
 use crate::error::{Error, Result};
 use crate::model::{Assembly, Blueprint, PixelIntegers, Precision, QuantisedNetwork};
-use crate::pixels::{ByteScale, COLOURS};
+use crate::pixels::COLOURS;
 
 /// MobileNet V1 in eight bits, packed for an instruction set.
 #[derive(Debug, Clone)]
@@ -33,7 +33,6 @@ pub(in crate::cpu) struct Int8Network {
     pixels: PixelIntegers,
     /// The scale of each channel of the last block's output.
     steps: Arc<[f32]>,
-    scale: ByteScale,
     pool: Arc<Pool>,
     threads: Threads,
 }
@@ -70,7 +69,6 @@ impl Int8Network {
             classifier: pack_classifier(blueprint, isa.kernels())?,
             pixels: network.pixels,
             steps: network.steps.into(),
-            scale: blueprint.pixel_scale.of_bytes(),
             pool: Arc::default(),
             threads: Threads::default(),
         })
@@ -305,7 +303,7 @@ impl Passes for Int8Network {
         workspace.reserve(image, tile, threads.count());
         let (images, scratches) = workspace.parts();
         let images = images.map(|buffer| float_kernels::Output::new(buffer.floats_mut()));
-        let picture = P::picture(pixels, self.scale);
+        let picture = P::picture(pixels);
         parallel::run(threads, |member| {
             self.stem(picture, size, images, scratches, member);
             member.wait();

@@ -9,7 +9,7 @@ use crate::cpu::passes::Piece;
 use crate::cpu::pixels::Picture;
 use crate::cpu::tiles::tiles;
 use crate::cpu::workspace::Scratch;
-use crate::pixels::{COLOURS, PixelScale};
+use crate::pixels::COLOURS;
 
 impl Int8Network {
     /// The pieces of its layers, in order.
@@ -30,10 +30,7 @@ impl Int8Network {
         let mut output = Buffer::zeros(written.len().div_ceil(4));
         let mut scratch = self.scratch(size);
         let run = move || {
-            let picture = Picture::Bytes {
-                pixels: &bytes,
-                scale: PixelScale::default().of_bytes(),
-            };
+            let picture = Picture::Bytes(&bytes);
             let floats = float_kernels::Output::new(output.floats_mut());
             let pass = self.stem_pass(picture, size, Output::of_floats(floats));
             pass.run(0..written.rows.len, &mut scratch);

@@ -86,7 +86,7 @@ impl StemPass<'_> {
         before.fill(0);
         after.fill(0);
         match self.picture {
-            Picture::Bytes { pixels, .. } => {
+            Picture::Bytes(pixels) => {
                 let from = &pixels[row * columns.len * COLOURS..][..columns.len * COLOURS];
                 let ByteIntegers::Linear { factor, zero } = self.pixels.bytes;
                 let [red, green, blue] = zero;

@@ -319,7 +319,8 @@ fn bytes_and_planes_are_the_same() {
         pixel_scale: &pixel_scale,
         tensors: &weights,
     };
-    let network = network(blueprint, Isa::detect_for(Precision::Int8));
+    let isa = Isa::detect_for(Precision::Int8).expect("an instruction set");
+    let network = network(blueprint, isa);
     let size = (45, 61);
     let bytes = noise(size.0 * size.1 * 3, 5);
     let found = network.integers(&bytes, size);
@@ -348,8 +349,8 @@ fn embeddings_are_near_those_of_f32() {
         tensors: &weights,
     };
     let bytes = noise(96 * 96 * 3, 9);
-    let isa = Isa::detect_for(Precision::Int8);
-    let exact = CpuNetwork::new(blueprint, isa).expect("a network");
+    let isa = Isa::detect_for(Precision::Int8).expect("an instruction set");
+    let exact = CpuNetwork::<f32>::new(blueprint, isa).expect("a network");
     let exact = exact.embed(&bytes, (96, 96));
     let network = network(blueprint, isa);
     let found = network.embed(&bytes, (96, 96));

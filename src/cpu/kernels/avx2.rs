@@ -4,12 +4,14 @@ use std::arch::x86_64::*;
 
 use super::generic::{self, Vector};
 use super::{Depthwise, Kernels, Output, Pointwise, Stem, peak, stem};
+use crate::cpu::pixels::StemPixels;
 
 pub(crate) static KERNELS: Kernels = Kernels {
     lanes: 8,
     panel_vectors: VECTORS,
     depthwise,
     pointwise,
+    bytes: StemPixels::look_up,
     stem,
     peak,
 };
@@ -28,6 +30,7 @@ struct F32x8(__m256);
 // has AVX2 and FMA and the pointer is good for 8 floats.
 unsafe impl Vector for F32x8 {
     const LANES: usize = 8;
+    type Element = f32;
 
     #[inline(always)]
     unsafe fn load(from: *const f32) -> Self {
@@ -36,7 +39,13 @@ unsafe impl Vector for F32x8 {
     }
 
     #[inline(always)]
-    unsafe fn store(self, to: *mut f32) {
+    unsafe fn read(from: *const f32) -> Self {
+        // SAFETY: the caller's promise.
+        unsafe { Self::load(from) }
+    }
+
+    #[inline(always)]
+    unsafe fn write(self, to: *mut f32) {
         // SAFETY: the caller says that there is AVX2 and FMA, and that 8 floats are there.
         unsafe { _mm256_storeu_ps(to, self.0) }
     }
@@ -69,7 +78,7 @@ unsafe impl Vector for F32x8 {
 #[target_feature(enable = "avx2,fma")]
 fn depthwise(task: &Depthwise, output: &mut [f32]) {
     // SAFETY: this function runs only where there is AVX2 and FMA, behind `Kernels::depthwise`.
-    unsafe { generic::depthwise::<F32x8, DEPTHWISE_ROWS>(task, output) }
+    unsafe { generic::depthwise::<F32x8, DEPTHWISE_ROWS, DEPTHWISE_ROWS>(task, output) }
 }
 
 #[target_feature(enable = "avx2,fma")]

@@ -4,12 +4,14 @@ use std::arch::x86_64::*;
 
 use super::generic::{self, Vector};
 use super::{Depthwise, Kernels, Output, Pointwise, Stem, avx512_stem, peak, stem};
+use crate::cpu::pixels::StemPixels;
 
 pub(crate) static KERNELS: Kernels = Kernels {
     lanes: 16,
     panel_vectors: VECTORS,
     depthwise,
     pointwise,
+    bytes: StemPixels::look_up,
     stem,
     peak,
 };
@@ -22,12 +24,13 @@ const VECTORS: usize = 2;
 const DEPTHWISE_ROWS: usize = 2;
 
 #[derive(Clone, Copy)]
-struct F32x16(__m512);
+pub(in crate::cpu) struct F32x16(pub __m512);
 
 // SAFETY: every function does what it is named after, on the caller's promise that the machine
 // has AVX-512 and the pointer is good for 16 floats.
 unsafe impl Vector for F32x16 {
     const LANES: usize = 16;
+    type Element = f32;
 
     #[inline(always)]
     unsafe fn load(from: *const f32) -> Self {
@@ -36,7 +39,13 @@ unsafe impl Vector for F32x16 {
     }
 
     #[inline(always)]
-    unsafe fn store(self, to: *mut f32) {
+    unsafe fn read(from: *const f32) -> Self {
+        // SAFETY: the caller's promise.
+        unsafe { Self::load(from) }
+    }
+
+    #[inline(always)]
+    unsafe fn write(self, to: *mut f32) {
         // SAFETY: the caller says that there is AVX-512, and that 16 floats are there.
         unsafe { _mm512_storeu_ps(to, self.0) }
     }
@@ -69,7 +78,7 @@ unsafe impl Vector for F32x16 {
 #[target_feature(enable = "avx512f")]
 fn depthwise(task: &Depthwise, output: &mut [f32]) {
     // SAFETY: this function runs only where there is AVX-512, behind `Kernels::depthwise`.
-    unsafe { generic::depthwise::<F32x16, DEPTHWISE_ROWS>(task, output) }
+    unsafe { generic::depthwise::<F32x16, DEPTHWISE_ROWS, DEPTHWISE_ROWS>(task, output) }
 }
 
 #[target_feature(enable = "avx512f")]

@@ -48,7 +48,7 @@ unsafe fn tile<const VECTORS: usize>(task: &Stem, pixel: usize, output: Output) 
                 *sum = _mm512_set1_ps(*bias);
             }
         }
-        for tap in &task.taps {
+        for tap in task.taps {
             // Every second value, from an even place on: that of most taps is where vectors begin
             // on a cache line.
             let second = tap % 2;

@@ -4,16 +4,23 @@
 //! instruction set that calls it, with that set's instructions.
 
 use super::{Depthwise, Output, Pointwise, prefetch_near};
+use crate::cpu::element::Element;
 
 /// A vector of floats.
 ///
 /// # Safety
 /// Its functions may only be called where the machine has the vector's instructions, with
-/// pointers that are good for `LANES` floats.
-pub(super) unsafe trait Vector: Copy {
+/// pointers that are good for `LANES` floats or elements.
+pub(in crate::cpu) unsafe trait Vector: Copy {
     const LANES: usize;
+    /// What activations are stored in.
+    type Element: Element;
+    /// Reads weights.
     unsafe fn load(from: *const f32) -> Self;
-    unsafe fn store(self, to: *mut f32);
+    /// Reads activations.
+    unsafe fn read(from: *const Self::Element) -> Self;
+    /// Writes activations.
+    unsafe fn write(self, to: *mut Self::Element);
     unsafe fn splat(value: f32) -> Self;
     /// `self * factor + sum`.
     unsafe fn mul_add(self, factor: Self, sum: Self) -> Self;
@@ -22,25 +29,70 @@ pub(super) unsafe trait Vector: Copy {
     unsafe fn min(self, other: Self) -> Self;
 }
 
+/// A vector of sums of products of activations with the weights of pointwise layers, `GROUP` of
+/// them at once.
+///
+/// # Safety
+/// As [`Vector`], with pointers that are good for what is read.
+pub(in crate::cpu) unsafe trait Products: Vector {
+    /// What is multiplied: for each lane as many elements as are added to it at once.
+    type Operand: Copy;
+    const GROUP: usize = <Self::Element as Element>::GROUP;
+    /// The same `GROUP` activations in each lane.
+    unsafe fn spread(from: *const Self::Element) -> Self::Operand;
+    /// `GROUP` weights for each lane.
+    unsafe fn weights(from: *const Self::Element) -> Self::Operand;
+    /// Adds the products to the sums in `self`.
+    unsafe fn add_products(self, activations: Self::Operand, weights: Self::Operand) -> Self;
+}
+
+// SAFETY: every function does what it is named after, on the caller's promises.
+unsafe impl<V: Vector<Element = f32>> Products for V {
+    type Operand = V;
+
+    #[inline(always)]
+    unsafe fn spread(from: *const f32) -> V {
+        // SAFETY: the caller's promise.
+        unsafe { V::splat(*from) }
+    }
+
+    #[inline(always)]
+    unsafe fn weights(from: *const f32) -> V {
+        // SAFETY: the caller's promise.
+        unsafe { V::load(from) }
+    }
+
+    #[inline(always)]
+    unsafe fn add_products(self, activations: V, weights: V) -> V {
+        // SAFETY: the caller's promise.
+        unsafe { activations.mul_add(weights, self) }
+    }
+}
+
 /// Pixels of a row that the depthwise kernel computes together: neighbours share what they
 /// load.
 const DEPTHWISE_PIXELS: usize = 7;
 
-/// `ROWS` rows at a time, which share most of what they load.
+/// `ROWS` rows at a time, which share most of what they load, and of a stride of 2, where they share
+/// less, `STRIDED`.
 ///
 /// # Safety
 /// The machine has `V`'s instructions, and [`Depthwise::check`] passed.
 #[inline(always)]
-pub(super) unsafe fn depthwise<V: Vector, const ROWS: usize>(task: &Depthwise, output: &mut [f32]) {
+pub(in crate::cpu) unsafe fn depthwise<V: Vector, const ROWS: usize, const STRIDED: usize>(
+    task: &Depthwise<V::Element>,
+    output: &mut [V::Element],
+) {
     let mut row = 0;
     while row < task.rows {
         // SAFETY: `row` and as many rows as there are taken are below `task.rows`.
         unsafe {
-            row += match (task.stride, task.rows - row >= ROWS) {
-                (1, true) => depthwise_rows::<V, 1, ROWS>(task, row, output),
-                (1, false) => depthwise_rows::<V, 1, 1>(task, row, output),
-                (_, true) => depthwise_rows::<V, 2, ROWS>(task, row, output),
-                (_, false) => depthwise_rows::<V, 2, 1>(task, row, output),
+            let left = task.rows - row;
+            row += match task.stride {
+                1 if left >= ROWS => depthwise_rows::<V, 1, ROWS>(task, row, output),
+                1 => depthwise_rows::<V, 1, 1>(task, row, output),
+                _ if left >= STRIDED => depthwise_rows::<V, 2, STRIDED>(task, row, output),
+                _ => depthwise_rows::<V, 2, 1>(task, row, output),
             };
         }
     }
@@ -49,9 +101,9 @@ pub(super) unsafe fn depthwise<V: Vector, const ROWS: usize>(task: &Depthwise, o
 /// `ROWS` rows from `row` on. Returns `ROWS`.
 #[inline(always)]
 unsafe fn depthwise_rows<V: Vector, const STRIDE: usize, const ROWS: usize>(
-    task: &Depthwise,
+    task: &Depthwise<V::Element>,
     row: usize,
-    output: &mut [f32],
+    output: &mut [V::Element],
 ) -> usize {
     let mut column = 0;
     while column < task.columns {
@@ -83,9 +135,9 @@ unsafe fn depthwise_pixels<
     const ROWS: usize,
     const PIXELS: usize,
 >(
-    task: &Depthwise,
-    input: *const f32,
-    output: *mut f32,
+    task: &Depthwise<V::Element>,
+    input: *const V::Element,
+    output: *mut V::Element,
 ) -> usize {
     let channels = task.channels;
     let mut c = 0;
@@ -107,7 +159,7 @@ unsafe fn depthwise_pixels<
                     };
                     for (p, sum) in sums.iter_mut().enumerate() {
                         for (kx, tap) in taps.iter().enumerate() {
-                            let value = V::load(line.add((p * STRIDE + kx) * channels));
+                            let value = V::read(line.add((p * STRIDE + kx) * channels));
                             *sum = value.mul_add(*tap, *sum);
                         }
                     }
@@ -118,7 +170,7 @@ unsafe fn depthwise_pixels<
                 for (p, sum) in sums.iter().enumerate() {
                     let pixel = r * task.columns + p;
                     let to = output.add(pixel * task.output_stride + c);
-                    sum.max(low).min(high).store(to);
+                    sum.max(low).min(high).write(to);
                 }
             }
         }
@@ -136,9 +188,9 @@ const PREFETCH_STEPS: usize = 64;
 /// The machine has `V`'s instructions, [`Pointwise::check`] passed, and nobody else writes to
 /// what the task writes to.
 #[inline(always)]
-pub(super) unsafe fn pointwise<V: Vector, const ROWS: usize, const VECTORS: usize>(
-    task: &Pointwise,
-    output: Output,
+pub(in crate::cpu) unsafe fn pointwise<V: Products, const ROWS: usize, const VECTORS: usize>(
+    task: &Pointwise<V::Element>,
+    output: Output<V::Element>,
 ) {
     let panel = V::LANES * VECTORS;
     let mut channel = 0;
@@ -165,10 +217,10 @@ const SINGLE_PANELS: usize = 4;
 
 /// One pixel by [`SINGLE_PANELS`] panels; the sums are taken in the same order as in a tile.
 #[inline(always)]
-unsafe fn pointwise_single<V: Vector, const VECTORS: usize>(
-    task: &Pointwise,
+unsafe fn pointwise_single<V: Products, const VECTORS: usize>(
+    task: &Pointwise<V::Element>,
     channel: usize,
-    output: Output,
+    output: Output<V::Element>,
 ) {
     let panel = V::LANES * VECTORS;
     // SAFETY: `check` covers the pixel and these panels.
@@ -179,12 +231,13 @@ unsafe fn pointwise_single<V: Vector, const VECTORS: usize>(
         for (i, sum) in sums.as_flattened_mut().iter_mut().enumerate() {
             *sum = V::load(bias.add(i * V::LANES));
         }
-        for k in 0..task.depth {
-            let value = V::splat(*task.input.as_ptr().add(k));
+        for k in (0..task.depth).step_by(V::GROUP) {
+            let values = V::spread(task.input.as_ptr().add(k));
             for (p, sums) in sums.iter_mut().enumerate() {
                 let weight = weight.add((p * task.depth + k) * panel);
                 for (v, sum) in sums.iter_mut().enumerate() {
-                    *sum = value.mul_add(V::load(weight.add(v * V::LANES)), *sum);
+                    let weights = V::weights(weight.add(v * V::LANES * V::GROUP));
+                    *sum = sum.add_products(values, weights);
                 }
             }
         }
@@ -192,17 +245,17 @@ unsafe fn pointwise_single<V: Vector, const VECTORS: usize>(
         let offset = task.offsets.0.get_unchecked(0);
         let to = output.start.add(task.start + offset + channel);
         for (i, sum) in sums.as_flattened().iter().enumerate() {
-            sum.max(low).min(high).store(to.add(i * V::LANES));
+            sum.max(low).min(high).write(to.add(i * V::LANES));
         }
     }
 }
 
 /// All pixels by one panel, whose weights stay in the first-level cache meanwhile.
 #[inline(always)]
-unsafe fn pointwise_panel<V: Vector, const ROWS: usize, const VECTORS: usize>(
-    task: &Pointwise,
+unsafe fn pointwise_panel<V: Products, const ROWS: usize, const VECTORS: usize>(
+    task: &Pointwise<V::Element>,
     channel: usize,
-    output: Output,
+    output: Output<V::Element>,
 ) {
     let pixels = task.offsets.0.len();
     let mut pixel = 0;
@@ -230,11 +283,11 @@ unsafe fn pointwise_panel<V: Vector, const ROWS: usize, const VECTORS: usize>(
 /// A pixel's sum is the bias and then the products in the order of the depth, whatever the tile
 /// it falls into: so answers depend on neither threads nor batch.
 #[inline(always)]
-unsafe fn pointwise_tile<V: Vector, const ROWS: usize, const VECTORS: usize>(
-    task: &Pointwise,
+unsafe fn pointwise_tile<V: Products, const ROWS: usize, const VECTORS: usize>(
+    task: &Pointwise<V::Element>,
     channel: usize,
     pixel: usize,
-    output: Output,
+    output: Output<V::Element>,
 ) -> usize {
     // SAFETY: `check` covers `ROWS` pixels from `pixel` on and this panel.
     unsafe {
@@ -248,20 +301,18 @@ unsafe fn pointwise_tile<V: Vector, const ROWS: usize, const VECTORS: usize>(
                 *sum = V::load(bias.add(v * V::LANES));
             }
         }
-        for k in 0..task.depth {
-            let mut weights = [V::splat(0.0); VECTORS];
+        let step = V::LANES * VECTORS * V::GROUP;
+        for k in (0..task.depth).step_by(V::GROUP) {
+            let mut weights = [V::weights(weight); VECTORS];
             for (v, w) in weights.iter_mut().enumerate() {
-                *w = V::load(weight.add(v * V::LANES));
+                *w = V::weights(weight.add(v * V::LANES * V::GROUP));
             }
-            prefetch_near(
-                weight.wrapping_add(PREFETCH_STEPS * V::LANES * VECTORS),
-                V::LANES * VECTORS,
-            );
-            weight = weight.add(V::LANES * VECTORS);
+            prefetch_near(weight.wrapping_add(PREFETCH_STEPS * step), step);
+            weight = weight.add(step);
             for (r, row) in sums.iter_mut().enumerate() {
-                let value = V::splat(*input.add(r * stride + k));
+                let values = V::spread(input.add(r * stride + k));
                 for (sum, w) in row.iter_mut().zip(&weights) {
-                    *sum = value.mul_add(*w, *sum);
+                    *sum = sum.add_products(values, *w);
                 }
             }
         }
@@ -271,7 +322,7 @@ unsafe fn pointwise_tile<V: Vector, const ROWS: usize, const VECTORS: usize>(
         for (r, row) in sums.iter().enumerate() {
             let to = start.add(*task.offsets.0.get_unchecked(pixel + r));
             for (v, sum) in row.iter().enumerate() {
-                sum.max(low).min(high).store(to.add(v * V::LANES));
+                sum.max(low).min(high).write(to.add(v * V::LANES));
             }
         }
     }

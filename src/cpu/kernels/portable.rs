@@ -2,12 +2,14 @@
 
 use super::generic::{self, Vector};
 use super::{Depthwise, Kernels, Output, Pointwise, Stem, peak, stem};
+use crate::cpu::pixels::StemPixels;
 
 pub(crate) static KERNELS: Kernels = Kernels {
     lanes: LANES,
     panel_vectors: VECTORS,
     depthwise,
     pointwise,
+    bytes: StemPixels::look_up,
     stem,
     peak,
 };
@@ -34,6 +36,7 @@ impl Array {
 // SAFETY: every function does what it is named after, with no special instructions.
 unsafe impl Vector for Array {
     const LANES: usize = LANES;
+    type Element = f32;
 
     #[inline(always)]
     unsafe fn load(from: *const f32) -> Self {
@@ -42,7 +45,13 @@ unsafe impl Vector for Array {
     }
 
     #[inline(always)]
-    unsafe fn store(self, to: *mut f32) {
+    unsafe fn read(from: *const f32) -> Self {
+        // SAFETY: the caller's promise.
+        unsafe { Self::load(from) }
+    }
+
+    #[inline(always)]
+    unsafe fn write(self, to: *mut f32) {
         // SAFETY: as above.
         unsafe { to.cast::<[f32; LANES]>().write_unaligned(self.0) }
     }
@@ -76,7 +85,7 @@ unsafe impl Vector for Array {
 
 fn depthwise(task: &Depthwise, output: &mut [f32]) {
     // SAFETY: no special instructions; behind `Kernels::depthwise`.
-    unsafe { generic::depthwise::<Array, DEPTHWISE_ROWS>(task, output) }
+    unsafe { generic::depthwise::<Array, DEPTHWISE_ROWS, DEPTHWISE_ROWS>(task, output) }
 }
 
 unsafe fn pointwise(task: &Pointwise, output: Output) {

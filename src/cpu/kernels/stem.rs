@@ -1,10 +1,11 @@
 //! The stem: a 3x3 convolution of stride 2 from three colours, each a plane of its own.
 
-use super::generic::Vector;
+use super::generic::Products;
 use super::{Output, Stem};
+use crate::cpu::element::Element;
 
-/// Products of a sum: rows and columns of the window by colours.
-pub(in crate::cpu) const DEPTH: usize = 27;
+/// Products of a sum at most: rows and columns of the window by colours.
+pub(in crate::cpu) const MOST_TAPS: usize = 27;
 
 /// Columns from a window to the next.
 pub(in crate::cpu) const STRIDE: usize = 2;
@@ -15,9 +16,9 @@ pub(in crate::cpu) const STRIDE: usize = 2;
 /// The machine has `V`'s instructions, [`Stem::check`] passed, and nobody else writes to what the
 /// task writes to.
 #[inline(always)]
-pub(super) unsafe fn stem<V: Vector, const ROWS: usize, const VECTORS: usize>(
-    task: &Stem,
-    output: Output,
+pub(in crate::cpu) unsafe fn stem<V: Products, const ROWS: usize, const VECTORS: usize>(
+    task: &Stem<V::Element>,
+    output: Output<V::Element>,
 ) {
     let panel = V::LANES * VECTORS;
     let mut channel = 0;
@@ -36,10 +37,10 @@ pub(super) unsafe fn stem<V: Vector, const ROWS: usize, const VECTORS: usize>(
 
 /// All pixels by one panel.
 #[inline(always)]
-unsafe fn stem_panel<V: Vector, const ROWS: usize, const VECTORS: usize>(
-    task: &Stem,
+unsafe fn stem_panel<V: Products, const ROWS: usize, const VECTORS: usize>(
+    task: &Stem<V::Element>,
     channel: usize,
-    output: Output,
+    output: Output<V::Element>,
 ) {
     let mut pixel = 0;
     while pixel < task.columns {
@@ -62,34 +63,37 @@ unsafe fn stem_panel<V: Vector, const ROWS: usize, const VECTORS: usize>(
 /// A pixel's sum is the bias and then the products in the order of the window's rows, columns and
 /// colours, whatever the tile it falls into.
 #[inline(always)]
-unsafe fn stem_tile<V: Vector, const ROWS: usize, const VECTORS: usize>(
-    task: &Stem,
+unsafe fn stem_tile<V: Products, const ROWS: usize, const VECTORS: usize>(
+    task: &Stem<V::Element>,
     channel: usize,
     pixel: usize,
-    output: Output,
+    output: Output<V::Element>,
 ) -> usize {
     // SAFETY: `check` covers the windows of `columns` pixels and this panel.
     unsafe {
         let input = task.input.as_ptr().add(pixel * STRIDE);
         let bias = task.bias.as_ptr().add(channel);
-        let mut weight = task.weight.as_ptr().add(channel * DEPTH);
+        let mut weight = task
+            .weight
+            .as_ptr()
+            .add(channel * V::Element::STEM_TAPS.len() * V::GROUP);
         let mut sums = [[V::splat(0.0); VECTORS]; ROWS];
         for row in &mut sums {
             for (v, sum) in row.iter_mut().enumerate() {
                 *sum = V::load(bias.add(v * V::LANES));
             }
         }
-        for tap in &task.taps {
+        for tap in task.taps {
             let input = input.add(*tap);
-            let mut weights = [V::splat(0.0); VECTORS];
+            let mut weights = [V::weights(weight); VECTORS];
             for (v, w) in weights.iter_mut().enumerate() {
-                *w = V::load(weight.add(v * V::LANES));
+                *w = V::weights(weight.add(v * V::LANES * V::GROUP));
             }
-            weight = weight.add(V::LANES * VECTORS);
+            weight = weight.add(V::LANES * VECTORS * V::GROUP);
             for (r, row) in sums.iter_mut().enumerate() {
-                let value = V::splat(*input.add(r * STRIDE));
+                let values = V::spread(input.add(r * STRIDE));
                 for (sum, w) in row.iter_mut().zip(&weights) {
-                    *sum = value.mul_add(*w, *sum);
+                    *sum = sum.add_products(values, *w);
                 }
             }
         }
@@ -100,7 +104,7 @@ unsafe fn stem_tile<V: Vector, const ROWS: usize, const VECTORS: usize>(
         for (r, row) in sums.iter().enumerate() {
             let to = to.add(r * task.output_stride);
             for (v, sum) in row.iter().enumerate() {
-                sum.max(low).min(high).store(to.add(v * V::LANES));
+                sum.max(low).min(high).write(to.add(v * V::LANES));
             }
         }
     }
