@@ -3,7 +3,7 @@
 //!
 //!     cargo bench --bench kernels [-- FILTER]
 //!
-//! FILTER is a part of a name such as `avx512/alpha 0.25/depthwise`. After criterion's own report
+//! FILTER is a part of a name such as `avx512/alpha 0.25/depthwise` or `bf16-avx512bf16`. After criterion's own report
 //! comes a table of the fastest sample of each, in GFLOP/s and in percent of what a loop of
 //! multiplications and additions in registers reached in the same run.
 
@@ -41,15 +41,18 @@ fn main() {
         .map(|isa| (Precision::from(DType::F32), isa));
     let in_int8 = Isa::available_for(Precision::Int8).into_iter();
     let in_int8 = in_int8.map(|isa| (Precision::Int8, isa));
-    for (precision, isa) in in_f32.chain(in_int8) {
+    let bf16 = Precision::from(DType::BF16);
+    let in_bf16 = Isa::available_for(bf16).into_iter().map(|isa| (bf16, isa));
+    for (precision, isa) in in_f32.chain(in_bf16).chain(in_int8) {
         let run_peak = match precision {
             Precision::Int8 => Isa::int8_peak,
+            Precision::Float(DType::BF16) => Isa::bf16_peak,
             _ => Isa::peak,
         };
         let operations = run_peak(isa, PEAK_STEPS);
         let isa_name = match precision {
-            Precision::Int8 => format!("int8-{isa}"),
-            _ => isa.to_string(),
+            Precision::Float(DType::F32) => isa.to_string(),
+            _ => format!("{precision}-{isa}"),
         };
         let mut peak = || {
             run_peak(isa, PEAK_STEPS);

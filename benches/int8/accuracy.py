@@ -1,6 +1,6 @@
-"""What eight bits change: accuracy and first labels of a folder of labelled pictures, in f32 and in int8.
+"""What fewer bits change: accuracy and first labels of a folder of labelled pictures, in f32 and in another type.
 
-    python accuracy.py PROGRAM FOLDER CHECKPOINT SIZE
+    python accuracy.py PROGRAM FOLDER CHECKPOINT SIZE [int8|bf16]
 
 FOLDER has a folder for each class, as `mobilenet eval` takes it. Needs nothing but Python.
 """
@@ -22,17 +22,17 @@ def predictions(program, folder, checkpoint, size, dtype):
 
 
 def main():
-    program, folder, checkpoint, size = sys.argv[1:]
-    f32, int8 = (predictions(program, folder, checkpoint, size, dtype) for dtype in ("f32", "int8"))
-    if not f32 or [row["path"] for row in f32] != [row["path"] for row in int8]:
+    program, folder, checkpoint, size, dtype = [*sys.argv[1:], "int8"][:5]
+    f32, other = (predictions(program, folder, checkpoint, size, name) for name in ("f32", dtype))
+    if not f32 or [row["path"] for row in f32] != [row["path"] for row in other]:
         sys.exit("no pictures, or not the same ones")
     count = len(f32)
-    right = [sum(row["predicted_index"] == row["true_index"] for row in rows) for rows in (f32, int8)]
-    same = sum(a["predicted_index"] == b["predicted_index"] for a, b in zip(f32, int8))
-    moved = sorted(abs(float(a["true_score"]) - float(b["true_score"])) for a, b in zip(f32, int8))
+    right = [sum(row["predicted_index"] == row["true_index"] for row in rows) for rows in (f32, other)]
+    same = sum(a["predicted_index"] == b["predicted_index"] for a, b in zip(f32, other))
+    moved = sorted(abs(float(a["true_score"]) - float(b["true_score"])) for a, b in zip(f32, other))
     print(f"{count} pictures")
     print(f"top-1 in f32    {100 * right[0] / count:6.2f} %")
-    print(f"top-1 in int8   {100 * right[1] / count:6.2f} %")
+    print(f"top-1 in {dtype:7}{100 * right[1] / count:6.2f} %")
     print(f"same label      {100 * same / count:6.2f} %")
     print(f"score of the true class moves by {moved[count // 2]:.4f} (median), {moved[-1]:.3f} (most)")
 

@@ -14,6 +14,9 @@ LiteRT runs with XNNPACK.
 With `--dtype int8` each engine runs the network in eight bits as its own tools quantise it: ONNX Runtime and
 OpenVINO from ONNX Runtime's static quantisation (QDQ, unsigned activations, a scale for each channel of the
 weights), LiteRT from TensorFlow's converter (full integer), ours with `--dtype int8`.
+
+With `--dtype bf16` the one peer is OpenVINO, which computes in bf16 by default where the processor has
+instructions for it.
 """
 
 import argparse
@@ -57,20 +60,23 @@ def onnxruntime(model, threads):
     return lambda: session.run(None, {"input": x})
 
 
-def openvino(model, threads):
+def openvino(model, threads, precision):
     import openvino
 
     core = openvino.Core()
-    settings = {"INFERENCE_NUM_THREADS": threads, "NUM_STREAMS": 1, "INFERENCE_PRECISION_HINT": "f32"}
+    settings = {"INFERENCE_NUM_THREADS": threads, "NUM_STREAMS": 1, "INFERENCE_PRECISION_HINT": precision}
     request = core.compile_model(model, "CPU", settings).create_infer_request()
     shape = list(request.get_input_tensor().shape)
     request.get_input_tensor().data[:] = np.random.default_rng(0).random(shape, np.float32)
     return request.infer
 
 
-def worker(engine, model, threads, runs):
+def worker(engine, model, threads, runs, dtype):
     """Prints the median milliseconds of a batch."""
-    call = {"litert": litert, "onnxruntime": onnxruntime, "openvino": openvino}[engine](model, threads)
+    if engine == "openvino":
+        call = openvino(model, threads, "bf16" if dtype == "bf16" else "f32")
+    else:
+        call = {"litert": litert, "onnxruntime": onnxruntime}[engine](model, threads)
     for _ in range(max(3, runs // 10)):
         call()
     times = []
@@ -87,20 +93,20 @@ def measure(engine, arguments, model, alpha, threads, batch, runs):
             arguments.binary, "bench", "--random-weights", "--device", "cpu", "--json",
             "--alpha", str(alpha), "--size", str(networks.SIZE), "--threads", str(threads),
             "--batch-size", str(batch), "--num-runs", str(runs), "--warmup-runs", str(max(3, runs // 10)),
-            "--dtype", arguments.dtype,
+            "--dtype", arguments.dtype, "--quiet",
         ]
         if ":" in engine:
             command += ["--isa", engine.split(":")[1]]
         return json.loads(subprocess.check_output(command))["median_ms"]
-    command = [sys.executable, __file__, "--worker", engine, model, str(threads), str(runs)]
+    command = [sys.executable, __file__, "--worker", engine, model, str(threads), str(runs), arguments.dtype]
     output = subprocess.run(command, check=True, capture_output=True, text=True).stdout
     return float(output.strip().splitlines()[-1])
 
 
 def main():
     if sys.argv[1:2] == ["--worker"]:
-        engine, model, threads, runs = sys.argv[2:]
-        return worker(engine, model, int(threads), int(runs))
+        engine, model, threads, runs, dtype = sys.argv[2:]
+        return worker(engine, model, int(threads), int(runs), dtype)
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
     parser.add_argument("--binary", default="../../target/release/mobilenet")
     parser.add_argument("--alphas", type=float, nargs="+", default=[1.0, 0.5, 0.25])
@@ -108,10 +114,11 @@ def main():
     parser.add_argument("--batches", type=int, nargs="+", default=[1, 32])
     parser.add_argument("--rounds", type=int, default=7)
     parser.add_argument("--seconds", type=float, default=0.6, help="of measuring, each time")
-    parser.add_argument("--dtype", choices=["f32", "int8"], default="f32")
+    parser.add_argument("--dtype", choices=["f32", "bf16", "int8"], default="f32")
     parser.add_argument("--isas", nargs="*", default=[], help="also ours forced to these")
     arguments = parser.parse_args()
-    engines = ["mobilenet", *(f"mobilenet:{isa}" for isa in arguments.isas), *PEERS]
+    peers = ["openvino"] if arguments.dtype == "bf16" else PEERS
+    engines = ["mobilenet", *(f"mobilenet:{isa}" for isa in arguments.isas), *peers]
     with tempfile.TemporaryDirectory() as folder:
         for alpha in arguments.alphas:
             for batch in arguments.batches:
@@ -122,7 +129,8 @@ def main():
                 networks.write_onnx(onnx, alpha, weights, batch)
                 if arguments.dtype == "int8":
                     onnx = networks.quantise_onnx(onnx, batch)
-                networks.write_tflite(tflite, safetensors, batch, arguments.dtype)
+                if "litert" in peers:
+                    networks.write_tflite(tflite, safetensors, batch, arguments.dtype)
                 for threads in arguments.threads:
                     compare(engines, arguments, {"litert": tflite}, onnx, alpha, threads, batch)
 
