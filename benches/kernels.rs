@@ -127,7 +127,7 @@ fn measure(
 }
 
 fn report(fastest: &[Fastest]) {
-    println!("\n{:44} {:>8}  of the peak", "fastest sample", "GFLOP/s");
+    println!("\n{:52} {:>8}  of the peak", "fastest sample", "GFLOP/s");
     for Fastest { name, gflops } in fastest {
         let isa = name.split('/').next().unwrap_or_default();
         let peak = fastest
@@ -136,6 +136,6 @@ fn report(fastest: &[Fastest]) {
         let part = peak.map_or_else(String::new, |peak| {
             format!("{:9.0} %", 100.0 * gflops / peak.gflops)
         });
-        println!("{name:44} {gflops:8.1}  {part}");
+        println!("{name:52} {gflops:8.1}  {part}");
     }
 }

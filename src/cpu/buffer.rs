@@ -96,6 +96,11 @@ impl Buffer {
     }
 }
 
+/// Floats that so many elements take.
+pub(super) fn floats_of<E>(elements: usize) -> usize {
+    (elements * size_of::<E>()).div_ceil(size_of::<f32>())
+}
+
 /// A part of a buffer that is no longer written to.
 #[derive(Debug, Clone)]
 pub(super) struct Part {

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use super::barrier::Member;
+use super::buffer::floats_of;
 use super::element::Element;
 use super::head::Head;
 use super::isa::Isa;
@@ -265,11 +266,6 @@ impl<E: Element> Passes for CpuNetwork<E> {
     fn pieces(&self, size: (usize, usize)) -> Vec<Piece<'_>> {
         self.kernel_pieces(size)
     }
-}
-
-/// Floats that so many elements take.
-pub(super) fn floats_of<E>(elements: usize) -> usize {
-    (elements * size_of::<E>()).div_ceil(size_of::<f32>())
 }
 
 /// Height and width of a 3x3 convolution's output.

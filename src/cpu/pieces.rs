@@ -1,16 +1,17 @@
 //! The network's work piece by piece, on one thread, for measurements.
 
 use super::bf16::Bf16;
-use super::buffer::Buffer;
+use super::buffer::{Buffer, floats_of};
 use super::element::Element;
 use super::isa::Isa;
 use super::kernels::{OffsetList, Output};
-use super::network::{CpuNetwork, floats_of};
+use super::network::CpuNetwork;
 use super::passes::Piece;
 use super::pixels::Picture;
 use super::tiled_layer::{Input, LayerShape, TiledLayer};
 use super::tiles::tiles;
 use super::workspace::Scratch;
+use crate::pixels::COLOURS;
 
 /// Which of a layer's two kernels.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -38,15 +39,20 @@ impl<E: Element> CpuNetwork<E> {
         let [read, written] = [shape.read, shape.written];
         let outputs = shape.dense.outputs;
         let pixels = written.rows.len * written.columns.len;
-        let product = pixels * shape.dense.depth * outputs;
+        let depth = match part {
+            // Without what is there for nothing.
+            Part::Stem => 9 * COLOURS,
+            _ => shape.dense.depth,
+        };
+        let product = pixels * depth * outputs;
         let out = format!("{}x{}", written.rows.len, written.columns.len);
         let (kernel, name, products) = match part {
             Part::Stem => {
-                let name = format!("{out}x{}-{outputs}", shape.dense.depth);
+                let name = format!("{out}x{depth}-{outputs}");
                 ("stem", name, product)
             }
             Part::Pointwise => {
-                let name = format!("{out}x{}-{outputs}", shape.dense.depth);
+                let name = format!("{out}x{depth}-{outputs}");
                 ("pointwise", name, product)
             }
             Part::Depthwise => {

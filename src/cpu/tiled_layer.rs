@@ -4,9 +4,9 @@
 use std::ops::Range;
 
 use super::barrier::Member;
+use super::buffer::floats_of;
 use super::element::Element;
 use super::kernels::{self, Kernels, Offsets, Output};
-use super::network::floats_of;
 use super::pixels::{Picture, StemPixels};
 use super::tiles::{share, tile_rows, tiles};
 use super::weights::Packed;

@@ -10,10 +10,9 @@ use std::sync::Arc;
 use bytemuck::Pod;
 use rayon::prelude::*;
 
-use super::buffer::{Buffer, Part};
+use super::buffer::{Buffer, Part, floats_of};
 use super::element::Element;
 use super::kernels::Kernels;
-use super::network::floats_of;
 use crate::error::{Error, Result};
 use crate::model::{Assembly, Blueprint, Convolution, ConvolutionKind, Folded};
 use crate::ops::{Activation, ConvParams};

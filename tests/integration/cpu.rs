@@ -4,7 +4,7 @@
 use candle_core::{DType, Device, Tensor};
 use candle_nn::VarBuilder;
 use mobilenet::Isa;
-use mobilenet::model::{Config, MobileNet, Padding, random_tensors};
+use mobilenet::model::{Config, MobileNet, Padding, Precision, random_tensors};
 use mobilenet::ops::Activation;
 use proptest::prelude::*;
 use rayon::prelude::*;
@@ -26,20 +26,32 @@ fn on_threads(threads: usize, network: &MobileNet, pixels: &Tensor) -> Vec<f32> 
     floats(&network.forward(pixels).expect("logits"))
 }
 
-/// Compares every instruction set, on a number of threads, with the plain composition.
+/// Compares every instruction set, on a number of threads, with the plain composition. Of bf16 it is
+/// `src/cpu/bf16/tests.rs` that says what exactly comes of it.
 fn check(config: &Config, shape: (usize, usize, usize, usize), threads: usize, seed: u64) {
     let pixels = pixels(shape, seed);
     let exact = MobileNet::builder(config, &weights(config, DType::F64, seed)).build_composed();
     let want = floats(&exact.expect("a network").forward(&pixels).expect("logits"));
     let largest = want.iter().fold(1f32, |a, b| a.max(b.abs()));
-    for isa in Isa::available() {
+    let of = |dtype: DType| {
+        let precision = Precision::from(dtype);
+        let isas = Isa::available_for(precision).into_iter();
+        isas.map(move |isa| (precision, isa))
+    };
+    for (precision, isa) in of(DType::F32).chain(of(DType::BF16)) {
         let network = MobileNet::builder(config, &weights(config, DType::F32, seed))
+            .with_precision(precision)
             .with_isa(isa)
             .build();
         let got = on_threads(threads, &network.expect("a network"), &pixels);
         let off = largest_difference(&got, &want);
+        let allowed = if precision == DType::BF16.into() {
+            0.05
+        } else {
+            2e-5
+        };
         assert!(
-            off < 2e-5 * largest,
+            off < allowed * largest,
             "{isa}, {threads} threads: {off} of {largest}, {config:?}, {shape:?}"
         );
     }
