@@ -11,7 +11,7 @@ use crate::embedder::{Embedder, not_a_number};
 use crate::error::{Error, Result};
 use crate::familiarity::Familiarity;
 use crate::labels::Labels;
-use crate::model::{MobileNet, Precision};
+use crate::model::{MobileNet, Precision, Softmax};
 use crate::pixels::Preprocessing;
 use crate::rejection::Rejection;
 use crate::weights::{Checkpoint, LoadOptions};
@@ -29,7 +29,8 @@ pub struct Prediction {
     pub wnid: Option<String>,
     /// The class's name.
     pub label: String,
-    /// Its probability: the softmax of its logit over all classes, less what a checkpoint with
+    /// Its probability: the softmax of its logit over all classes (of a file whose softmax is in eight
+    /// bits, its own 256ths), less what a checkpoint with
     /// [`Familiarity`] has no reason to believe of it. For a picture of none of
     /// them the highest there is, which is too low.
     pub score: f32,
@@ -90,14 +91,16 @@ impl Classifier {
     }
 
     /// Opens a checkpoint of any kind that [`Checkpoint::open`] takes, with its own labels and
-    /// recipe, on the best device that this machine has, in f32.
+    /// recipe, on the best device that this machine has, in f32; a quantised TFLite file on the CPU in its
+    /// own integers ([`Checkpoint::default_precision`]).
     ///
     /// # Errors
     /// As [`Checkpoint::open`] and [`new`](Self::new).
     pub fn open(path: impl AsRef<Path>) -> Result<Self> {
         let checkpoint = Checkpoint::open(path.as_ref(), &LoadOptions::default())?;
         let device = device::open(DeviceChoice::Auto)?;
-        Self::new(&checkpoint, None, &device, candle_core::DType::F32)
+        let precision = checkpoint.default_precision(&device.device);
+        Self::new(&checkpoint, None, &device, precision)
     }
 
     /// The same on so many threads: what the CPU does of it, whatever the network runs on.
@@ -139,8 +142,9 @@ impl Classifier {
     /// The same, each with whether its first two classes are nearly as probable as each other. That
     /// is asked of the network's own scores: a discount takes all of them nearer to each other.
     pub(crate) fn scores_with_ties(&self, inputs: &[RgbImage]) -> Result<Vec<(Vec<f32>, bool)>> {
+        let softmax = self.network().softmax();
         let scores = |logits: &Vec<f32>| {
-            let scores = softmax(logits)?;
+            let scores = softmax.scores(logits)?;
             let near_tie = is_near_tie(&scores);
             Ok((scores, near_tie))
         };
@@ -260,8 +264,18 @@ pub fn top_outputs(scores: &[f32], top_k: usize, threshold: f32) -> Vec<usize> {
     outputs
 }
 
+impl Softmax {
+    /// Scores from logits.
+    pub(crate) fn scores(self, logits: &[f32]) -> Result<Vec<f32>> {
+        match self.in_eight_bits(logits) {
+            Some(scores) => Ok(scores),
+            None => softmax(logits),
+        }
+    }
+}
+
 /// Probabilities from logits, summed in f64.
-pub(crate) fn softmax(logits: &[f32]) -> Result<Vec<f32>> {
+fn softmax(logits: &[f32]) -> Result<Vec<f32>> {
     let maximum = logits.iter().copied().fold(f32::NEG_INFINITY, f32::max);
     let powers: Vec<f64> = logits
         .iter()

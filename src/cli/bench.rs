@@ -13,7 +13,7 @@ use mobilenet::model::{Config, MobileNet, Precision, random_tensors, validate_si
 use mobilenet::weights::Checkpoint;
 use serde::Serialize;
 
-use super::options::{ModelOptions, ReportOptions, RunOptions, Running};
+use super::options::{ModelOptions, ReportOptions, RunOptions, Running, computes_in};
 use super::output::write_report;
 use super::{Global, Outcome};
 
@@ -62,6 +62,8 @@ struct BenchReport {
     /// The devices that `auto` could not have, and why.
     passed_over: BTreeMap<String, String>,
     dtype: &'static str,
+    /// The same in words.
+    computes_in: String,
     /// Null where the network does not run on the CPU's kernels.
     isa: Option<&'static str>,
     alpha: f64,
@@ -87,10 +89,11 @@ struct BenchReport {
 pub fn run(arguments: &Arguments, global: Global) -> Result<Outcome> {
     let running = arguments.run.start(global)?;
     let subject = Subject::open(arguments, global)?;
-    let network = subject.network(&running, running.precision)?;
-    let in_f32 = match running.precision {
+    let precision = running.precision(subject.checkpoint.as_ref());
+    let network = subject.network(&running, precision, true)?;
+    let in_f32 = match precision {
         Precision::Float(DType::F32) => None,
-        _ => Some(subject.network(&running, DType::F32.into())?),
+        _ => Some(subject.network(&running, DType::F32.into(), false)?),
     };
     let Subject { config, size, .. } = &subject;
     let batch_size = running.batch_size.unwrap_or(1);
@@ -103,7 +106,11 @@ pub fn run(arguments: &Arguments, global: Global) -> Result<Outcome> {
         passed_over: passed_over
             .map(|(name, reason)| (name.to_string(), reason.clone()))
             .collect(),
-        dtype: running.precision.name(),
+        dtype: precision.name(),
+        computes_in: match &subject.checkpoint {
+            Some(checkpoint) if precision.is_integer() => computes_in(checkpoint, precision),
+            _ => precision.to_string(),
+        },
         isa: network.isa().map(Isa::name),
         alpha: config.alpha,
         shallow: config.shallow,
@@ -160,31 +167,41 @@ impl Subject {
         })
     }
 
-    fn network(&self, running: &Running, precision: Precision) -> Result<MobileNet> {
+    /// The network in a type: the one that was asked for, or the one beside it.
+    fn network(
+        &self,
+        running: &Running,
+        precision: Precision,
+        is_asked: bool,
+    ) -> Result<MobileNet> {
         let device = &running.device.device;
-        let dtype = match precision {
-            // On the CPU they are rounded after batch norm has been folded into them.
-            Precision::Float(dtype) if !device.is_cpu() => dtype,
-            _ => DType::F32,
-        };
-        let weights = match &self.checkpoint {
-            Some(checkpoint) => checkpoint.weights(device, dtype)?,
-            None => VarBuilder::from_tensors(random_tensors(&self.config, 0)?, dtype, device),
-        };
-        let builder = MobileNet::builder(&self.config, &weights).with_precision(precision);
         let available = Isa::available_for(precision);
-        let builder = match self.isa {
-            Some(isa) if available.contains(&isa) => builder.with_isa(isa),
-            // It was asked for the other network of the two.
-            _ if precision != running.precision => builder,
-            Some(isa) => {
+        let isa = match self.isa {
+            Some(isa) if available.contains(&isa) => Some(isa),
+            Some(isa) if is_asked => {
                 let names: Vec<_> = available.into_iter().map(Isa::name).collect();
                 let names = names.join(", ");
                 bail!("--isa {isa} has no kernels for {precision}; this machine has {names}");
             }
-            None => builder,
+            _ => None,
         };
-        Ok(builder.build()?.with_threads(running.threads))
+        let network = match &self.checkpoint {
+            Some(checkpoint) => checkpoint.network_in(device, precision, isa)?,
+            None => {
+                let dtype = match precision {
+                    Precision::Float(dtype) => dtype,
+                    _ => DType::F32,
+                };
+                let tensors = random_tensors(&self.config, 0)?;
+                let weights = VarBuilder::from_tensors(tensors, dtype, device);
+                let builder = MobileNet::builder(&self.config, &weights).with_precision(precision);
+                match isa {
+                    Some(isa) => builder.with_isa(isa).build()?,
+                    None => builder.build()?,
+                }
+            }
+        };
+        Ok(network.with_threads(running.threads))
     }
 }
 
@@ -258,7 +275,7 @@ fn once(network: &MobileNet, pixels: &Tensor) -> Result<Duration> {
 fn write_text(out: &mut impl Write, report: &BenchReport) -> io::Result<()> {
     let BenchReport {
         device,
-        dtype,
+        computes_in,
         alpha,
         size,
         batch_size,
@@ -272,7 +289,7 @@ fn write_text(out: &mut impl Write, report: &BenchReport) -> io::Result<()> {
         .map_or_else(String::new, |isa| format!(" ({isa})"));
     writeln!(
         out,
-        "{shallow}alpha {alpha:?}, {size}x{size}, batch of {batch_size}, {dtype} on {device}{isa}, \
+        "{shallow}alpha {alpha:?}, {size}x{size}, batch of {batch_size}, {computes_in} on {device}{isa}, \
          threads {threads}, runs {runs}"
     )?;
     writeln!(out, "  min     {:10.3} ms", report.min_ms)?;

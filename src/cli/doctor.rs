@@ -4,7 +4,7 @@ use std::io::{self, Write};
 use std::path::Path;
 
 use anyhow::Result;
-use candle_core::DType;
+use candle_core::{DType, Device};
 use clap::Args;
 use mobilenet::device::{self, DeviceChoice};
 use mobilenet::model::Precision;
@@ -13,7 +13,7 @@ use mobilenet::{Isa, processor_features};
 use serde::Serialize;
 
 use super::environment;
-use super::options::{ModelOptions, ReportOptions, default_threads};
+use super::options::{ModelOptions, ReportOptions, computes_in, default_threads};
 use super::output::write_report;
 use super::terminal::printable;
 use super::{Outcome, text_of};
@@ -150,9 +150,11 @@ fn bundled() -> Result<Option<String>> {
             Some(classes) => format!("{classes} classes"),
             None => "no classifier".into(),
         };
+        let precision = checkpoint.default_precision(&Device::Cpu);
         format!(
-            "MobileNet V1, alpha {:?}, {size}x{size}, {classes}",
-            config.alpha
+            "MobileNet V1, alpha {:?}, {size}x{size}, {classes}, {}",
+            config.alpha,
+            computes_in(&checkpoint, precision)
         )
     }))
 }

@@ -3,12 +3,13 @@
 use std::io::{self, Write};
 
 use anyhow::Result;
+use candle_core::Device;
 use clap::Args;
 use mobilenet::model::{LayerSummary, Summary};
 use mobilenet::weights::QuantisationSummary;
 use serde::Serialize;
 
-use super::options::{ModelOptions, ReportOptions};
+use super::options::{ModelOptions, ReportOptions, computes_in};
 use super::output::write_report;
 use super::terminal::{Terminal, truncate};
 use super::{Global, Outcome};
@@ -38,27 +39,33 @@ struct Shown {
     /// Of a checkpoint in eight bits.
     #[serde(skip_serializing_if = "Option::is_none")]
     quantisation: Option<QuantisationSummary>,
+    /// What a checkpoint computes in on CPUs where nothing else is asked for.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    computes_in: Option<String>,
 }
 
 pub fn run(arguments: &Arguments, global: Global) -> Result<Outcome> {
-    let summary = if arguments.model.names_a_checkpoint() {
+    let shown = if arguments.model.names_a_checkpoint() {
         let checkpoint = arguments.model.load(global)?;
+        let precision = checkpoint.default_precision(&Device::Cpu);
         Shown {
             summary: Summary::new(checkpoint.config(), checkpoint.preprocessing().size)?,
             quantisation: checkpoint.quantisation(),
+            computes_in: Some(computes_in(&checkpoint, precision)),
         }
     } else {
         let config = arguments.model.config(arguments.shallow);
         Shown {
             summary: Summary::new(&config, arguments.model.size_or_default())?,
             quantisation: None,
+            computes_in: None,
         }
     };
     let mut out = io::BufWriter::new(io::stdout().lock());
     if arguments.report.is_json() {
-        write_report(&mut out, &summary)?;
+        write_report(&mut out, &shown)?;
     } else {
-        write_text(&mut out, &summary, Terminal::of_stdout().width)?;
+        write_text(&mut out, &shown, Terminal::of_stdout().width)?;
     }
     out.flush()?;
     Ok(Outcome::Complete)
@@ -100,6 +107,9 @@ fn write_text(out: &mut impl Write, shown: &Shown, width: Option<usize>) -> io::
     ];
     for (name, value) in totals {
         writeln!(out, "{name:<28}{value}")?;
+    }
+    if let Some(computes_in) = &shown.computes_in {
+        writeln!(out, "{:<28}{computes_in}", "computes, on CPUs, in")?;
     }
     Ok(())
 }
@@ -207,6 +217,7 @@ mod tests {
         let summary = Shown {
             summary: Summary::new(&Config::default(), 224)?,
             quantisation: None,
+            computes_in: None,
         };
         for width in [60, 80, 120] {
             let mut text = Vec::new();

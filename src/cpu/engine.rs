@@ -10,7 +10,7 @@ use super::isa::Isa;
 use super::network::CpuNetwork;
 use super::passes::{Passes, Piece};
 use crate::error::{Error, Result};
-use crate::model::{Blueprint, Engine, Precision, image_size};
+use crate::model::{Blueprint, Engine, Precision, QuantisedNetwork, Rounding, Softmax, image_size};
 
 /// What runs a network in `precision` on the CPU with kernels of our own, if there are such.
 ///
@@ -46,10 +46,30 @@ pub(crate) fn engine(
             network: CpuNetwork::<Bf16>::new(blueprint, isa)?,
         })),
         Precision::Int8 => Some(Arc::new(CpuEngine {
-            network: Int8Network::new(blueprint, int8::quantised(blueprint)?, isa)?,
+            network: Int8Network::new(blueprint, integers(blueprint, Rounding::Once)?, isa)?,
+        })),
+        Precision::Int8Reference => Some(Arc::new(CpuEngine {
+            network: Int8Network::new(blueprint, integers(blueprint, Rounding::Twice)?, isa)?,
         })),
         Precision::Float(_) => None,
     })
+}
+
+/// A network in integers: the checkpoint's own, where it has such that are understood, else rounded
+/// from floats.
+fn integers(blueprint: Blueprint<'_>, rounding: Rounding) -> Result<QuantisedNetwork<'_>> {
+    match (blueprint.tensors.integers(), rounding) {
+        (Some(Ok(integers)), _) => integers.network(blueprint, rounding),
+        (_, Rounding::Once) => int8::quantised(blueprint),
+        (found, Rounding::Twice) => {
+            let reason = match found {
+                Some(Err(reason)) => reason,
+                _ => "this checkpoint is no quantised TFLite file",
+            };
+            let message = format!("int8-reference needs the integers of such a file: {reason}");
+            Err(Error::config("precision", message))
+        }
+    }
 }
 
 /// A network on the CPU, with kernels of our own.
@@ -101,6 +121,10 @@ impl<N: Passes> Engine for CpuEngine<N> {
 
     fn precision(&self) -> Precision {
         self.network.precision()
+    }
+
+    fn softmax(&self) -> Softmax {
+        self.network.softmax()
     }
 
     fn features(&self, pixels: &Tensor) -> Result<Tensor> {

@@ -50,6 +50,8 @@ impl Isa {
         let sets = match precision {
             Precision::Int8 => Self::all_int8(),
             Precision::Float(DType::BF16) => Self::all_bf16(),
+            // They are there to be compared with, and the same everywhere.
+            Precision::Int8Reference => vec![Set::Portable],
             Precision::Float(_) => Self::all_f32(),
         };
         sets.into_iter()

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use super::barrier::Member;
 use super::buffer::floats_of;
 use super::element::Element;
-use super::head::Head;
+use super::head::{FloatHead, Head};
 use super::isa::Isa;
 use super::kernels::{Kernels, Output};
 use super::parallel::{self, Threads};
@@ -201,10 +201,10 @@ impl<E: Element> Passes for CpuNetwork<E> {
 
     fn head(&self) -> Option<Head<'_>> {
         let weights = self.layers.classifier.as_ref()?;
-        Some(Head {
+        Some(Head::Floats(FloatHead {
             weights,
             kernels: self.isa.kernels(),
-        })
+        }))
     }
 
     fn blocks(&self) -> usize {

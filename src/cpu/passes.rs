@@ -7,7 +7,7 @@ use super::isa::Isa;
 use super::parallel::{self, Threads};
 use super::pixels::Pixel;
 use super::workspace::{Pool, Workspace};
-use crate::model::Precision;
+use crate::model::{Precision, Softmax};
 use crate::pixels::COLOURS;
 
 /// A network on kernels of our own, in whatever they compute: what the engine needs of it. Images are
@@ -19,6 +19,10 @@ pub(super) trait Passes: fmt::Debug + Send + Sync + Sized + 'static {
     fn with_threads(&self, threads: usize) -> Self;
     fn isa(&self) -> Isa;
     fn precision(&self) -> Precision;
+    /// How its logits become scores.
+    fn softmax(&self) -> Softmax {
+        Softmax::Exact
+    }
     fn embedding_len(&self) -> usize;
     /// 0 without a classifier.
     fn classes(&self) -> usize {
@@ -89,7 +93,7 @@ pub(super) trait Passes: fmt::Debug + Send + Sync + Sized + 'static {
     /// Embeddings to logits.
     fn classify(&self, embeddings: &[f32]) -> Vec<f32> {
         match self.head() {
-            Some(head) => head.logits(embeddings, self.threads()),
+            Some(head) => head.logits(embeddings, self.embedding_len(), self.threads()),
             None => embeddings.to_vec(),
         }
     }

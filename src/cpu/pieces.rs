@@ -4,7 +4,7 @@ use super::bf16::Bf16;
 use super::buffer::{Buffer, floats_of};
 use super::element::Element;
 use super::isa::Isa;
-use super::kernels::{OffsetList, Output};
+use super::kernels::Output;
 use super::network::CpuNetwork;
 use super::passes::Piece;
 use super::pixels::Picture;
@@ -67,7 +67,7 @@ impl<E: Element> CpuNetwork<E> {
         let mut output = Buffer::zeros(floats_of::<E>(written.len()));
         let mut scratch = Scratch {
             tile: Buffer::zeros(shape.tile_floats::<E>()),
-            offsets: OffsetList::default(),
+            ..Scratch::default()
         };
         let tile: &mut [E] = bytemuck::cast_slice_mut(scratch.tile.floats_mut());
         tile.fill(E::of(1.0));

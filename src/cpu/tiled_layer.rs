@@ -119,7 +119,7 @@ impl<E: Element> TiledLayer<'_, E> {
     /// The product of a tile that holds the depthwise output.
     pub fn product(&self, rows: Range<usize>, channels: Range<usize>, scratch: &mut Scratch) {
         let LayerShape { written, dense, .. } = self.shape;
-        let Scratch { tile, offsets } = scratch;
+        let Scratch { tile, offsets, .. } = scratch;
         let task = kernels::Pointwise {
             input: bytemuck::cast_slice(tile.floats()),
             input_stride: self.shape.tile_stride::<E>(),

@@ -90,6 +90,8 @@ pub(super) struct Scratch {
     pub tile: Buffer,
     /// Where each pixel of a tile lies in the output image.
     pub offsets: OffsetList,
+    /// What is added to all sums of each pixel of a tile, in integers.
+    pub corrections: Vec<i32>,
 }
 
 /// The memory of one pass.

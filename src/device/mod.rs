@@ -187,10 +187,10 @@ fn try_out(device: &Device) -> candle_core::Result<()> {
 /// # Errors
 /// [`Error::Device`] names what it can compute in.
 pub fn check_precision(device: &OpenedDevice, precision: Precision) -> Result<()> {
-    use Precision::{Float, Int8};
+    use Precision::{Float, Int8, Int8Reference};
     let can = match (device.name, precision) {
         (_, Float(DType::F32)) => return Ok(()),
-        (DeviceChoice::Cpu, Int8 | Float(DType::BF16)) => {
+        (DeviceChoice::Cpu, Int8 | Int8Reference | Float(DType::BF16)) => {
             return Isa::detect_for(precision).map(|_| ());
         }
         (DeviceChoice::Cpu, _) if Isa::available_for(DType::BF16.into()).is_empty() => {

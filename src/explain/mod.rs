@@ -16,7 +16,6 @@ use std::sync::Arc;
 
 use image::RgbImage;
 
-use crate::classifier::softmax;
 use crate::error::{Error, Result};
 use crate::familiarity::Familiarity;
 use crate::model::MobileNet;
@@ -98,18 +97,22 @@ impl Explainer {
             let message = "a network whose last layer is another checkpoint's";
             return Err(Error::network(message));
         }
-        // On the CPU the same sums in the same order as without the detour, so the same scores.
         let embedding = features
             .flatten_from(2)?
             .to_device(&candle_core::Device::Cpu)?;
         let features: Vec<f32> = embedding.flatten_all()?.to_vec1()?;
-        let means: Vec<f32> = features.chunks_exact(rows * columns).map(mean).collect();
+        let means: Vec<f32> = match self.network.precision().is_integer() {
+            // Integers are averaged before they are numbers.
+            true => self.network.embed(&pixels)?.flatten_all()?.to_vec1()?,
+            // On the CPU the same sums in the same order as without the detour, so the same scores.
+            false => features.chunks_exact(rows * columns).map(mean).collect(),
+        };
         let embedding = candle_core::Tensor::new(means.as_slice(), self.network.device())?;
         let logits = self
             .network
             .classify_embedding(&embedding.reshape((1, channels))?)?;
         let logits: Vec<f32> = logits.flatten_all()?.to_vec1()?;
-        let mut scores = softmax(&logits)?;
+        let mut scores = self.network.softmax().scores(&logits)?;
         if let Some(familiarity) = &self.familiarity {
             familiarity.discount(&mut scores, &means);
         }

@@ -8,6 +8,7 @@ use candle_core::{DType, Device, Tensor};
 
 use super::config::{Config, MIN_SIZE};
 use super::precision::Precision;
+use super::quantised::Softmax;
 use super::stored::TensorSource;
 use crate::cpu::{Isa, Piece};
 use crate::error::{Error, Result};
@@ -32,6 +33,11 @@ pub(crate) trait Engine: fmt::Debug + Send + Sync {
 
     /// What it computes in.
     fn precision(&self) -> Precision;
+
+    /// How its logits become scores.
+    fn softmax(&self) -> Softmax {
+        Softmax::Exact
+    }
 
     /// The last block's output of pixels: `[N, channels, rows, columns]` in f32.
     fn features(&self, pixels: &Tensor) -> Result<Tensor>;

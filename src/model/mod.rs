@@ -27,11 +27,14 @@ pub(crate) use fold::Folded;
 pub use network::{MobileNet, MobileNetBuilder};
 pub use precision::Precision;
 pub(crate) use quantised::{
-    ByteIntegers, IntegerWeights, Levels, PixelIntegers, QuantisedConvolution, QuantisedLayers,
-    QuantisedNetwork,
+    AverageRule, ByteIntegers, FixedPoint, IntegerAverage, IntegerClassifier, IntegerWeights,
+    Levels, PixelIntegers, QuantisedConvolution, QuantisedLayers, QuantisedNetwork, Rounding,
+    Scale, Softmax,
 };
 pub use random::random_tensors;
 pub(crate) use rounding::{BYTE_LARGEST, LARGEST_BIAS, least_step, round_filter, weight_step};
 pub(crate) use steps::{RELU6_STEP, Steps, activation_steps};
-pub(crate) use stored::{Quantisation, StoredTensor, StoredTensors, StoredValues, TensorSource};
+pub(crate) use stored::{
+    Quantisation, StoredIntegers, StoredTensor, StoredTensors, StoredValues, TensorSource,
+};
 pub use summary::{LayerSummary, Summary};

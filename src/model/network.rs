@@ -9,6 +9,7 @@ use super::composed::ComposedEngine;
 use super::config::Config;
 use super::engine::{Blueprint, Engine, image_size};
 use super::precision::Precision;
+use super::quantised::Softmax;
 use crate::cpu::{self, Isa, Piece};
 use crate::error::{Error, Result};
 use crate::gpu::{self, GpuEngine};
@@ -227,6 +228,11 @@ impl MobileNet {
     /// What the network computes in.
     pub fn precision(&self) -> Precision {
         self.engine.precision()
+    }
+
+    /// How its logits become scores.
+    pub(crate) fn softmax(&self) -> Softmax {
+        self.engine.softmax()
     }
 
     /// The instruction set of our own kernels, where the network runs on them.

@@ -11,18 +11,30 @@ pub enum Precision {
     /// Floats of a type: weights, activations, sums (but for f16 and bf16, whose sums are f32). bf16 on the
     /// CPU wants a processor that has instructions for it.
     Float(DType),
-    /// Activations of 8 bits, weights of 8 and 16, exact sums; the classifier in f32. On the CPU
-    /// alone.
+    /// Activations of 8 bits and exact sums. Of a quantised TFLite file its own integers, as LiteRT's
+    /// default kernels compute them; of others weights of 8 bits and 16, and the classifier in f32. On
+    /// the CPU alone.
     Int8,
+    /// The integers of a quantised TFLite file as LiteRT's reference kernels compute them, which round
+    /// twice where [`Int8`](Self::Int8) does once. On the CPU alone.
+    Int8Reference,
 }
 
 impl Precision {
-    /// `f32`, `int8` and so on.
+    /// `f32`, `int8`, `int8-reference` and so on.
     pub fn name(self) -> &'static str {
         match self {
             Self::Float(dtype) => dtype.as_str(),
             Self::Int8 => "int8",
+            Self::Int8Reference => "int8-reference",
         }
+    }
+}
+
+impl Precision {
+    /// Whether it is integers.
+    pub fn is_integer(self) -> bool {
+        !matches!(self, Self::Float(_))
     }
 }
 

@@ -16,6 +16,24 @@ pub(crate) struct QuantisedNetwork<'a> {
     pub layers: Box<dyn QuantisedLayers + 'a>,
     /// The scale of each channel of the last block's output.
     pub steps: Vec<f32>,
+    /// What becomes of sums, in all of its layers.
+    pub rounding: Rounding,
+    /// The embedding in integers; else it is the mean of what the last block's integers stand for.
+    pub average: Option<IntegerAverage>,
+    /// A classifier in integers, from an embedding in integers; else it is the checkpoint's, in
+    /// floats.
+    pub classifier: Option<IntegerClassifier<'a>>,
+    /// How logits become scores.
+    pub softmax: Softmax,
+}
+
+/// How a sum of products becomes an integer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Rounding {
+    /// By one multiplication in f32 and one rounding, halves to even.
+    Once,
+    /// As LiteRT's reference kernels do: by a [`FixedPoint`], which rounds twice.
+    Twice,
 }
 
 /// A network's convolutions, each made when it is asked for: on many threads, and gone when it is
@@ -41,6 +59,8 @@ pub(crate) struct QuantisedConvolution<'a> {
     pub bias: Vec<i32>,
     /// `[out]`, finite: the input's scale times the weights', by the output's.
     pub multiplier: Vec<f32>,
+    /// The same for [`Rounding::Twice`]; empty for the other.
+    pub fixed_point: Vec<FixedPoint>,
     /// What stands for 0 in its input, and lies around a padded image. 0 for a stem: see
     /// [`PixelIntegers`].
     pub input_zero: u8,
@@ -99,4 +119,302 @@ pub(crate) struct PixelIntegers {
 pub(crate) enum ByteIntegers {
     /// `factor * byte - zero`.
     Linear { factor: i16, zero: [i16; COLOURS] },
+    /// Anything, by colour and byte.
+    Table(Box<[[i16; 256]; COLOURS]>),
+}
+
+/// A factor as LiteRT's reference kernels have it: `mantissa / 2^31 * 2^exponent`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct FixedPoint {
+    /// From 2^30 to 2^31, or less of a factor that is nearly 0.
+    pub mantissa: i32,
+    pub exponent: i32,
+    /// Whether products are rounded once, as FULLY_CONNECTED does; else twice.
+    pub once: bool,
+}
+
+impl FixedPoint {
+    /// The nearest to a factor that is not negative; of one that is too small, 0.
+    pub fn new(factor: f64, once: bool) -> Self {
+        let zero = Self {
+            mantissa: 0,
+            exponent: 0,
+            once,
+        };
+        if !(factor.is_normal() && factor > 0.0) {
+            return zero;
+        }
+        // The exponent of a fraction from a half to one.
+        let mut exponent = ((factor.to_bits() >> 52) & 0x7ff) as i32 - 1022;
+        let fraction = factor / 2f64.powi(exponent);
+        let mut mantissa = (fraction * 2f64.powi(31) + 0.5).floor() as i64;
+        if mantissa == 1 << 31 {
+            mantissa /= 2;
+            exponent += 1;
+        }
+        if exponent < -31 {
+            return zero;
+        }
+        Self {
+            mantissa: mantissa as i32,
+            exponent,
+            once,
+        }
+    }
+
+    /// In 64 bits, for kernels.
+    pub fn words(self) -> [i32; 2] {
+        [self.mantissa, self.exponent * 2 + i32::from(self.once)]
+    }
+
+    /// Of such words.
+    pub fn of_words([mantissa, word]: [i32; 2]) -> Self {
+        Self {
+            mantissa,
+            exponent: word >> 1,
+            once: word & 1 == 1,
+        }
+    }
+
+    /// A sum times this. Rounded once, halves up; or to 31 places after the point, halves up, and what is
+    /// left of them then once more, halves away from zero.
+    pub fn times(self, sum: i32) -> i64 {
+        // Nothing is beyond 64 bits: 32 of the sum, 31 of the mantissa.
+        let product = i64::from(sum) * i64::from(self.mantissa);
+        let exponent = self.exponent.clamp(-62, 62);
+        let first = if self.once { 31 - exponent } else { 31 };
+        let product = if self.once || exponent < 0 {
+            i128::from(product)
+        } else {
+            i128::from(product) << exponent
+        };
+        let rounded = match first {
+            1.. => (product + (1 << (first - 1))) >> first,
+            _ => product << -first,
+        };
+        let rounded = rounded.clamp(i64::MIN.into(), i64::MAX.into()) as i64;
+        if self.once || exponent >= 0 {
+            return rounded;
+        }
+        let (floor, rest) = (rounded >> -exponent, rounded & ((1 << -exponent) - 1));
+        // From a half on, or above it where it is negative.
+        let half = (1i64 << (-exponent - 1)) + i64::from(rounded < 0);
+        floor + i64::from(rest >= half)
+    }
+}
+
+/// The global average pool in integers.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(crate) struct IntegerAverage {
+    pub rule: AverageRule,
+    /// How its integers stand for numbers.
+    pub output: Scale,
+}
+
+/// How integers stand for numbers: `(integer - zero) * step`.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(crate) struct Scale {
+    pub zero: u8,
+    pub step: f32,
+}
+
+impl Scale {
+    /// What an integer stands for.
+    pub fn number(self, integer: u8) -> f32 {
+        f32::from(i16::from(integer) - i16::from(self.zero)) * self.step
+    }
+
+    /// The integer that is nearest to a number.
+    pub fn integer(self, number: f32) -> u8 {
+        let steps = (number / self.step).round_ties_even();
+        // What is not a number is 0 here, and is refused where pixels come in.
+        (steps + f32::from(self.zero)).clamp(0.0, 255.0) as u8
+    }
+}
+
+/// How an average is taken of integers.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(crate) enum AverageRule {
+    /// LiteRT's AVERAGE_POOL_2D: the mean of the file's integers, halves away from zero. Those of int8
+    /// are 128 less than ours.
+    Pool { signed: bool },
+    /// LiteRT's MEAN, of integers whose zero point and scale these are.
+    Mean { input: Scale, rounding: Rounding },
+}
+
+impl IntegerAverage {
+    /// The average of `count` integers that add up to `sum`.
+    pub fn of(self, sum: u32, count: usize) -> u8 {
+        let count = count.max(1) as i64;
+        let average = match self.rule {
+            AverageRule::Pool { signed } => {
+                let shift = if signed { 128 } else { 0 };
+                let sum = i64::from(sum) - shift * count;
+                let half = count / 2 * sum.signum();
+                (sum + half) / count + shift
+            }
+            AverageRule::Mean { input, rounding } => {
+                let sum = i64::from(sum) - i64::from(input.zero) * count;
+                let mean = match rounding {
+                    Rounding::Once => {
+                        let factor = input.step / (self.output.step * count as f32);
+                        (sum as f32 * factor).round_ties_even() as i64
+                    }
+                    Rounding::Twice => {
+                        let ratio = f64::from(input.step) / f64::from(self.output.step);
+                        let ratio = FixedPoint::new(ratio, false);
+                        // The largest power of two that is not more than the count.
+                        let shift = count.ilog2();
+                        let mantissa = (i64::from(ratio.mantissa) << shift) / count;
+                        let factor = FixedPoint {
+                            mantissa: mantissa as i32,
+                            exponent: ratio.exponent - shift as i32,
+                            once: false,
+                        };
+                        let sum = sum.clamp(i32::MIN.into(), i32::MAX.into());
+                        factor.times(sum as i32)
+                    }
+                };
+                mean.saturating_add(self.output.zero.into())
+            }
+        };
+        average.clamp(0, 255) as u8
+    }
+}
+
+/// A classifier in integers.
+#[derive(Debug)]
+pub(crate) struct IntegerClassifier<'a> {
+    pub convolution: QuantisedConvolution<'a>,
+    /// How the integers of its logits stand for numbers.
+    pub output: Scale,
+}
+
+/// How logits become scores.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(crate) enum Softmax {
+    /// In floats.
+    Exact,
+    /// In 256ths, from logits that are whole numbers of steps: LiteRT's SOFTMAX in eight bits.
+    EightBits { step: f32 },
+}
+
+impl Softmax {
+    /// The scores of logits in eight bits; `None` in floats.
+    pub fn in_eight_bits(self, logits: &[f32]) -> Option<Vec<f32>> {
+        let Self::EightBits { step } = self else {
+            return None;
+        };
+        let step = f64::from(step);
+        let most = logits.iter().copied().fold(f32::NEG_INFINITY, f32::max);
+        let power = |logit: &f32| {
+            let steps = (f64::from(logit - most) / step).round();
+            (steps * step).exp()
+        };
+        let powers: Vec<f64> = logits.iter().map(power).collect();
+        let sum: f64 = powers.iter().sum();
+        let score = |power: &f64| ((256.0 * power / sum + 0.5).floor().min(255.0) / 256.0) as f32;
+        Some(powers.iter().map(score).collect())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn factors_are_the_nearest_in_31_bits() {
+        for (factor, mantissa, exponent) in [
+            (0.5, 1 << 30, 0),
+            (0.75, 3 << 29, 0),
+            (1.0, 1 << 30, 1),
+            (3.0, 3 << 29, 2),
+            (2f64.powi(-32), 1 << 30, -31),
+            // Nearer to 1.
+            (1.0 - 1e-12, 1 << 30, 1),
+            (2f64.powi(-33), 0, 0),
+            (0.0, 0, 0),
+            (-1.0, 0, 0),
+            (f64::NAN, 0, 0),
+            (f64::INFINITY, 0, 0),
+        ] {
+            let found = FixedPoint::new(factor, false);
+            assert_eq!((found.mantissa, found.exponent), (mantissa, exponent));
+            assert_eq!(FixedPoint::of_words(found.words()), found, "{factor}");
+        }
+        let once = FixedPoint::new(0.25, true);
+        assert_eq!(FixedPoint::of_words(once.words()), once);
+    }
+
+    #[test]
+    fn products_are_rounded_once_or_twice() {
+        for (factor, sum, once, twice) in [
+            (0.5, 3, 2, 2),
+            // Halves up, and halves away from zero.
+            (0.25, 2, 1, 1),
+            (0.25, -2, 0, -1),
+            (0.25, -6, -1, -2),
+            // A little less than 1.5 is 1.5 after the first rounding.
+            (0.25 * (1.0 - 1e-9), 6, 1, 2),
+            (4.0, 7, 28, 28),
+            (
+                1e9,
+                i32::MAX,
+                2_147_483_647_000_000_000,
+                2_147_483_647_000_000_000,
+            ),
+        ] {
+            assert_eq!(FixedPoint::new(factor, true).times(sum), once, "{factor}");
+            assert_eq!(FixedPoint::new(factor, false).times(sum), twice, "{factor}");
+        }
+        // Whatever is in them.
+        for mantissa in [i32::MIN, -1, 0, i32::MAX] {
+            for exponent in [i32::MIN / 2, -40, 0, 40, i32::MAX / 2] {
+                for once in [false, true] {
+                    let factor = FixedPoint {
+                        mantissa,
+                        exponent,
+                        once,
+                    };
+                    factor.times(i32::MIN);
+                    factor.times(i32::MAX);
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn averages_are_rounded_as_the_files_kind_says() {
+        let average = |signed| IntegerAverage {
+            rule: AverageRule::Pool { signed },
+            output: Scale { zero: 0, step: 1.0 },
+        };
+        // 2.5 of uint8; of int8 -125.5.
+        assert_eq!(average(false).of(10, 4), 3);
+        assert_eq!(average(true).of(10, 4), 2);
+        assert_eq!(average(true).of(4 * 128 + 2, 4), 129);
+    }
+
+    #[test]
+    fn scores_of_eight_bits_are_256ths() {
+        let softmax = Softmax::EightBits { step: 0.5 };
+        assert_eq!(Softmax::Exact.in_eight_bits(&[0.0]), None);
+        assert_eq!(softmax.in_eight_bits(&[3.0]), Some(vec![255.0 / 256.0]));
+        let scores = softmax.in_eight_bits(&[1.0, 0.5, -9.0]);
+        assert_eq!(scores, Some(vec![159.0 / 256.0, 97.0 / 256.0, 0.0]));
+    }
+
+    #[test]
+    fn numbers_are_integers_and_back() {
+        let scale = Scale {
+            zero: 78,
+            step: 0.146_457_2,
+        };
+        for integer in 0..=255 {
+            assert_eq!(scale.integer(scale.number(integer)), integer);
+        }
+        assert_eq!(scale.integer(f32::INFINITY), 255);
+        assert_eq!(scale.integer(-1e9), 0);
+        assert_eq!(scale.integer(f32::NAN), 0);
+    }
 }

@@ -7,9 +7,13 @@ use candle_core::{DType, Device, Tensor};
 use candle_nn::VarBuilder;
 use half::{bf16, f16};
 
+use super::engine::Blueprint;
+use super::quantised::{QuantisedNetwork, Rounding};
 use crate::error::{Error, Result};
 
 /// Tensors by name, whatever holds them.
+///
+/// Also where an engine that runs a quantised file in its own integers gets what it needs.
 pub(crate) trait TensorSource: Sync {
     /// A tensor by its name in our naming, which has to have this shape. Its values are borrowed
     /// where they lie as they can be used.
@@ -17,6 +21,13 @@ pub(crate) trait TensorSource: Sync {
 
     /// How the activations of a convolution are to become integers, where the source says that.
     fn activation(&self, _convolution: &str) -> Option<&Quantisation> {
+        None
+    }
+
+    /// What is quantised and knows the integers of its activations too; or, of what is quantised, why
+    /// they are not to be had. Its weights are [`StoredValues::I8`] or [`U8`](StoredValues::U8) with a
+    /// [`Quantisation`].
+    fn integers(&self) -> Option<std::result::Result<&dyn StoredIntegers, &str>> {
         None
     }
 }
@@ -43,6 +54,19 @@ impl TensorSource for StoredTensors {
     fn activation(&self, convolution: &str) -> Option<&Quantisation> {
         self.activations.get(convolution)
     }
+}
+
+/// A quantised network in a file.
+pub(crate) trait StoredIntegers: Sync {
+    /// The form in which it runs.
+    ///
+    /// # Errors
+    /// What does not fit together.
+    fn network<'a>(
+        &'a self,
+        blueprint: Blueprint<'a>,
+        rounding: Rounding,
+    ) -> Result<QuantisedNetwork<'a>>;
 }
 
 /// A tensor as it is stored.
@@ -84,6 +108,12 @@ impl Quantisation {
         let (scale, zero) = (self.scales.get(index)?, self.zero_points.get(index)?);
         // Exact up to here: 24 bits times 32.
         Some(((i64::from(integer) - zero) as f64 * f64::from(*scale)) as f32)
+    }
+
+    /// The scale of an index of its dimension.
+    pub fn scale(&self, index: usize) -> f32 {
+        let scale = self.scales.get(index).or(self.scales.first());
+        scale.copied().unwrap_or(1.0)
     }
 
     /// The numbers that a tensor of this shape stands for.
@@ -173,6 +203,17 @@ impl<'a> StoredTensor<'a> {
             values: owned!(F64 F32 F16 BF16 I32 I8 U8),
             shape: self.shape,
             quantisation: self.quantisation,
+        }
+    }
+
+    /// Integers of 32 bits as they are, of which floats that are 0 are some; `None` of others.
+    pub fn whole_numbers(&self) -> Option<Vec<i32>> {
+        match &self.values {
+            StoredValues::I32(values) => Some(values.to_vec()),
+            StoredValues::F32(values) if values.iter().all(|value| *value == 0.0) => {
+                Some(vec![0; values.len()])
+            }
+            _ => None,
         }
     }
 

@@ -12,13 +12,28 @@ use super::imported::Tensors;
 use super::provenance::{Origin, Source};
 use super::quantised::QuantisationSummary;
 use super::recognise::{Stated, check};
+use crate::cpu::Isa;
 use crate::digest::sha256;
 use crate::error::{Error, Result};
 use crate::familiarity::Familiarity;
 use crate::labels::Labels;
-use crate::model::{Blueprint, Config, Convolution, ConvolutionKind, Folded, MobileNet, Precision};
+use crate::model::{
+    Blueprint, Config, Convolution, ConvolutionKind, Folded, MobileNet, Precision, TensorSource,
+};
 use crate::pixels::Preprocessing;
 use crate::rejection::Rejection;
+
+/// Whether a checkpoint has integers of its own.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Integers {
+    /// It is of floats.
+    None,
+    /// It has, and can be computed in them.
+    Own,
+    /// It has, but not for everything, or in a way that is not known: then they are the floats that
+    /// they stand for.
+    NotUnderstood(String),
+}
 
 /// A network's settings and tensors, with the recipe for its pixels.
 ///
@@ -300,13 +315,44 @@ impl Checkpoint {
     /// # Errors
     /// Weights that are not numbers, or a failure of the device.
     pub fn network(&self, device: &Device, precision: impl Into<Precision>) -> Result<MobileNet> {
+        self.network_in(device, precision, None)
+    }
+
+    /// The same in an instruction set, where that matters; else it is the fastest that the machine has.
+    ///
+    /// # Errors
+    /// As [`network`](Self::network); an instruction set without kernels for that.
+    pub fn network_in(
+        &self,
+        device: &Device,
+        precision: impl Into<Precision>,
+        isa: Option<Isa>,
+    ) -> Result<MobileNet> {
         let blueprint = Blueprint {
             config: &self.config,
             pixel_scale: &self.preprocessing.pixel_scale,
             tensors: &self.tensors,
         };
-        let network = MobileNet::from_blueprint(blueprint, device, precision.into(), None);
+        let network = MobileNet::from_blueprint(blueprint, device, precision.into(), isa);
         network.map_err(|error| error.in_checkpoint(&self.path))
+    }
+
+    /// What the network computes in on a device where nothing else is asked for: a file of integers in
+    /// those on the CPU, if they are understood ([`integers`](Self::integers)), all else in f32.
+    pub fn default_precision(&self, device: &Device) -> Precision {
+        match self.integers() {
+            Integers::Own if device.is_cpu() => Precision::Int8,
+            _ => DType::F32.into(),
+        }
+    }
+
+    /// Whether it has integers of its own, in which it can be computed.
+    pub fn integers(&self) -> Integers {
+        match self.tensors.integers() {
+            None => Integers::None,
+            Some(Ok(_)) => Integers::Own,
+            Some(Err(reason)) => Integers::NotUnderstood(reason.into()),
+        }
     }
 
     /// The tensors for a network on a device, to compute in `dtype`.

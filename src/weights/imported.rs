@@ -8,8 +8,11 @@ use candle_core::{Device, Tensor};
 use super::quantised::is_scale;
 use super::recognise::Stated;
 use super::safetensors::SafetensorsFile;
+use super::stored_network::StoredNetwork;
 use crate::error::{Error, Result};
-use crate::model::{Padding, Quantisation, StoredTensor, StoredTensors, TensorSource};
+use crate::model::{
+    Padding, Quantisation, StoredIntegers, StoredTensor, StoredTensors, TensorSource,
+};
 use crate::ops::Activation;
 use crate::pixels::{PixelScale, Preprocessing};
 
@@ -23,6 +26,8 @@ pub(super) enum Tensors {
     Loaded(HashMap<String, Tensor>),
     /// The same as it was stored there: integers with their scales among them.
     Stored(Arc<StoredTensors>),
+    /// The same of a TFLite file, which may have the integers between its layers too.
+    Tflite(Arc<StoredNetwork>),
 }
 
 impl Tensors {
@@ -30,7 +35,7 @@ impl Tensors {
     pub fn name<'a>(&'a self, ours: &'a str) -> &'a str {
         match self {
             Self::File(file) => file.name(ours),
-            Self::Loaded(_) | Self::Stored(_) => ours,
+            Self::Loaded(_) | Self::Stored(_) | Self::Tflite(_) => ours,
         }
     }
 
@@ -49,17 +54,8 @@ impl Tensors {
                 .collect(),
             Self::File(file) => file.tensors().map_err(Error::network),
             Self::Loaded(tensors) => Ok(tensors.clone()),
-            Self::Stored(stored) => {
-                let copies = stored.tensors.iter().map(|(name, tensor)| {
-                    let shape = tensor.shape.as_slice();
-                    let numbers = tensor.clone().numbers()?.into_owned();
-                    Ok((
-                        name.clone(),
-                        Tensor::from_vec(numbers, shape, &Device::Cpu)?,
-                    ))
-                });
-                copies.collect()
-            }
+            Self::Stored(stored) => copies_of(stored),
+            Self::Tflite(network) => copies_of(&network.stored),
         }
     }
 
@@ -76,15 +72,8 @@ impl Tensors {
                 });
                 stated.collect()
             }
-            Self::Stored(stored) => {
-                let stated = stored.tensors.iter().map(|(name, tensor)| Stated {
-                    name: name.clone(),
-                    shape: tensor.shape.clone(),
-                    is_numeric: true,
-                    is_bytes: false,
-                });
-                stated.collect()
-            }
+            Self::Stored(stored) => stated_by(stored),
+            Self::Tflite(network) => stated_by(&network.stored),
         }
     }
 }
@@ -99,6 +88,7 @@ impl TensorSource for Tensors {
                 StoredTensor::of(found.ok_or_else(missing)?)
             }
             Self::Stored(stored) => stored.tensor(name, shape),
+            Self::Tflite(network) => network.stored.tensor(name, shape),
         }
     }
 
@@ -107,8 +97,42 @@ impl TensorSource for Tensors {
             Self::File(file) => file.activation(convolution),
             Self::Loaded(_) => None,
             Self::Stored(stored) => stored.activation(convolution),
+            Self::Tflite(network) => network.stored.activation(convolution),
         }
     }
+
+    fn integers(&self) -> Option<std::result::Result<&dyn StoredIntegers, &str>> {
+        let Self::Tflite(network) = self else {
+            return None;
+        };
+        let found = network.integers.as_ref()?.as_ref();
+        let integers: &dyn StoredIntegers = network.as_ref();
+        Some(found.map(|_| integers).map_err(String::as_str))
+    }
+}
+
+/// Copies of tensors, and what integers stand for in f32.
+fn copies_of(stored: &StoredTensors) -> Result<HashMap<String, Tensor>> {
+    let copies = stored.tensors.iter().map(|(name, tensor)| {
+        let shape = tensor.shape.as_slice();
+        let numbers = tensor.clone().numbers()?.into_owned();
+        Ok((
+            name.clone(),
+            Tensor::from_vec(numbers, shape, &Device::Cpu)?,
+        ))
+    });
+    copies.collect()
+}
+
+/// Their names and shapes.
+fn stated_by(stored: &StoredTensors) -> Vec<Stated> {
+    let stated = stored.tensors.iter().map(|(name, tensor)| Stated {
+        name: name.clone(),
+        shape: tensor.shape.clone(),
+        is_numeric: true,
+        is_bytes: false,
+    });
+    stated.collect()
 }
 
 /// What a reader of a foreign format found, in our names and layouts.

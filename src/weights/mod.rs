@@ -28,11 +28,12 @@ mod safetensors;
 mod save;
 mod sidecar;
 mod store;
+mod stored_network;
 mod tflite;
 
 pub use bundle::{open_bundle, write_bundle};
 pub use catalogue::{Catalogue, OtherTraining, Variant, catalogue};
-pub use checkpoint::Checkpoint;
+pub use checkpoint::{Checkpoint, Integers};
 pub use download::{NoProgress, Patience, Progress, without_credentials};
 pub use hub::{DEFAULT_ENDPOINT, Hub, Repo, RepoFile};
 pub use open::LoadOptions;

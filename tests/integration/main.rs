@@ -6,6 +6,7 @@
 //! - `layouts`: checkpoints as transformers and timm write them
 //! - `tflite`: TensorFlow Lite files of every type of weights
 //! - `tflite_damaged`: and what is wrong with others
+//! - `tflite_integers`: quantised ones in their own integers, beside LiteRT's
 //! - `pixels`: every image gives Pillow's own bytes
 //! - `orientation`: and is upright, wherever its file says how it lies
 //! - `formats`: the formats that are known by name
@@ -77,6 +78,7 @@ mod spark;
 mod support;
 mod tflite;
 mod tflite_damaged;
+mod tflite_integers;
 mod train;
 mod weights;
 mod wordnet;

@@ -5,7 +5,8 @@ use mobilenet::pixels::PixelScale;
 use std::ops::Range;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use candle_core::{DType, Device};
+use candle_core::{DType, Device, Tensor};
+use mobilenet::model::Precision;
 use rayon::prelude::*;
 
 use crate::support::{answer, data, floats, image, tensors};
@@ -318,6 +319,73 @@ fn another_scaling_of_pixels_is_the_recipes() {
     let half = quantised(0.5);
     let range = half.scale()[0] * 255.0;
     assert!((range - 1.0).abs() < 0.05, "{half:?}");
+}
+
+/// Whatever the scales and zero points of weights and activations are: the file is refused, runs in
+/// floats, or gives some answer.
+#[test]
+fn hostile_quantisation_is_no_panic() {
+    for name in ["pool_uint8", "mean_int8"] {
+        let file = File(fixture(name));
+        let tensors = file.vector(file.graph(), 0);
+        let count = u32::from_le_bytes(file.number(tensors)) as usize;
+        let quantised = (0..count).filter_map(|number| {
+            let table = file.place(file.tensor(number), 4)?;
+            let quantisation = file.follow(table);
+            let scales = file.follow(file.place(quantisation, 2)?);
+            Some((
+                scales,
+                file.place(quantisation, 3).map(|at| file.follow(at)),
+            ))
+        });
+        let mut changed = Vec::new();
+        let mut change = |at: usize, bytes: &[u8]| {
+            let mut file = file.clone();
+            file.write(at, bytes);
+            changed.push(file.0);
+        };
+        for (scales, zeros) in quantised {
+            for scale in [
+                0.0,
+                -1.0,
+                f32::NAN,
+                f32::INFINITY,
+                1e38,
+                1e-38,
+                1e-45,
+                1e5,
+                1e-7,
+            ] {
+                change(scales + 4, &scale.to_le_bytes());
+            }
+            for zero in [i64::MIN, -129, -128, 127, 255, 256, i64::MAX] {
+                if let Some(zeros) = zeros {
+                    change(zeros + 4, &zero.to_le_bytes());
+                }
+            }
+        }
+        assert!(changed.len() > 300, "{}", changed.len());
+        let answered = AtomicUsize::new(0);
+        changed.into_par_iter().for_each(|bytes| {
+            let Ok(checkpoint) = read(bytes) else {
+                return;
+            };
+            let size = checkpoint.preprocessing().size;
+            let pixels = vec![77u8; size * size * 3];
+            let pixels = Tensor::from_vec(pixels, (1, size, size, 3), &Device::Cpu);
+            let pixels = pixels.expect("pixels");
+            let usual = checkpoint.default_precision(&Device::Cpu);
+            for precision in [usual, Precision::Int8, Precision::Int8Reference] {
+                if let Ok(network) = checkpoint.network(&Device::Cpu, precision) {
+                    assert!(network.forward(&pixels).is_ok());
+                    answered.fetch_add(1, Ordering::Relaxed);
+                }
+            }
+        });
+        let answered = answered.into_inner();
+        eprintln!("{name}: {answered} answers");
+        assert!(answered > 100, "{answered}");
+    }
 }
 
 #[test]

@@ -14,6 +14,6 @@ pub use model::{ActivationName, ModelOptions, tell_assumed};
 pub use network::{NetworkOptions, OpenedNetwork, Provenance};
 pub use pictures::{PictureOptions, parse_probability};
 pub use report::ReportOptions;
-pub use run::{DTypeName, RunOptions, Running, default_threads};
+pub use run::{DTypeName, RunOptions, Running, computes_in, default_threads};
 pub use sources::{OptionalSources, STDIN, Sources, named};
 pub use view::ViewOptions;

@@ -6,14 +6,15 @@ use std::sync::Arc;
 use anyhow::Result;
 use clap::Args;
 use mobilenet::labels::Labels;
+use mobilenet::model::Precision;
 use mobilenet::pipeline::{Model, Pipeline};
 use mobilenet::pixels::{DecodeOptions, Preprocessing};
-use mobilenet::weights::{Checkpoint, QuantisationSummary, Source};
+use mobilenet::weights::{Checkpoint, Integers, QuantisationSummary, Source};
 use mobilenet::{Classifier, Embedder};
 use serde::Serialize;
 
-use super::{LabelOptions, ModelOptions, RunOptions, Running, ViewOptions};
-use crate::cli::{Global, files};
+use super::{LabelOptions, ModelOptions, RunOptions, Running, ViewOptions, computes_in};
+use crate::cli::{Global, files, note};
 
 /// What a command needs that shows pictures to a network.
 #[derive(Debug, Clone, Args)]
@@ -35,6 +36,7 @@ pub struct OpenedNetwork {
     pub preprocessing: Preprocessing,
     pub decode: DecodeOptions,
     pub running: Running,
+    pub precision: Precision,
 }
 
 impl NetworkOptions {
@@ -48,11 +50,16 @@ impl NetworkOptions {
         let checkpoint = self.model.load(global)?;
         // Not what was named: that may be a folder, or nothing at all for one in the cache.
         files::protect(outputs, [checkpoint.path()])?;
+        let precision = running.precision(Some(&checkpoint));
+        if global.verbose {
+            note(&computes_in(&checkpoint, precision));
+        }
         Ok(OpenedNetwork {
             preprocessing: self.view.preprocessing(checkpoint.preprocessing()),
             decode: self.view.decode(),
             checkpoint,
             running,
+            precision,
         })
     }
 }
@@ -68,12 +75,9 @@ impl OpenedNetwork {
             _ => None,
         };
         let Running {
-            device,
-            precision,
-            threads,
-            ..
+            device, threads, ..
         } = &self.running;
-        let classifier = Classifier::new(&self.checkpoint, labels, device, *precision)?;
+        let classifier = Classifier::new(&self.checkpoint, labels, device, self.precision)?;
         let classifier = classifier.with_threads(*threads);
         Ok(classifier.with_preprocessing(self.preprocessing.clone())?)
     }
@@ -83,10 +87,8 @@ impl OpenedNetwork {
     /// # Errors
     /// A failure of the device.
     pub fn embedder(&self) -> Result<Embedder> {
-        let Running {
-            device, precision, ..
-        } = &self.running;
-        let embedder = Embedder::new(&self.checkpoint, device, *precision)?;
+        let device = &self.running.device;
+        let embedder = Embedder::new(&self.checkpoint, device, self.precision)?;
         let embedder = embedder.with_threads(self.running.threads);
         Ok(embedder.with_preprocessing(self.preprocessing.clone())?)
     }
@@ -107,6 +109,21 @@ impl OpenedNetwork {
         }
     }
 
+    /// The same for what is to be put into a network of floats: in floats, unless it was asked for
+    /// something else.
+    pub fn for_floats(self) -> Self {
+        Self {
+            precision: self.running.precision_for_floats(),
+            ..self
+        }
+    }
+
+    /// Whose integers it computes in, where they are the file's.
+    fn integers(&self) -> Option<&'static str> {
+        let is_own = self.precision.is_integer() && self.checkpoint.integers() == Integers::Own;
+        is_own.then_some("the file's own")
+    }
+
     /// What answers, for which all of the weights are read once more.
     pub fn provenance(&self) -> Provenance {
         let path = self.checkpoint.path();
@@ -119,7 +136,8 @@ impl OpenedNetwork {
             preprocessing: self.preprocessing.clone(),
             reduced_decoding: self.decode.reduced,
             device: self.running.device.name.to_string(),
-            dtype: self.running.precision.name(),
+            dtype: self.precision.name(),
+            integers: self.integers(),
             quantisation: self.checkpoint.quantisation(),
             version: env!("CARGO_PKG_VERSION"),
         }
@@ -143,5 +161,8 @@ pub struct Provenance {
     /// How the checkpoint was put into eight bits, if it was.
     #[serde(skip_serializing_if = "Option::is_none")]
     quantisation: Option<QuantisationSummary>,
+    /// Whose they are, where it is integers of the file's.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    integers: Option<&'static str>,
     version: &'static str,
 }

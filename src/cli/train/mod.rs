@@ -211,7 +211,7 @@ pub fn run(arguments: &Arguments, global: Global) -> Result<Outcome> {
         device: arguments.device,
         threads: arguments.threads,
         batch_size: None,
-        dtype: DTypeName::F32,
+        dtype: Some(DTypeName::F32),
     };
     let device = running.start(global)?.device.device;
     let found = FoundPictures::open(arguments)?;

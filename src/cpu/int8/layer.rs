@@ -60,6 +60,7 @@ impl BlockPass<'_> {
         for (tile, _) in tiles(written, rows) {
             let bytes = bytemuck::cast_slice_mut(scratch.tile.floats_mut());
             self.depthwise(&block.depthwise, tile.clone(), bytes);
+            self.correct(tile.len(), scratch);
             self.product(tile, channels.clone(), scratch);
         }
     }
@@ -68,15 +69,20 @@ impl BlockPass<'_> {
     pub fn product(&self, rows: Range<usize>, channels: Range<usize>, scratch: &mut Scratch) {
         let BlockShape { written, block, .. } = self.shape;
         let dense = &block.pointwise;
-        let Scratch { tile, offsets, .. } = scratch;
+        let Scratch {
+            tile,
+            offsets,
+            corrections,
+        } = scratch;
         let weight = channels.start * dense.depth * self.kernels.tile_bytes;
+        let factors = channels.start * self.kernels.factor_words;
         let task = kernels::Pointwise {
             input: bytemuck::cast_slice(tile.floats()),
             input_stride: self.shape.tile_stride(),
             depth: dense.depth,
             weight: &dense.weight_bytes()[weight..],
             bias: &dense.bias()[channels.start..],
-            multiplier: &dense.multiplier()[channels.start..],
+            multiplier: &dense.multiplier()[factors..],
             channels: channels.len(),
             start: written.offset(rows.start, 0) + channels.start,
             offsets: Offsets::of_rows(
@@ -86,11 +92,29 @@ impl BlockPass<'_> {
                 written.channels,
                 written.row_stride(),
             ),
+            corrections: if dense.offset == 0 { &[] } else { corrections },
             bounds: dense.bounds(),
         };
         // SAFETY: threads are given different rows or different channels, and the offsets are
         // those of the rows.
         unsafe { self.kernels.pointwise(&task, self.output) };
+    }
+
+    /// What is taken off the weights is added to the sums of a tile of so many rows again, for each
+    /// pixel of it.
+    pub fn correct(&self, rows: usize, scratch: &mut Scratch) {
+        let BlockShape { written, block, .. } = self.shape;
+        let offset = block.pointwise.offset;
+        if offset == 0 {
+            return;
+        }
+        let stride = self.shape.tile_stride();
+        let bytes: &[u8] = bytemuck::cast_slice(scratch.tile.floats());
+        let pixels = bytes.chunks(stride).take(rows * written.columns.len);
+        let inputs = block.pointwise.inputs;
+        scratch.corrections.clear();
+        let corrections = pixels.map(|pixel| correction(&pixel[..inputs], offset));
+        scratch.corrections.extend(corrections);
     }
 
     /// The depthwise output of a tile.
@@ -113,4 +137,10 @@ impl BlockPass<'_> {
         };
         self.kernels.depthwise(&task, tile);
     }
+}
+
+/// What is added to the sums of a pixel's activations where `offset` was taken off every weight.
+pub(super) fn correction(activations: &[u8], offset: i32) -> i32 {
+    let sum: u32 = activations.iter().map(|&value| u32::from(value)).sum();
+    offset.wrapping_mul(sum as i32)
 }

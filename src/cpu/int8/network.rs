@@ -2,12 +2,13 @@
 
 use std::sync::Arc;
 
-use super::kernels::{Kernels, Output};
+use super::head::{self, IntegerHead};
+use super::kernels::{self, Kernels, Output};
 use super::layer::{BlockPass, BlockShape};
 use super::stem::StemPass;
 use super::weights::{self, PackedInt8};
 use crate::cpu::barrier::Member;
-use crate::cpu::head::Head;
+use crate::cpu::head::{FloatHead, Head};
 use crate::cpu::isa::Isa;
 use crate::cpu::kernels as float_kernels;
 use crate::cpu::network::{convolved, padded};
@@ -17,7 +18,10 @@ use crate::cpu::pixels::{Picture, Pixel};
 use crate::cpu::weights::{Packed, pack_classifier};
 use crate::cpu::workspace::{PaddedImage, Pool, Scratches, Workspace};
 use crate::error::{Error, Result};
-use crate::model::{Assembly, Blueprint, PixelIntegers, Precision, QuantisedNetwork};
+use crate::model::{
+    Assembly, Blueprint, IntegerAverage, IntegerClassifier, PixelIntegers, Precision,
+    QuantisedNetwork, Rounding, Softmax,
+};
 use crate::pixels::COLOURS;
 
 /// MobileNet V1 in eight bits, packed for an instruction set.
@@ -27,14 +31,24 @@ pub(in crate::cpu) struct Int8Network {
     pub(super) kernels: &'static Kernels,
     /// But for the classifier.
     pub(super) layers: Assembly<PackedInt8>,
-    /// In f32.
-    classifier: Option<Packed>,
+    classifier: Classifier,
     /// What the stem reads.
     pixels: PixelIntegers,
     /// The scale of each channel of the last block's output.
     steps: Arc<[f32]>,
+    average: Option<IntegerAverage>,
+    rounding: Rounding,
+    softmax: Softmax,
     pool: Arc<Pool>,
     threads: Threads,
+}
+
+/// A classifier, if there is one.
+#[derive(Debug, Clone)]
+enum Classifier {
+    None,
+    Floats(Packed),
+    Integers(head::Classifier),
 }
 
 /// The memory of a pass: the blocks use its bytes, the classifier its floats.
@@ -46,7 +60,11 @@ impl Int8Network {
     /// # Errors
     /// What is wrong with a tensor.
     pub fn new(blueprint: Blueprint, network: QuantisedNetwork, isa: Isa) -> Result<Self> {
-        Self::with_kernels(blueprint, network, isa, isa.int8_kernels())
+        let kernels = match network.rounding {
+            Rounding::Once => isa.int8_kernels(),
+            Rounding::Twice => &kernels::reference::KERNELS,
+        };
+        Self::with_kernels(blueprint, network, isa, kernels)
     }
 
     /// The same with these kernels, for which the machine has the instructions.
@@ -62,11 +80,41 @@ impl Int8Network {
             let message = format!("{steps} scales of an embedding of {expected} values");
             return Err(Error::network(message));
         }
+        let (config, rounding) = (blueprint.config, network.rounding);
+        let classifier = match (&network.classifier, &network.average) {
+            (Some(classifier), Some(average)) => {
+                let IntegerClassifier {
+                    convolution,
+                    output,
+                } = classifier;
+                let input = average.output;
+                let packed =
+                    weights::pack_classifier(config, convolution, input.zero, rounding, kernels)?;
+                packed.map_or(Classifier::None, |weights| {
+                    Classifier::Integers(head::Classifier {
+                        weights,
+                        input,
+                        output: *output,
+                    })
+                })
+            }
+            (Some(_), None) => {
+                let message = "a classifier in integers of an embedding in floats";
+                return Err(Error::network(message));
+            }
+            (None, _) => match pack_classifier(blueprint, isa.kernels())? {
+                Some(packed) => Classifier::Floats(packed),
+                None => Classifier::None,
+            },
+        };
         Ok(Self {
             isa,
             kernels,
-            layers: weights::pack(blueprint.config, &network, kernels)?,
-            classifier: pack_classifier(blueprint, isa.kernels())?,
+            layers: weights::pack(config, &network, kernels)?,
+            classifier,
+            average: network.average,
+            rounding,
+            softmax: network.softmax,
             pixels: network.pixels,
             steps: network.steps.into(),
             pool: Arc::default(),
@@ -169,6 +217,7 @@ impl Int8Network {
             channels: written.channels,
             zero: self.last_zero(),
             steps: &self.steps,
+            rule: self.average,
         };
         read.average(channels.start, averages);
         let Some(head) = head else { return };
@@ -228,7 +277,11 @@ impl Int8Network {
     /// Floats of the largest image, or of what takes its place in the end, and of the largest tile
     /// for an input size.
     pub(super) fn sizes(&self, size: (usize, usize)) -> (usize, usize) {
-        let logits = self.classifier.as_ref().map_or(0, |head| head.channels);
+        let logits = match &self.classifier {
+            Classifier::None => 0,
+            Classifier::Floats(weights) => weights.channels,
+            Classifier::Integers(classifier) => classifier.weights.channels,
+        };
         let embedding = self
             .embedding_len()
             .next_multiple_of(super::kernels::CHANNELS);
@@ -261,7 +314,14 @@ impl Passes for Int8Network {
     }
 
     fn precision(&self) -> Precision {
-        Precision::Int8
+        match self.rounding {
+            Rounding::Once => Precision::Int8,
+            Rounding::Twice => Precision::Int8Reference,
+        }
+    }
+
+    fn softmax(&self) -> Softmax {
+        self.softmax
     }
 
     fn embedding_len(&self) -> usize {
@@ -272,11 +332,16 @@ impl Passes for Int8Network {
     }
 
     fn head(&self) -> Option<Head<'_>> {
-        let weights = self.classifier.as_ref()?;
-        Some(Head {
-            weights,
-            kernels: self.isa.kernels(),
-        })
+        match &self.classifier {
+            Classifier::None => None,
+            Classifier::Floats(weights) => Some(Head::Floats(FloatHead {
+                weights,
+                kernels: self.isa.kernels(),
+            })),
+            Classifier::Integers(classifier) => {
+                Some(Head::Integers(IntegerHead::new(classifier, self.kernels)))
+            }
+        }
     }
 
     fn blocks(&self) -> usize {
@@ -354,11 +419,13 @@ struct Last<'a> {
     zero: u8,
     /// The scale of each channel.
     steps: &'a [f32],
+    /// How the average is taken, where it is one of integers.
+    rule: Option<IntegerAverage>,
 }
 
 impl Last<'_> {
     /// The global average pool of some channels, from the `first` on: exact sums, and then one
-    /// multiplication and one division.
+    /// multiplication and one division, or what a file's operator does.
     fn average(&self, first: usize, averages: &mut [f32]) {
         let count = self.pixels.len() / self.channels;
         let mut sums = vec![0u32; averages.len()];
@@ -366,6 +433,12 @@ impl Last<'_> {
             for (sum, value) in sums.iter_mut().zip(&pixel[first..]) {
                 *sum += u32::from(*value);
             }
+        }
+        if let Some(rule) = self.rule {
+            for (average, sum) in averages.iter_mut().zip(sums) {
+                *average = rule.output.number(rule.of(sum, count));
+            }
+            return;
         }
         let zeros = count as i64 * i64::from(self.zero);
         let steps = self.steps.get(first..).unwrap_or_default().iter();

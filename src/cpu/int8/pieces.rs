@@ -67,6 +67,7 @@ impl Int8Network {
         let pixels = written.rows.len * written.columns.len;
         let size = format!("{}x{}", written.rows.len, written.columns.len);
         let run = self.run_tiles(shape, |pass, rows, scratch: &mut Scratch| {
+            pass.correct(rows.len(), scratch);
             pass.product(rows, 0..pass.shape.block.pointwise.channels, scratch);
         });
         Piece {

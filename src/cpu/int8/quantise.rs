@@ -14,8 +14,8 @@ use crate::error::{Error, Result};
 use crate::model::{
     BYTE_LARGEST, Blueprint, ByteIntegers, Convolution, ConvolutionKind, Folded, IntegerWeights,
     LARGEST_BIAS, Levels, PixelIntegers, Quantisation, QuantisedConvolution, QuantisedLayers,
-    QuantisedNetwork, Steps, StoredTensor, StoredValues, activation_steps, least_step,
-    round_filter, weight_step,
+    QuantisedNetwork, Rounding, Softmax, Steps, StoredTensor, StoredValues, activation_steps,
+    least_step, round_filter, weight_step,
 };
 use crate::pixels::{COLOURS, PixelScale};
 
@@ -80,6 +80,10 @@ pub(in crate::cpu) fn network(blueprint: Blueprint<'_>) -> Result<QuantisedNetwo
             scales,
         }),
         steps: last.unwrap_or_default(),
+        rounding: Rounding::Once,
+        average: None,
+        classifier: None,
+        softmax: Softmax::Exact,
     })
 }
 
@@ -158,6 +162,7 @@ fn stored<'a>(
         multiplier: multiplier
             .map(|(c, scale)| read.at(0) * scale / given.at(c))
             .collect(),
+        fixed_point: Vec::new(),
         input_zero: 0,
         output: Levels::ALL,
     }))
@@ -254,6 +259,7 @@ fn quantised(
         weight: IntegerWeights::Words(Cow::Borrowed(&[])),
         bias: Vec::with_capacity(outputs),
         multiplier: Vec::with_capacity(outputs),
+        fixed_point: Vec::new(),
         input_zero: 0,
         output: Levels::ALL,
     };

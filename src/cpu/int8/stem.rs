@@ -88,7 +88,15 @@ impl StemPass<'_> {
         match self.picture {
             Picture::Bytes(pixels) => {
                 let from = &pixels[row * columns.len * COLOURS..][..columns.len * COLOURS];
-                let ByteIntegers::Linear { factor, zero } = self.pixels.bytes;
+                let (factor, zero) = match &self.pixels.bytes {
+                    ByteIntegers::Linear { factor, zero } => (*factor, *zero),
+                    ByteIntegers::Table(table) => {
+                        for (i, (value, byte)) in middle.iter_mut().zip(from).enumerate() {
+                            *value = table[i % COLOURS][usize::from(*byte)];
+                        }
+                        return;
+                    }
+                };
                 let [red, green, blue] = zero;
                 if red == green && green == blue {
                     // In vectors.

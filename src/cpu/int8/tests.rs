@@ -12,8 +12,9 @@ use crate::cpu::network::CpuNetwork;
 use crate::cpu::passes::Passes;
 use crate::error::{Error, Result};
 use crate::model::{
-    Blueprint, ByteIntegers, Config, Convolution, ConvolutionKind, IntegerWeights, Levels, Padding,
-    PixelIntegers, Precision, QuantisedConvolution, QuantisedLayers, QuantisedNetwork,
+    AverageRule, Blueprint, ByteIntegers, Config, Convolution, ConvolutionKind, FixedPoint,
+    IntegerAverage, IntegerClassifier, IntegerWeights, Levels, Padding, PixelIntegers, Precision,
+    QuantisedConvolution, QuantisedLayers, QuantisedNetwork, Rounding, Scale, Softmax,
     random_tensors,
 };
 use crate::pixels::PixelScale;
@@ -40,6 +41,28 @@ impl Image {
     }
 }
 
+/// LiteRT's reference arithmetic, as it is written down, with numbers of any length.
+fn plain_times(factor: FixedPoint, sum: i32) -> i64 {
+    let FixedPoint {
+        mantissa,
+        exponent,
+        once,
+    } = factor;
+    let product = i128::from(sum) * i128::from(mantissa);
+    let power = |n: i32| 1i128 << n;
+    let halves_up = |numerator: i128, denominator: i128| {
+        (2 * numerator + denominator).div_euclid(2 * denominator)
+    };
+    let result = if once {
+        halves_up(product, power(31 - exponent))
+    } else {
+        let first = halves_up(product * power(exponent.max(0)), power(31));
+        let size = halves_up(first.abs(), power((-exponent).max(0)));
+        size * first.signum()
+    };
+    i64::try_from(result).expect("64 bits")
+}
+
 /// The network up to the last block's activations, as its definition says.
 fn plain(
     config: &Config,
@@ -47,7 +70,9 @@ fn plain(
     bytes: &[u8],
     size: (usize, usize),
 ) -> Vec<u8> {
-    let ByteIntegers::Linear { factor, zero } = network.pixels.bytes;
+    let ByteIntegers::Linear { factor, zero } = network.pixels.bytes else {
+        panic!("a table");
+    };
     let value =
         |(i, byte): (usize, &u8)| i64::from(factor) * i64::from(*byte) - i64::from(zero[i % 3]);
     let mut image = Image {
@@ -96,8 +121,17 @@ fn plain(
                         sum += weight * (image.at(y, x, channel) - input_zero);
                     }
                     let sum = i32::try_from(sum).expect("sums fit 32 bits");
-                    let scaled = (sum as f32 * quantised.multiplier[out]).clamp(low, high);
-                    values.push(scaled.round_ties_even() as i64 + i64::from(zero));
+                    let value = match quantised.fixed_point.get(out) {
+                        Some(factor) => {
+                            let scaled = plain_times(*factor, sum);
+                            scaled.clamp(low as i64, high as i64)
+                        }
+                        None => {
+                            let scaled = sum as f32 * quantised.multiplier[out];
+                            scaled.clamp(low, high).round_ties_even() as i64
+                        }
+                    };
+                    values.push(value + i64::from(zero));
                 }
             }
         }
@@ -174,14 +208,49 @@ proptest! {
     }
 }
 
+/// A convolution of a single pixel.
+fn plain_layer(layer: &QuantisedConvolution, input: &[u8]) -> Vec<u8> {
+    let Levels { zero, low, high } = layer.output;
+    let weight = |i: usize| match &layer.weight {
+        IntegerWeights::Bytes(weights) => i64::from(weights[i]),
+        IntegerWeights::Words(weights) => i64::from(weights[i]),
+    };
+    let output = |out: usize| {
+        let product = |(i, x): (usize, &u8)| {
+            weight(out * input.len() + i) * (i64::from(*x) - i64::from(layer.input_zero))
+        };
+        let sum = i64::from(layer.bias[out]) + input.iter().enumerate().map(product).sum::<i64>();
+        let sum = i32::try_from(sum).expect("sums fit 32 bits");
+        let scaled = match layer.fixed_point.get(out) {
+            Some(factor) => plain_times(*factor, sum),
+            None => {
+                // Far beyond the bounds before it is rounded.
+                let scaled = (sum as f32 * layer.multiplier[out]).clamp(-1e6, 1e6);
+                scaled.round_ties_even() as i64
+            }
+        };
+        (scaled + i64::from(zero)).clamp(low.into(), high.into()) as u8
+    };
+    (0..layer.bias.len()).map(output).collect()
+}
+
 /// Convolutions as a file may have them: weights in bytes, zero points, bounds of any kind.
 struct AnyLayers {
     seed: u64,
     zeros: Vec<u8>,
+    /// Pointwise weights are of nine bits.
+    wide: bool,
+    rounding: Rounding,
 }
 
 impl QuantisedLayers for AnyLayers {
     fn layer(&self, convolution: &Convolution) -> Result<QuantisedConvolution<'_>> {
+        self.any(convolution)
+    }
+}
+
+impl AnyLayers {
+    fn any(&self, convolution: &Convolution) -> Result<QuantisedConvolution<'static>> {
         // Of each layer its own.
         let names: Vec<_> = Config::default().convolutions();
         let number = names.iter().position(|c| c.name == convolution.name);
@@ -192,19 +261,30 @@ impl QuantisedLayers for AnyLayers {
         let depth = count / outputs;
         let zero = self.zeros[number + 1];
         let weight = match convolution.kind {
-            ConvolutionKind::Pointwise => {
+            ConvolutionKind::Pointwise | ConvolutionKind::Classifier if self.wide => {
+                // As many on one side of 0 as a byte allows.
+                let zero = i16::from(self.seed as u8);
+                IntegerWeights::Words(bytes.iter().map(|b| i16::from(*b) - zero).collect())
+            }
+            ConvolutionKind::Pointwise | ConvolutionKind::Classifier => {
                 IntegerWeights::Bytes(bytes.iter().map(|b| *b as i8).collect())
             }
             _ => IntegerWeights::Words(bytes.iter().map(|b| i16::from(*b) * 2 - 255).collect()),
         };
         let biases = noise(outputs, self.seed + 100 + number as u64);
+        let multiplier: Vec<f32> = biases
+            .iter()
+            .map(|b| (f32::from(*b) + 10.0) / (50_000.0 * (depth as f32).sqrt()))
+            .collect();
+        let fixed = |m: &f32| FixedPoint::new(f64::from(*m), convolution.out_channels % 2 == 1);
         Ok(QuantisedConvolution {
             weight,
             bias: biases.iter().map(|b| (i32::from(*b) - 128) * 300).collect(),
-            multiplier: biases
-                .iter()
-                .map(|b| (f32::from(*b) + 10.0) / (50_000.0 * (depth as f32).sqrt()))
-                .collect(),
+            fixed_point: match self.rounding {
+                Rounding::Once => Vec::new(),
+                Rounding::Twice => multiplier.iter().map(fixed).collect(),
+            },
+            multiplier,
             input_zero: self.zeros[number],
             output: Levels {
                 zero,
@@ -223,8 +303,10 @@ proptest! {
         (rows, columns) in (32usize..72, 32usize..72),
         padding in prop_oneof![Just(Padding::Keras), Just(Padding::Same), Just(Padding::Symmetric)],
         shallow: bool,
-        zeros in prop::collection::vec(any::<u8>(), 28),
+        zeros in prop::collection::vec(any::<u8>(), 29),
         pixel_zero in 0i16..256,
+        wide: bool,
+        twice: bool,
         threads in 1usize..5,
         seed in 0u64..1000,
     ) {
@@ -238,32 +320,59 @@ proptest! {
         let pixel_scale = PixelScale::default();
         let weights = weights(&config, seed);
         let blueprint = Blueprint { config: &config, pixel_scale: &pixel_scale, tensors: &weights };
+        let rounding = if twice { Rounding::Twice } else { Rounding::Once };
+        let layers = || AnyLayers { seed, zeros: zeros.clone(), wide, rounding };
+        let average = IntegerAverage {
+            rule: AverageRule::Pool { signed: wide },
+            output: Scale { zero: zeros[27], step: 0.25 },
+        };
+        let last = Convolution::classifier(config.embedding_len(), 1000);
+        let output = Scale { zero: zeros[28], step: 0.5 };
         let integers = || QuantisedNetwork {
             pixels: PixelIntegers {
                 bytes: ByteIntegers::Linear { factor: 1, zero: [pixel_zero; 3] },
                 scaled: [(127.5, 127.5 - f32::from(pixel_zero)); 3],
                 bounds: (-pixel_zero, 255 - pixel_zero),
             },
-            layers: Box::new(AnyLayers { seed, zeros: zeros.clone() }),
+            layers: Box::new(layers()),
             steps: vec![0.25; config.embedding_len()],
+            rounding,
+            average: Some(average),
+            classifier: Some(IntegerClassifier {
+                convolution: layers().any(&last).expect("weights"),
+                output,
+            }),
+            softmax: Softmax::Exact,
         };
         let size = (rows, columns);
         let bytes = noise(rows * columns * 3, seed);
         let expected = plain(&config, &integers(), &bytes, size);
         prop_assert!(expected.iter().any(|value| *value != expected[0]));
+        // The average and the logits, by their definition.
+        let channels = config.embedding_len();
+        let pixels = (expected.len() / channels) as i64;
+        let shift = if wide { 128 } else { 0 };
+        let averages: Vec<u8> = (0..channels).map(|c| {
+            let of_channel = expected.iter().skip(c).step_by(channels);
+            let sum: i64 = of_channel.map(|value| i64::from(*value) - shift).sum();
+            let size = (2 * sum.abs() + pixels) / (2 * pixels);
+            (size * sum.signum() + shift) as u8
+        }).collect();
+        let averaged = plain_layer(&layers().layer(&last).expect("weights"), &averages);
+        let logits: Vec<f32> = averaged.iter().map(|value| output.number(*value)).collect();
+        let embedding: Vec<f32> = averages.iter().map(|v| average.output.number(*v)).collect();
         for isa in Isa::available_for(Precision::Int8) {
             let network = Int8Network::new(blueprint, integers(), isa).expect("a network");
             let found = on(threads, || network.integers(&bytes, size));
             prop_assert!(found == expected, "{isa}");
             prop_assert!(network.integers(&planes(&bytes), size) == expected, "{isa}: planes");
-            // The average is of what integers stand for.
-            let number = |value: &u8| f64::from(i16::from(*value) - i16::from(zeros[27])) * 0.25;
-            let channels = config.embedding_len();
-            for (c, found) in network.embed(&bytes, size).iter().enumerate() {
-                let of_channel = expected.iter().skip(c).step_by(channels);
-                let mean = of_channel.map(number).sum::<f64>() / (expected.len() / channels) as f64;
-                prop_assert!((mean - f64::from(*found)).abs() < 1e-3, "{isa}: {mean} {found}");
-            }
+            prop_assert!(network.embed(&bytes, size) == embedding, "{isa}: embedding");
+            let found = on(threads, || network.forward(&bytes, size));
+            prop_assert!(found == logits, "{isa}: logits");
+            prop_assert!(network.classify(&embedding) == logits, "{isa}: logits of embeddings");
+        }
+        if twice {
+            return Ok(());
         }
         let kernels = &portable::KERNELS;
         let network = Int8Network::with_kernels(blueprint, integers(), Isa::PORTABLE, kernels);
@@ -299,6 +408,8 @@ fn layers_that_take_different_integers_for_nothing_are_an_error() {
     let layers = AnyLayers {
         seed: 0,
         zeros: vec![0; 28],
+        wide: false,
+        rounding: Rounding::Once,
     };
     let integers = QuantisedNetwork {
         layers: Box::new(Mismatched(layers)),

@@ -8,7 +8,7 @@ use crate::cpu::buffer::{Buffer, Part};
 use crate::error::{Error, Result};
 use crate::model::{
     Assembly, Config, Convolution, ConvolutionKind, IntegerWeights, Levels, QuantisedConvolution,
-    QuantisedNetwork,
+    QuantisedNetwork, Rounding,
 };
 use crate::ops::ConvParams;
 use crate::pixels::COLOURS;
@@ -28,6 +28,8 @@ const STEM_DEPTH: usize = 3 * STEM_ROW;
 #[derive(Debug, Clone)]
 pub(super) struct PackedInt8 {
     pub params: ConvParams,
+    /// Inputs.
+    pub inputs: usize,
     /// Inputs, padded.
     pub depth: usize,
     /// Outputs, padded.
@@ -35,6 +37,8 @@ pub(super) struct PackedInt8 {
     /// Outputs.
     pub outputs: usize,
     pub output: Levels,
+    /// What is taken off each weight, so that they are of 8 bits.
+    pub offset: i32,
     weight: Part,
     /// Less what the input's zero point adds to a sum.
     bias: Part,
@@ -54,6 +58,7 @@ impl PackedInt8 {
         bytemuck::cast_slice(self.bias.floats())
     }
 
+    /// As many for each output as the kernels' factors have words.
     pub fn multiplier(&self) -> &[f32] {
         self.multiplier.floats()
     }
@@ -81,6 +86,61 @@ pub(super) fn pack(
         ..config.clone()
     };
     let convolutions = config.convolutions();
+    let rounding = network.rounding;
+    let layer = |convolution: &Convolution| network.layers.layer(convolution);
+    let packed = pack_some(&config, &convolutions, layer, rounding, kernels)?;
+    let mut packed = packed.into_iter();
+    // What the layer before gives for 0.
+    let mut zero = 0;
+    Assembly::new(&config, |convolution| {
+        let next = packed.next();
+        let (input_zero, layer) =
+            next.ok_or_else(|| Error::network("a layer without its weights"))?;
+        check_zero(&convolution, input_zero, zero)?;
+        zero = layer.output.zero;
+        Ok(layer)
+    })
+}
+
+/// Packs a classifier in integers, which is given `zero` for 0.
+pub(super) fn pack_classifier(
+    config: &Config,
+    quantised: &QuantisedConvolution,
+    zero: u8,
+    rounding: Rounding,
+    kernels: &Kernels,
+) -> Result<Option<PackedInt8>> {
+    let mut convolutions = config.convolutions();
+    convolutions.retain(|c| c.kind == ConvolutionKind::Classifier);
+    if let Some(classifier) = convolutions.first() {
+        check_zero(classifier, quantised.input_zero, zero)?;
+    }
+    let borrowed = |_: &Convolution| Ok(quantised.clone());
+    let mut packed = pack_some(config, &convolutions, borrowed, rounding, kernels)?;
+    Ok(packed.pop().map(|(_, classifier)| classifier))
+}
+
+/// Refuses a layer that takes something else for 0 than it is given.
+fn check_zero(convolution: &Convolution, takes: u8, given: u8) -> Result<()> {
+    if takes == given {
+        return Ok(());
+    }
+    let name = &convolution.name;
+    let message = format!("{name} takes {takes} for 0, and is given {given} for it");
+    Err(Error::network(message))
+}
+
+/// Packs some of a network's convolutions, each with what stands for 0 in its input.
+fn pack_some<'q>(
+    config: &Config,
+    convolutions: &[Convolution],
+    layer: impl Fn(&Convolution) -> Result<QuantisedConvolution<'q>> + Sync,
+    rounding: Rounding,
+    kernels: &Kernels,
+) -> Result<Vec<(u8, PackedInt8)>> {
+    if (rounding == Rounding::Twice) != (kernels.factor_words == 2) {
+        return Err(Error::network("kernels that round otherwise"));
+    }
     let mut end = 0;
     let planned: Vec<(&Convolution, Plan)> = convolutions
         .iter()
@@ -94,54 +154,56 @@ pub(super) fn pack(
         &planned,
         |(_, plan)| plan.end() - plan.weight.start,
         |(convolution, plan), part| {
-            let quantised = network.layers.layer(convolution)?;
-            check(convolution, &quantised)?;
-            plan.pack(&quantised, kernels, part);
-            plan.levels
-                .get_or_init(|| (quantised.input_zero, quantised.output));
+            let quantised = layer(convolution)?;
+            check(convolution, &quantised, rounding)?;
+            let offset = plan.offset(convolution, &quantised, kernels)?;
+            plan.pack(&quantised, offset, kernels, part);
+            let levels = (quantised.input_zero, quantised.output, offset);
+            plan.levels.get_or_init(|| levels);
             Ok::<_, Error>(())
         },
     )?;
     let buffer = Arc::new(buffer);
-    let mut planned = planned.into_iter();
-    // What the layer before gives for 0.
-    let mut zero = 0;
-    Assembly::new(&config, |convolution| {
-        let planned = planned.next();
-        let planned = planned.and_then(|(_, plan)| Some((*plan.levels.get()?, plan)));
-        let ((input_zero, output), plan) =
-            planned.ok_or_else(|| Error::network("a layer without a plan"))?;
-        if input_zero != zero {
-            let name = &convolution.name;
-            let message = format!("{name} takes {input_zero} for 0, and is given {zero} for it");
-            return Err(Error::network(message));
-        }
-        zero = output.zero;
-        Ok(PackedInt8 {
+    let packed = planned.into_iter().map(|(convolution, plan)| {
+        let levels = plan.levels.get();
+        let (input_zero, output, offset) =
+            *levels.ok_or_else(|| Error::network("a layer that was not packed"))?;
+        let packed = PackedInt8 {
             params: ConvParams {
                 stride: convolution.stride,
                 padding: convolution.padding,
                 activation: config.activation,
             },
+            inputs: convolution.in_channels,
             depth: plan.depth,
             channels: plan.channels,
             outputs: convolution.out_channels,
             output,
+            offset,
             weight: Part::new(&buffer, plan.weight),
             bias: Part::new(&buffer, plan.bias),
             multiplier: Part::new(&buffer, plan.multiplier),
-        })
-    })
+        };
+        Ok((input_zero, packed))
+    });
+    packed.collect()
 }
 
 /// Refuses a convolution that is not as its form has to be.
-fn check(convolution: &Convolution, quantised: &QuantisedConvolution) -> Result<()> {
+fn check(
+    convolution: &Convolution,
+    quantised: &QuantisedConvolution,
+    rounding: Rounding,
+) -> Result<()> {
     let Levels { zero, low, high } = quantised.output;
     let outputs = convolution.out_channels;
     let weights: usize = convolution.weight_shape().iter().product();
     let is_whole = quantised.weight.len() == weights
         && quantised.bias.len() == outputs
-        && quantised.multiplier.len() == outputs;
+        && match rounding {
+            Rounding::Once => quantised.multiplier.len() == outputs,
+            Rounding::Twice => quantised.fixed_point.len() == outputs,
+        };
     if is_whole && quantised.multiplier.iter().all(|m| m.is_finite()) && low <= high {
         return Ok(());
     }
@@ -159,8 +221,9 @@ struct Plan {
     weight: Range<usize>,
     bias: Range<usize>,
     multiplier: Range<usize>,
-    /// What stands for 0 in its input, and what it gives: known when it is packed.
-    levels: OnceLock<(u8, Levels)>,
+    /// What stands for 0 in its input, what it gives, and what is taken off its weights: known when it is
+    /// packed.
+    levels: OnceLock<(u8, Levels, i32)>,
 }
 
 impl Plan {
@@ -187,7 +250,7 @@ impl Plan {
             channels,
             weight,
             bias: bias..bias + channels,
-            multiplier: multiplier..multiplier + channels,
+            multiplier: multiplier..multiplier + channels * kernels.factor_words,
             levels: OnceLock::new(),
         }
     }
@@ -198,17 +261,64 @@ impl Plan {
     }
 
     /// Writes a convolution to where it belongs, which holds zeros.
-    fn pack(&self, quantised: &QuantisedConvolution, kernels: &Kernels, to: &mut [f32]) {
+    fn pack(
+        &self,
+        quantised: &QuantisedConvolution,
+        offset: i32,
+        kernels: &Kernels,
+        to: &mut [f32],
+    ) {
         match &quantised.weight {
-            IntegerWeights::Bytes(weights) => self.pack_all(quantised, weights, kernels, to),
-            IntegerWeights::Words(weights) => self.pack_all(quantised, weights, kernels, to),
+            IntegerWeights::Bytes(weights) => {
+                self.pack_all(quantised, weights, offset, kernels, to);
+            }
+            IntegerWeights::Words(weights) => {
+                self.pack_all(quantised, weights, offset, kernels, to);
+            }
         }
+    }
+
+    /// What has to be taken off the weights for kernels that multiply bytes.
+    fn offset(
+        &self,
+        convolution: &Convolution,
+        quantised: &QuantisedConvolution,
+        kernels: &Kernels,
+    ) -> Result<i32> {
+        let words = match &quantised.weight {
+            IntegerWeights::Words(words)
+                if kernels.tile_bytes == 1
+                    && matches!(
+                        self.kind,
+                        ConvolutionKind::Pointwise | ConvolutionKind::Classifier
+                    ) =>
+            {
+                words
+            }
+            _ => return Ok(0),
+        };
+        let (least, most) = words.iter().fold((0, 0), |(least, most), word| {
+            (i32::from(*word).min(least), i32::from(*word).max(most))
+        });
+        let bytes = i32::from(i8::MIN)..=i32::from(i8::MAX);
+        if bytes.contains(&least) && bytes.contains(&most) {
+            return Ok(0);
+        }
+        let offset = most - bytes.end();
+        if bytes.contains(&(least - offset)) {
+            return Ok(offset);
+        }
+        let name = &convolution.name;
+        let message =
+            format!("{name} has weights from {least} to {most}, more than eight bits hold");
+        Err(Error::network(message))
     }
 
     fn pack_all<T: Copy + Into<i16>>(
         &self,
         quantised: &QuantisedConvolution,
         weights: &[T],
+        offset: i32,
         kernels: &Kernels,
         to: &mut [f32],
     ) {
@@ -221,7 +331,10 @@ impl Plan {
             ConvolutionKind::Depthwise => {
                 self.pack_depthwise(rows.clone(), kernels, bytemuck::cast_slice_mut(weight));
             }
-            _ => self.pack_panels(rows.clone(), kernels, bytemuck::cast_slice_mut(weight)),
+            _ => {
+                let weight = bytemuck::cast_slice_mut(weight);
+                self.pack_panels(rows.clone(), offset as i16, kernels, weight);
+            }
         }
         for (channel, row) in rows.enumerate() {
             let place = match self.kind {
@@ -232,7 +345,13 @@ impl Plan {
                 _ => channel,
             };
             bias[place] = less_zero(quantised.bias[channel], quantised.input_zero, row);
-            multiplier[place] = quantised.multiplier[channel];
+            match quantised.fixed_point.get(channel) {
+                Some(factor) => {
+                    let words: &mut [i32] = bytemuck::cast_slice_mut(multiplier);
+                    words[2 * place..2 * place + 2].copy_from_slice(&factor.words());
+                }
+                None => multiplier[place] = quantised.multiplier[channel],
+            }
         }
     }
 
@@ -267,6 +386,7 @@ impl Plan {
     fn pack_panels<'w, T: Copy + Into<i16> + 'w>(
         &self,
         rows: impl Iterator<Item = &'w [T]>,
+        offset: i16,
         kernels: &Kernels,
         to: &mut [u8],
     ) {
@@ -296,7 +416,7 @@ impl Plan {
             if bytes == 1 {
                 for (to, values) in steps {
                     for (to, value) in to.iter_mut().zip(values) {
-                        *to = (*value).into() as i8 as u8;
+                        *to = ((*value).into() - offset) as i8 as u8;
                     }
                 }
             } else {

@@ -1,5 +1,6 @@
 //! TensorFlow Lite's files (`.tflite`): batch norm is folded into the weights, which may be
-//! quantised; then they are handed over as they are, with their scales.
+//! quantised; then they are handed over as they are, with their scales and those of the activations
+//! between them (`integers`).
 //!
 //! Names of tensors depend on what converted a model, so the network is read off its operators
 //! (`walk`), which a graph holds (`graph`) in a FlatBuffer (`flatbuffer`). Generated code for
@@ -8,6 +9,7 @@
 
 mod flatbuffer;
 mod graph;
+mod integers;
 mod labels;
 mod options;
 mod values;
@@ -21,6 +23,7 @@ use walk::{Scaling, TfliteLayer, TfliteNetwork};
 
 use super::imported::{Imported, Tensors};
 use super::recognise::wrong_depth;
+use super::stored_network::StoredNetwork;
 use crate::model::{Config, MIN_SIZE, Padding, StoredTensors, is_shallow, validate_size};
 use crate::pixels::{COLOURS, PixelScale};
 
@@ -28,7 +31,8 @@ use crate::pixels::{COLOURS, PixelScale};
 pub(super) fn read(bytes: &[u8]) -> Result<Imported> {
     let graph = Graph::parse(bytes)?;
     let Pixels { input, size, range } = Pixels::of(&graph)?;
-    let TfliteNetwork { layers, scaling } = walk::network(&graph, input, bytes.len())?;
+    let chain = walk::chain(&graph, input)?;
+    let TfliteNetwork { layers, scaling } = walk::network(&graph, &chain, bytes.len())?;
     let pixel_scale = pixel_scale(range, scaling)?;
 
     let depthwise = layers.len().saturating_sub(1) / 2;
@@ -56,6 +60,7 @@ pub(super) fn read(bytes: &[u8]) -> Result<Imported> {
     let padding = padding(&config, &layers, size)?;
     let classes = config.classes.and(layers.last());
     let labels = classes.and_then(|layer| labels::read(bytes, layer.bias.shape.iter().product()));
+    let integers = integers::read(&graph, &chain, input, &layers, &convolutions);
     let tensors = layers.into_iter().zip(convolutions);
     let tensors = tensors.flat_map(|(layer, convolution)| {
         [
@@ -73,7 +78,11 @@ pub(super) fn read(bytes: &[u8]) -> Result<Imported> {
         padding,
         labels,
         pixel_scale,
-        ..Imported::new(Tensors::Stored(Arc::new(stored)))
+        ..Imported::new(Tensors::Tflite(Arc::new(StoredNetwork {
+            stored,
+            integers,
+            pixel_scale: pixel_scale.unwrap_or_default(),
+        })))
     })
 }
 

@@ -71,6 +71,16 @@ pub(super) fn settings(
     Ok((stride, padding, options.scalar(activation, 0)?))
 }
 
+/// Whether an activation is part of a convolution.
+pub(super) fn has_fused_activation(operator: &Operator) -> Result<bool> {
+    let (kind, field) = match operator.code {
+        Code::FULLY_CONNECTED => (FULLY_CONNECTED, 0),
+        Code::DEPTHWISE_CONV_2D => (DEPTHWISE_CONV_2D, 4),
+        _ => (CONV_2D, 3),
+    };
+    Ok(operator.options(kind)?.scalar(field, 0i8)? != 0)
+}
+
 /// The activation of a number in the schema.
 pub(super) fn activation(number: i8) -> Result<Option<Activation>> {
     match number {

@@ -156,6 +156,22 @@ fn range_of(quantisation: &Quantisation, kind: i8) -> Option<[f64; 2]> {
     Some([number(ends[0])?, number(ends[1])?])
 }
 
+/// How the integers of a tensor that is computed stand for numbers, and whether they are signed; `None`
+/// where it holds floats.
+pub(super) fn activation(
+    tensor: &TensorInfo,
+) -> std::result::Result<Option<(Quantisation, bool)>, String> {
+    match tensor.kind {
+        FLOAT32 => Ok(None),
+        kind @ (UINT8 | INT8) => {
+            let table = tensor.quantization.ok_or("has no quantisation")?;
+            let quantisation = quantisation(table, kind, &tensor.shape)?;
+            Ok(Some((quantisation, kind == INT8)))
+        }
+        other => Err(format!("is of type {other}, not of eight bits")),
+    }
+}
+
 /// The range of a quantised tensor's numbers, or `None` where it holds floats.
 pub(super) fn range(tensor: &TensorInfo) -> std::result::Result<Option<[f64; 2]>, String> {
     match tensor.kind {

@@ -38,12 +38,18 @@ pub(super) struct Scaling {
     pub offset: [f64; COLOURS],
 }
 
-/// Reads the network that takes its pixels from a tensor, in a file of so many bytes.
-pub(super) fn network(graph: &Graph, input: usize, bytes: usize) -> Result<TfliteNetwork> {
+/// Reads the network from the operators that its pixels go through, in a file of so many bytes.
+pub(super) fn network<'g>(
+    graph: &'g Graph,
+    chain: &[&'g Operator<'_>],
+    bytes: usize,
+) -> Result<TfliteNetwork> {
+    let mut chain = chain.to_vec();
+    chain.retain(|o| o.code != Code::QUANTIZE && o.code != Code::DEQUANTIZE);
     let mut walk = Walk {
         graph,
         reader: Reader::new(graph, bytes),
-        ahead: chain(graph, input)?.into_iter().peekable(),
+        ahead: chain.into_iter().peekable(),
         channels: 3,
     };
     let scaling = walk.scaling()?;
@@ -77,16 +83,14 @@ pub(super) fn network(graph: &Graph, input: usize, bytes: usize) -> Result<Tflit
     }
 }
 
-/// The operators that the pixels go through, in order, without those that only change how numbers
-/// are kept.
-fn chain<'g, 'a>(graph: &'g Graph<'a>, input: usize) -> Result<Vec<&'g Operator<'a>>> {
+/// The operators that the pixels go through, in order.
+pub(super) fn chain<'g, 'a>(graph: &'g Graph<'a>, input: usize) -> Result<Vec<&'g Operator<'a>>> {
     let mut chain: Vec<&Operator> = Vec::new();
     let mut tensor = input;
     for _ in 0..=graph.operators.len() {
         let mut takers = graph.operators.iter().filter(|o| o.takes(tensor));
         let Some(operator) = takers.next() else {
             let ends = graph.outputs == [Some(tensor)];
-            chain.retain(|o| o.code != Code::QUANTIZE && o.code != Code::DEQUANTIZE);
             return match ends {
                 true => Ok(chain),
                 false => Err(format!(

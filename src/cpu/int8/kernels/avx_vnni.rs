@@ -13,6 +13,7 @@ pub(in crate::cpu) static KERNELS: Kernels = Kernels {
     panel_vectors: VECTORS,
     block: 16,
     narrow_block: 16,
+    factor_words: 1,
     depthwise,
     pointwise,
     stem,

@@ -17,6 +17,8 @@ pub(super) unsafe trait Sums: Copy {
     const LANES: usize;
     /// Products that are added to a sum at once.
     const GROUP: usize;
+    /// Words of 32 bits that a channel's factor takes.
+    const FACTOR_WORDS: usize = 1;
     /// What is multiplied: four bytes a lane.
     type Operand: Copy;
     /// Reads `LANES` sums.
@@ -33,7 +35,7 @@ pub(super) unsafe trait Sums: Copy {
     unsafe fn scale(self, multiplier: *const f32) -> Self;
     /// The second part: what [`scale`](Self::scale) gave within bounds, rounded to integers.
     unsafe fn round(self, bounds: Bounds) -> Self;
-    /// The third part: the zero point added to each.
+    /// Adds one number to each: the third part, for the zero point.
     unsafe fn add(self, zero: i32) -> Self;
     /// The fourth part: values from 0 to 255 as `LANES` bytes.
     unsafe fn store(self, to: *mut u8);
@@ -49,6 +51,8 @@ pub(super) unsafe trait Wide: Copy {
     const CHANNELS: usize;
     /// Bytes of an activation in a tile.
     const TILE_BYTES: usize;
+    /// Words of 32 bits that a channel's factor takes.
+    const FACTOR_WORDS: usize = 1;
     /// Sums of half of the channels.
     type Sum: Copy;
     /// Reads `CHANNELS` bytes.
@@ -175,7 +179,7 @@ unsafe fn depthwise_pixels<V: Wide, const STRIDE: usize, const PIXELS: usize>(
                 sums[1] = lower[1].dot(*d, upper[1].dot(*b, sums[1]));
             }
         }
-        let multiplier = task.multiplier.as_ptr().add(channel);
+        let multiplier = task.multiplier.as_ptr().add(channel * V::FACTOR_WORDS);
         let step = task.output_stride * V::TILE_BYTES;
         if task.bounds.zero == 0 {
             let bounds = task.bounds.without_zero();
@@ -281,11 +285,20 @@ unsafe fn pointwise_tile<S: Sums, const ROWS: usize, const VECTORS: usize>(
                 }
             }
         }
+        if !task.corrections.is_empty() {
+            for (r, row) in sums.iter_mut().enumerate() {
+                let correction = *task.corrections.get_unchecked(pixel + r);
+                for sum in row {
+                    *sum = sum.add(correction);
+                }
+            }
+        }
         let start = output.start.add(task.start + channel);
-        let multiplier = task.multiplier.as_ptr().add(channel);
+        let multiplier = task.multiplier.as_ptr();
+        let multiplier = multiplier.add(channel * S::FACTOR_WORDS);
         for row in &mut sums {
             for (v, sum) in row.iter_mut().enumerate() {
-                *sum = sum.scale(multiplier.add(v * S::LANES));
+                *sum = sum.scale(multiplier.add(v * S::LANES * S::FACTOR_WORDS));
             }
         }
         for sum in sums.as_flattened_mut() {
@@ -389,10 +402,11 @@ unsafe fn stem_tile<S: Sums, const ROWS: usize, const VECTORS: usize>(
                 }
             }
         }
-        let multiplier = task.multiplier.as_ptr().add(channel);
+        let multiplier = task.multiplier.as_ptr();
+        let multiplier = multiplier.add(channel * S::FACTOR_WORDS);
         for row in &mut sums {
             for (v, sum) in row.iter_mut().enumerate() {
-                *sum = sum.scale(multiplier.add(v * S::LANES));
+                *sum = sum.scale(multiplier.add(v * S::LANES * S::FACTOR_WORDS));
             }
         }
         for sum in sums.as_flattened_mut() {

@@ -17,6 +17,7 @@ pub(in crate::cpu) mod avx_vnni;
 mod generic;
 #[cfg(any(test, not(target_arch = "x86_64")))]
 pub(in crate::cpu) mod portable;
+pub(in crate::cpu) mod reference;
 #[cfg(target_arch = "x86_64")]
 pub(in crate::cpu) mod sse2;
 
@@ -43,6 +44,8 @@ pub(in crate::cpu) struct Kernels {
     /// `narrow_block`.
     pub block: usize,
     pub narrow_block: usize,
+    /// Words of 32 bits that a channel's factor takes.
+    pub factor_words: usize,
     depthwise: unsafe fn(&Depthwise, &mut [u8]),
     pointwise: unsafe fn(&Pointwise, Output),
     stem: unsafe fn(&Stem, Output),
@@ -58,7 +61,7 @@ impl Kernels {
     /// Runs a depthwise convolution of a few rows into a tile, `[pixel][output_stride]` of
     /// `tile_bytes` each.
     pub fn depthwise(&self, task: &Depthwise, tile: &mut [u8]) {
-        task.check(tile.len() / self.tile_bytes);
+        task.check(tile.len() / self.tile_bytes, self.factor_words);
         // SAFETY: a table of kernels is only reached through an `Isa`, which exists only where
         // the machine has its instructions; `check` is what the kernel asks of its arguments.
         unsafe { (self.depthwise)(task, tile) }
@@ -70,7 +73,7 @@ impl Kernels {
     /// No other thread may touch, at the same time, the channels of the pixels that the task
     /// writes to.
     pub unsafe fn pointwise(&self, task: &Pointwise, output: Output) {
-        task.check(self.lanes, self.tile_bytes, output.len);
+        task.check(self, output.len);
         // SAFETY: as above; what the caller promises besides is passed on.
         unsafe { (self.pointwise)(task, output) }
     }
@@ -80,7 +83,7 @@ impl Kernels {
     /// # Safety
     /// As [`pointwise`](Self::pointwise).
     pub unsafe fn stem(&self, task: &Stem, output: Output) {
-        task.check(self.lanes, output.len);
+        task.check(self, output.len);
         // SAFETY: as above; what the caller promises besides is passed on.
         unsafe { (self.stem)(task, output) }
     }
@@ -127,7 +130,7 @@ pub(in crate::cpu) struct Depthwise<'a> {
     pub weight: &'a [i16],
     /// Blocks of `[half][channel]`.
     pub bias: &'a [i32],
-    /// What a sum is multiplied with; in the order of the bias.
+    /// What a sum is multiplied with, `factor_words` for each in the order of the bias.
     pub multiplier: &'a [f32],
     /// 1 or 2.
     pub stride: usize,
@@ -142,11 +145,12 @@ pub(in crate::cpu) struct Depthwise<'a> {
 }
 
 impl Depthwise<'_> {
-    fn check(&self, output: usize) {
+    fn check(&self, output: usize, factor_words: usize) {
         assert!(self.rows > 0 && self.columns > 0 && matches!(self.stride, 1 | 2));
         assert!(self.channels.is_multiple_of(CHANNELS) && self.output_stride >= self.channels);
         assert!(self.weight.len() >= DEPTHWISE_WEIGHTS * self.channels);
-        assert!(self.bias.len() >= self.channels && self.multiplier.len() >= self.channels);
+        assert!(self.bias.len() >= self.channels);
+        assert!(self.multiplier.len() >= self.channels * factor_words);
         self.bounds.check();
         let last_row = (self.rows - 1) * self.stride + 2;
         let last_column = (self.columns - 1) * self.stride + 2;
@@ -170,7 +174,7 @@ pub(in crate::cpu) struct Pointwise<'a> {
     pub weight: &'a [u8],
     /// `[output channel]`, padded as the weights are.
     pub bias: &'a [i32],
-    /// What a sum is multiplied with, `[output channel]`.
+    /// What a sum is multiplied with, `[output channel][factor_words]`.
     pub multiplier: &'a [f32],
     /// Output channels, a multiple of the vector's sums.
     pub channels: usize,
@@ -178,15 +182,20 @@ pub(in crate::cpu) struct Pointwise<'a> {
     pub start: usize,
     /// Where each pixel lies from there.
     pub offsets: Offsets<'a>,
+    /// What is added to all sums of each pixel; empty where nothing is.
+    pub corrections: &'a [i32],
     /// What becomes of the sums.
     pub bounds: Bounds,
 }
 
 impl Pointwise<'_> {
-    fn check(&self, lanes: usize, tile_bytes: usize, output: usize) {
+    fn check(&self, kernels: &Kernels, output: usize) {
+        let tile_bytes = kernels.tile_bytes;
         let pixels = self.offsets.list().len();
-        assert!(self.channels.is_multiple_of(lanes) && self.depth.is_multiple_of(4));
-        assert!(self.bias.len() >= self.channels && self.multiplier.len() >= self.channels);
+        assert!(self.channels.is_multiple_of(kernels.lanes) && self.depth.is_multiple_of(4));
+        assert!(self.bias.len() >= self.channels);
+        assert!(self.multiplier.len() >= self.channels * kernels.factor_words);
+        assert!(self.corrections.is_empty() || self.corrections.len() >= pixels);
         assert!(self.weight.len() >= self.depth * self.channels * tile_bytes && self.depth > 0);
         assert!(self.input_stride >= self.depth);
         self.bounds.check();
@@ -213,7 +222,7 @@ pub(in crate::cpu) struct Stem<'a> {
     pub weight: &'a [i16],
     /// `[output channel]`, padded as the weights are.
     pub bias: &'a [i32],
-    /// What a sum is multiplied with, `[output channel]`.
+    /// What a sum is multiplied with, `[output channel][factor_words]`.
     pub multiplier: &'a [f32],
     /// Output channels, a multiple of the vector's sums.
     pub channels: usize,
@@ -228,9 +237,10 @@ pub(in crate::cpu) struct Stem<'a> {
 }
 
 impl Stem<'_> {
-    fn check(&self, lanes: usize, output: usize) {
-        assert!(self.channels.is_multiple_of(lanes) && self.columns > 0);
-        assert!(self.bias.len() >= self.channels && self.multiplier.len() >= self.channels);
+    fn check(&self, kernels: &Kernels, output: usize) {
+        assert!(self.channels.is_multiple_of(kernels.lanes) && self.columns > 0);
+        assert!(self.bias.len() >= self.channels);
+        assert!(self.multiplier.len() >= self.channels * kernels.factor_words);
         assert!(self.weight.len() >= 2 * STEM_PAIRS * self.channels);
         self.bounds.check();
         let last_tap = self.taps.iter().max().copied().unwrap_or(0);
@@ -255,6 +265,14 @@ unsafe impl Send for Output {}
 unsafe impl Sync for Output {}
 
 impl Output {
+    /// Some bytes.
+    pub fn new(bytes: &mut [u8]) -> Self {
+        Self {
+            start: bytes.as_mut_ptr(),
+            len: bytes.len(),
+        }
+    }
+
     /// The memory of floats as bytes.
     pub fn of_floats(floats: crate::cpu::kernels::Output) -> Self {
         let (start, len) = floats.raw();

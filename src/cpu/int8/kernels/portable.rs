@@ -9,6 +9,7 @@ pub(in crate::cpu) static KERNELS: Kernels = Kernels {
     panel_vectors: VECTORS,
     block: 8,
     narrow_block: 8,
+    factor_words: 1,
     depthwise,
     pointwise,
     stem,
@@ -20,7 +21,7 @@ const ROWS: usize = 4;
 const VECTORS: usize = 2;
 
 #[derive(Clone, Copy)]
-struct I32x4([i32; LANES]);
+pub(super) struct I32x4([i32; LANES]);
 
 // SAFETY: every function does what it is named after, on the caller's promise that the pointer is
 // good for what is read or written.
@@ -88,7 +89,7 @@ unsafe impl Sums for I32x4 {
 }
 
 #[derive(Clone, Copy)]
-struct I16x8([i16; 8]);
+pub(super) struct I16x8([i16; 8]);
 
 // SAFETY: as above.
 unsafe impl Wide for I16x8 {

@@ -11,6 +11,7 @@ pub(in crate::cpu) static KERNELS: Kernels = Kernels {
     panel_vectors: VECTORS,
     block: 8,
     narrow_block: 8,
+    factor_words: 1,
     depthwise,
     pointwise,
     stem,
@@ -25,7 +26,7 @@ const VECTORS: usize = 2;
 const DEPTHWISE_PIXELS: usize = 2;
 
 #[derive(Clone, Copy)]
-struct I32x4(__m128i);
+pub(super) struct I32x4(__m128i);
 
 // SAFETY: every function does what it is named after, on the caller's promise that the pointer is
 // good for what is read or written; the instructions are there.
@@ -105,7 +106,7 @@ unsafe fn rounded(values: __m128, bounds: Bounds) -> __m128i {
 }
 
 #[derive(Clone, Copy)]
-struct I16x8(__m128i);
+pub(super) struct I16x8(__m128i);
 
 // SAFETY: as above.
 unsafe impl Wide for I16x8 {
