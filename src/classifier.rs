@@ -135,18 +135,23 @@ impl Classifier {
     /// # Errors
     /// As [`scores`](Self::scores); also pictures of different sizes.
     pub fn scores_of_inputs(&self, inputs: &[RgbImage]) -> Result<Vec<Vec<f32>>> {
-        let scores = self.scores_with_ties(inputs)?.into_iter();
-        Ok(scores.map(|(scores, _)| scores).collect())
+        let scored = self.scored(inputs)?.into_iter();
+        Ok(scored.map(|scored| scored.scores).collect())
     }
 
-    /// The same, each with whether its first two classes are nearly as probable as each other. That
-    /// is asked of the network's own scores: a discount takes all of them nearer to each other.
-    pub(crate) fn scores_with_ties(&self, inputs: &[RgbImage]) -> Result<Vec<(Vec<f32>, bool)>> {
+    /// The same, each with what is known of it besides.
+    pub(crate) fn scored(&self, inputs: &[RgbImage]) -> Result<Vec<Scored>> {
         let softmax = self.network().softmax();
         let scores = |logits: &Vec<f32>| {
             let scores = softmax.scores(logits)?;
-            let near_tie = is_near_tie(&scores);
-            Ok((scores, near_tie))
+            Ok(Scored {
+                is_near_tie: is_near_tie(&scores),
+                order: match softmax {
+                    Softmax::EightBits { .. } => logits.clone(),
+                    Softmax::Exact => Vec::new(),
+                },
+                scores,
+            })
         };
         let Some(familiarity) = &self.familiarity else {
             let logits = self.embedder.logits_of_inputs(inputs)?;
@@ -155,9 +160,9 @@ impl Classifier {
         let embeddings = self.embedder.embeddings_of_inputs(inputs)?;
         let logits = self.embedder.logits_of_embeddings(&embeddings)?;
         let discounted = |(logits, embedding): (&Vec<f32>, &Vec<f32>)| {
-            let (mut scores, near_tie) = scores(logits)?;
-            familiarity.discount(&mut scores, embedding);
-            Ok((scores, near_tie))
+            let mut scored = scores(logits)?;
+            familiarity.discount(&mut scored.scores, embedding);
+            Ok(scored)
         };
         logits.iter().zip(&embeddings).map(discounted).collect()
     }
@@ -172,15 +177,28 @@ impl Classifier {
         top_k: usize,
         threshold: Option<f32>,
     ) -> Result<Vec<Vec<Prediction>>> {
-        let scores = self.scores(images)?;
-        let top = |scores: &Vec<f32>| self.top(scores, top_k, threshold);
-        Ok(scores.iter().map(top).collect())
+        let scored = self.scored(&self.embedder.inputs(images))?;
+        let top =
+            |scored: &Scored| self.top_in_order(&scored.scores, &scored.order, top_k, threshold);
+        Ok(scored.iter().map(top).collect())
     }
 
     /// The `top_k` most probable classes of one picture's scores, those under `threshold` left
     /// out; of equally probable ones the first. Of a picture that [is
     /// rejected](Self::rejects) the one answer is [`UNKNOWN`].
     pub fn top(&self, scores: &[f32], top_k: usize, threshold: Option<f32>) -> Vec<Prediction> {
+        self.top_in_order(scores, &[], top_k, threshold)
+    }
+
+    /// The same; equally probable ones go by `order`, the highest first
+    /// ([`Reply::order`](crate::pipeline::Reply::order)).
+    pub fn top_in_order(
+        &self,
+        scores: &[f32],
+        order: &[f32],
+        top_k: usize,
+        threshold: Option<f32>,
+    ) -> Vec<Prediction> {
         if top_k > 0 && self.rejects(scores, threshold) {
             return vec![Prediction {
                 index: None,
@@ -198,7 +216,7 @@ impl Classifier {
                 score: scores[i],
             }
         };
-        let outputs = top_outputs(scores, top_k, threshold.unwrap_or(0.0));
+        let outputs = top_outputs_in_order(scores, order, top_k, threshold.unwrap_or(0.0));
         outputs.into_iter().map(prediction).collect()
     }
 
@@ -234,6 +252,17 @@ impl Classifier {
     }
 }
 
+/// What a network makes of a picture.
+pub(crate) struct Scored {
+    /// The probabilities of all classes.
+    pub scores: Vec<f32>,
+    /// Whether its first two classes are nearly as probable as each other. That is asked of the
+    /// network's own scores: a discount takes all of them nearer to each other.
+    pub is_near_tie: bool,
+    /// By which classes of equal scores go; empty where by their number.
+    pub order: Vec<f32>,
+}
+
 /// Share of the first score from which on a second one is near.
 const NEAR_TIE: f32 = 0.9;
 
@@ -253,7 +282,23 @@ fn is_near_tie(scores: &[f32]) -> bool {
 /// The numbers of the `top_k` largest scores in descending order, those under `threshold` left
 /// out; of equal ones the first.
 pub fn top_outputs(scores: &[f32], top_k: usize, threshold: f32) -> Vec<usize> {
-    let descending = |&a: &usize, &b: &usize| scores[b].total_cmp(&scores[a]).then(a.cmp(&b));
+    top_outputs_in_order(scores, &[], top_k, threshold)
+}
+
+/// The same; of equal ones those whose `order` is highest, where it says something of them.
+pub fn top_outputs_in_order(
+    scores: &[f32],
+    order: &[f32],
+    top_k: usize,
+    threshold: f32,
+) -> Vec<usize> {
+    let order = |output: usize| order.get(output).copied().unwrap_or(0.0);
+    let descending = |&a: &usize, &b: &usize| {
+        let by_score = scores[b].total_cmp(&scores[a]);
+        by_score
+            .then_with(|| order(b).total_cmp(&order(a)))
+            .then(a.cmp(&b))
+    };
     let mut outputs: Vec<usize> = (0..scores.len()).collect();
     outputs.retain(|&i| scores[i] >= threshold);
     if (1..outputs.len()).contains(&top_k) {
@@ -305,6 +350,16 @@ mod tests {
         ] {
             assert_eq!(is_near_tie(scores), expected, "{scores:?}");
         }
+    }
+
+    #[test]
+    fn equal_scores_go_by_their_order_and_then_by_their_number() {
+        let scores = [0.25, 0.5, 0.25, 0.25, 0.0];
+        assert_eq!(top_outputs(&scores, 5, 0.0), [1, 0, 2, 3, 4]);
+        let order = [1.0, 9.0, 3.0, 1.0, -2.0];
+        let ordered = top_outputs_in_order(&scores, &order, 5, 0.0);
+        assert_eq!(ordered, [1, 2, 0, 3, 4]);
+        assert_eq!(top_outputs_in_order(&scores, &order, 2, 0.0), [1, 2]);
     }
 
     #[test]

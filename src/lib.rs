@@ -90,7 +90,7 @@ pub mod weights;
 
 /// The types that a network computes in, so that a program needs no candle of its own.
 pub use candle_core::DType;
-pub use classifier::{Classifier, Prediction, UNKNOWN, top_outputs};
+pub use classifier::{Classifier, Prediction, UNKNOWN, top_outputs, top_outputs_in_order};
 #[doc(hidden)]
 pub use cpu::Piece;
 pub use cpu::{Isa, processor_features};

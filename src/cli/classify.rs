@@ -73,13 +73,14 @@ impl<'a> Answer<'a> {
         Ok(Self::Group { rollup, least })
     }
 
-    fn of(&self, scores: &[f32]) -> Vec<Prediction> {
+    /// Equal scores go by their order.
+    fn of(&self, scores: &[f32], order: &[f32]) -> Vec<Prediction> {
         match self {
             Self::Top {
                 classifier,
                 top_k,
                 threshold,
-            } => classifier.top(scores, *top_k, *threshold),
+            } => classifier.top_in_order(scores, order, *top_k, *threshold),
             Self::Group { rollup, least } => {
                 let group = rollup.of(scores, *least).map(|group| Prediction {
                     index: group.index,
@@ -137,7 +138,10 @@ pub fn run(arguments: &Arguments, global: Global) -> Result<Outcome> {
         session = session.filter(move |input| selection.wants(&input.name));
     }
     let tally = session.run(|answer| {
-        let predictions = answer.values.as_ref().map(|scores| answers.of(scores));
+        let predictions = answer
+            .values
+            .as_ref()
+            .map(|scores| answers.of(scores, &answer.order));
         rows.row(&Row {
             name: &answer.name,
             answer: predictions.as_deref().map_err(|error| *error),

@@ -184,7 +184,7 @@ pub fn run(arguments: &Arguments, global: Global) -> Result<Outcome> {
         let Ok(scores) = &answer.values else {
             return Ok(ControlFlow::Continue(()));
         };
-        if matcher.matches(scores) == arguments.invert_match {
+        if matcher.matches(scores, &answer.order) == arguments.invert_match {
             return Ok(ControlFlow::Continue(()));
         }
         matched += 1;

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use anyhow::{Result, ensure};
 use mobilenet::labels::Labels;
 use mobilenet::labels::wordnet::{Group, Members};
-use mobilenet::{Classifier, UNKNOWN, top_outputs};
+use mobilenet::{Classifier, UNKNOWN, top_outputs_in_order};
 use regex::{RegexSet, RegexSetBuilder};
 use regex_syntax::ast::parse::Parser;
 use regex_syntax::ast::{self, Ast, ClassSetItem, Literal, Visitor};
@@ -77,8 +77,8 @@ impl Matcher {
         Ok(Self::Groups { groups, threshold })
     }
 
-    /// Whether the picture with these probabilities matches.
-    pub fn matches(&self, scores: &[f32]) -> bool {
+    /// Whether the picture with these probabilities matches; equal ones go by their order.
+    pub fn matches(&self, scores: &[f32], order: &[f32]) -> bool {
         match self {
             Self::Labels {
                 matching,
@@ -91,7 +91,7 @@ impl Matcher {
                     return *unknown;
                 }
                 let threshold = threshold.unwrap_or(LABEL_THRESHOLD);
-                let top = top_outputs(scores, *top_k, threshold);
+                let top = top_outputs_in_order(scores, order, *top_k, threshold);
                 top.into_iter().any(|output| matching[output])
             }
             Self::Groups { groups, threshold } => {

@@ -18,7 +18,7 @@ use image::RgbImage;
 
 use crate::error::{Error, Result};
 use crate::familiarity::Familiarity;
-use crate::model::MobileNet;
+use crate::model::{MobileNet, Softmax};
 use crate::pixels::to_bytes;
 use crate::weights::Checkpoint;
 
@@ -130,6 +130,14 @@ impl Explanation<'_> {
     /// The probabilities of all classes, as [`Classifier`](crate::Classifier) has them.
     pub fn scores(&self) -> &[f32] {
         &self.scores
+    }
+
+    /// By which classes of equal scores go; empty where by their number.
+    pub fn order(&self) -> &[f32] {
+        match self.explainer.network.softmax() {
+            Softmax::EightBits { .. } => &self.logits,
+            Softmax::Exact => &[],
+        }
     }
 
     /// The map of the class with this output; `None` where there is no such output.

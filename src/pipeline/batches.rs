@@ -201,7 +201,7 @@ impl Batching {
             self.slots[number] = if wants_another_look(reduced, &reply) {
                 Slot::Awaited(self.pictures.again(Show::again(input)))
             } else {
-                answered(input.name, Ok(reply.values))
+                answered(input.name, Ok((reply.values, reply.order)))
             };
         }
         Ok(())
@@ -227,6 +227,6 @@ impl Batching {
 /// Nobody waits for the answers any more.
 struct Unwanted;
 
-fn answered(name: OsString, values: Result<Vec<f32>, ImageError>) -> Slot {
-    Slot::Answered(Answer { name, values })
+fn answered(name: OsString, found: Result<(Vec<f32>, Vec<f32>), ImageError>) -> Slot {
+    Slot::Answered(Answer::new(name, found))
 }

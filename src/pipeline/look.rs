@@ -22,6 +22,8 @@ pub struct Look {
     pub pixels: RgbImage,
     /// Its numbers.
     pub values: Vec<f32>,
+    /// By which classes of equal scores go.
+    pub order: Vec<f32>,
 }
 
 /// What all runs of a pipeline share.
@@ -92,10 +94,8 @@ impl Shared {
 
     pub fn answer(&self, input: Input, model: &dyn Model) -> Result<Answer> {
         let look = self.look(&input, model)?;
-        Ok(Answer {
-            name: input.name,
-            values: look.map(|look| look.values),
-        })
+        let look = look.map(|look| (look.values, look.order));
+        Ok(Answer::new(input.name, look))
     }
 
     /// Shows a picture to the model, twice where it has to be.
@@ -115,8 +115,12 @@ impl Shared {
                 return Err(Error::Lost);
             };
             if !wants_another_look(reduced, &reply) {
-                let values = reply.values;
-                return Ok(Ok(Look { pixels, values }));
+                let Reply { values, order, .. } = reply;
+                return Ok(Ok(Look {
+                    pixels,
+                    values,
+                    order,
+                }));
             }
             in_full = true;
         }

@@ -88,6 +88,23 @@ pub struct Answer {
     pub name: OsString,
     /// The model's numbers, such as the probabilities of all classes, or why there are none.
     pub values: Result<Vec<f32>, ImageError>,
+    /// By which classes of equal scores go, see [`Reply::order`].
+    pub order: Vec<f32>,
+}
+
+impl Answer {
+    /// Of values and their order, or of neither.
+    fn new(name: OsString, found: Result<(Vec<f32>, Vec<f32>), ImageError>) -> Self {
+        let (values, order) = match found {
+            Ok((values, order)) => (Ok(values), order),
+            Err(error) => (Err(error), Vec::new()),
+        };
+        Self {
+            name,
+            values,
+            order,
+        }
+    }
 }
 
 impl Pipeline {

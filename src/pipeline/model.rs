@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use crate::classifier::Scored;
 use crate::error::Result;
 use crate::pixels::{Preprocessing, RgbImage};
 use crate::{Classifier, Embedder};
@@ -33,6 +34,9 @@ pub struct Reply {
     /// Whether it is so near to saying something else that the picture, if it was decoded at a
     /// reduced scale, is to be looked at in full.
     pub is_unsure: bool,
+    /// By which classes of equal scores go, the highest first; empty where by their number. For
+    /// [`Classifier::top_in_order`].
+    pub order: Vec<f32>,
 }
 
 impl Reply {
@@ -41,6 +45,7 @@ impl Reply {
         Self {
             values,
             is_unsure: false,
+            order: Vec::new(),
         }
     }
 }
@@ -58,8 +63,12 @@ impl Model for Classifier {
     }
 
     fn answer(&self, inputs: &[RgbImage]) -> Result<Vec<Reply>> {
-        let answers = self.scores_with_ties(inputs)?.into_iter();
-        let reply = |(values, is_unsure)| Reply { values, is_unsure };
+        let answers = self.scored(inputs)?.into_iter();
+        let reply = |scored: Scored| Reply {
+            values: scored.scores,
+            is_unsure: scored.is_near_tie,
+            order: scored.order,
+        };
         Ok(answers.map(reply).collect())
     }
 

@@ -83,6 +83,7 @@ impl Model for Sums {
             Reply {
                 values: vec![sum as f32],
                 is_unsure: bytes.iter().any(|byte| *byte != bytes[0]),
+                order: Vec::new(),
             }
         };
         Ok(inputs.iter().map(reply).collect())

@@ -16,7 +16,7 @@ use mobilenet::explain::{ClassMap, Explainer};
 use mobilenet::figures::{ClassPanel, class_maps};
 use mobilenet::labels::Class;
 use mobilenet::pixels::{Region, RgbImage, decode};
-use mobilenet::{Classifier, UNKNOWN, top_outputs};
+use mobilenet::{Classifier, UNKNOWN, top_outputs_in_order};
 
 use super::options::{LabelOptions, NetworkOptions, OpenedNetwork, named};
 use super::output::png;
@@ -231,7 +231,7 @@ fn answer(
     let scores = explanation.scores();
     let rejected = classifier.rejects(scores, None);
     let outputs = match outputs {
-        [] => top_outputs(scores, top_k, 0.0),
+        [] => top_outputs_in_order(scores, explanation.order(), top_k, 0.0),
         asked => asked.to_vec(),
     };
     let classes = classifier.labels().classes();

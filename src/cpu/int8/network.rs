@@ -440,12 +440,13 @@ impl Last<'_> {
             }
             return;
         }
-        let zeros = count as i64 * i64::from(self.zero);
-        let steps = self.steps.get(first..).unwrap_or_default().iter();
-        // Padding has no scale.
-        let steps = steps.copied().chain(std::iter::repeat(0.0));
-        for ((average, sum), step) in averages.iter_mut().zip(sums).zip(steps) {
-            *average = (i64::from(sum) - zeros) as f32 * step / count as f32;
+        // Of images of at most 4096 pixels a side the sums are far from what 32 bits hold.
+        let zeros = count as i32 * i32::from(self.zero);
+        let count = count as f32;
+        // Padding has no scale, and nobody asks for it.
+        let steps = self.steps.get(first..).unwrap_or_default();
+        for ((average, sum), step) in averages.iter_mut().zip(&sums).zip(steps) {
+            *average = (*sum as i32).wrapping_sub(zeros) as f32 * step / count;
         }
     }
 }
