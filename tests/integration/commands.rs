@@ -399,7 +399,7 @@ fn only_types_that_a_device_computes_in_are_offered() {
         assert!(text.contains("bf16") && text.contains("int8") && !text.contains("int4"));
     }
     let ran = program.run(&["classify", "--dtype", "int4", "cat.jpg"]);
-    ran.refused(&["int4", "f32, int8, f16, bf16"]);
+    ran.refused(&["int4", "f32, int8, int8-reference, f16, bf16"]);
 }
 
 #[test]
