@@ -33,7 +33,7 @@ pub(crate) use quantised::{
 };
 pub use random::random_tensors;
 pub(crate) use rounding::{BYTE_LARGEST, LARGEST_BIAS, least_step, round_filter, weight_step};
-pub(crate) use steps::{RELU6_STEP, Steps, activation_steps};
+pub(crate) use steps::{Steps, activation_steps, relu6_step, step_up_to};
 pub(crate) use stored::{
     Quantisation, StoredIntegers, StoredTensor, StoredTensors, StoredValues, TensorSource,
 };

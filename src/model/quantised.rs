@@ -3,7 +3,7 @@
 
 use std::borrow::Cow;
 
-use super::architecture::Convolution;
+use super::architecture::{Convolution, ConvolutionKind};
 use crate::error::Result;
 use crate::pixels::COLOURS;
 
@@ -90,7 +90,8 @@ pub(crate) struct Levels {
     /// The one that stands for 0.
     pub zero: u8,
     pub low: u8,
-    pub high: u8,
+    /// Of 8 bits, but for a stem, which may give some of 12: see [`WIDE`](Self::WIDE).
+    pub high: u16,
 }
 
 impl Levels {
@@ -98,8 +99,29 @@ impl Levels {
     pub const ALL: Self = Self {
         zero: 0,
         low: 0,
-        high: u8::MAX,
+        high: 255,
     };
+
+    /// Integers of 12 bits, from 0 on, of which 9 times what 15 bits hold fits 32. What a stem gives
+    /// goes through all of the network, and of all activations its rounding to 8 bits costs most.
+    pub const WIDE: Self = Self {
+        zero: 0,
+        low: 0,
+        high: 4095,
+    };
+
+    /// What a convolution gives in a network that we make integers of.
+    pub fn of(kind: ConvolutionKind) -> Self {
+        match kind {
+            ConvolutionKind::Standard => Self::WIDE,
+            _ => Self::ALL,
+        }
+    }
+
+    /// Whether they take 16 bits.
+    pub fn is_wide(self) -> bool {
+        self.high > Self::ALL.high
+    }
 }
 
 /// What a stem in integers reads of a picture. Zero points are taken off: what lies around the picture

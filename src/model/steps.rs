@@ -1,13 +1,24 @@
-//! The scales of activations that are held in 8 bits.
+//! The scales of activations that are held as integers.
 
 use super::architecture::{Convolution, ConvolutionKind};
 use super::config::Config;
+use super::quantised::Levels;
 use super::stored::{Quantisation, TensorSource};
 use crate::error::{Error, Result};
 use crate::ops::Activation;
 
-/// The scale of activations in [0, 6], ReLU6's range.
-pub(crate) const RELU6_STEP: f32 = 6.0 / 255.0;
+/// Where ReLU6 ends.
+const SIX: f32 = 6.0;
+
+/// The scale of the activations in [0, 6] that a convolution gives with ReLU6.
+pub(crate) fn relu6_step(kind: ConvolutionKind) -> f32 {
+    step_up_to(SIX, kind)
+}
+
+/// The scale with which the largest integer that a convolution gives stands for a number.
+pub(crate) fn step_up_to(largest: f32, kind: ConvolutionKind) -> f32 {
+    largest / f32::from(Levels::of(kind).high)
+}
 
 /// Deviations above the mean that a batch norm's output reaches at most, of a network with ReLU.
 /// Measured: see `docs/int8.md`.
@@ -54,7 +65,7 @@ pub(crate) fn activation_steps(config: &Config, tensors: &dyn TensorSource) -> R
     let steps = |convolution: Convolution| match tensors.activation(&convolution.name) {
         Some(stated) => stated_steps(config.activation, &convolution, stated),
         None => match config.activation {
-            Activation::Relu6 => Ok(Steps::uniform(RELU6_STEP)),
+            Activation::Relu6 => Ok(Steps::uniform(relu6_step(convolution.kind))),
             Activation::Relu => batch_norm_steps(&convolution, tensors),
         },
     };
@@ -88,7 +99,7 @@ fn stated_steps(
     {
         return wrong("a scale that is none");
     }
-    let most = RELU6_STEP * (1.0 + f32::EPSILON);
+    let most = relu6_step(convolution.kind) * (1.0 + f32::EPSILON);
     if activation == Activation::Relu6 && scales.iter().any(|scale| *scale > most) {
         return wrong("a scale that ReLU6 has no use for");
     }
@@ -113,7 +124,8 @@ fn batch_norm_steps(convolution: &Convolution, tensors: &dyn TensorSource) -> Re
     let reach = means.iter().zip(deviations.iter());
     let reach = reach.map(|(mean, deviation)| mean + DEVIATIONS * deviation.abs());
     // A channel that is never above 0 has any scale.
-    let steps: Vec<f32> = reach.map(|most| most.max(0.01) / 255.0).collect();
+    let steps = reach.map(|most| step_up_to(most.max(0.01), convolution.kind));
+    let steps: Vec<f32> = steps.collect();
     if steps.iter().any(|step| !step.is_finite()) {
         let reason = "has values that are not finite numbers";
         return Err(Error::tensor(format!("{name}_bn.weight"), reason));

@@ -12,7 +12,7 @@ use super::planes::{
 };
 use super::{FloatLayer, Floats, rounded};
 use crate::error::{Error, Result};
-use crate::model::{Config, ConvolutionKind, RELU6_STEP, Steps};
+use crate::model::{Config, ConvolutionKind, Levels, Steps, relu6_step, step_up_to};
 use crate::ops::Activation;
 use crate::pixels::Preprocessing;
 
@@ -23,7 +23,7 @@ const MOST_VIEWS: usize = 128;
 const MOST_MEMORY: usize = 512 << 20;
 
 /// Bytes that an activation takes: in floats of 16 bits, and as an integer.
-const BYTES: usize = 3;
+const BYTES: usize = 4;
 
 /// How far a channel's range goes beyond what was seen, for pictures that were not: divided by how many
 /// were.
@@ -74,7 +74,7 @@ struct View {
     /// `[channel][pixel]` in floats.
     floats: Vec<f16>,
     /// The same in integers.
-    integers: Vec<u8>,
+    integers: Vec<u16>,
 }
 
 /// The network on its way through the layers.
@@ -84,6 +84,8 @@ struct Pass<'a> {
     channels: usize,
     size: (usize, usize),
     steps: Steps,
+    /// What gave what the views hold.
+    kind: ConvolutionKind,
     activation: Activation,
     /// By which the largest values that were seen are multiplied.
     margin: f32,
@@ -131,14 +133,16 @@ pub(super) fn calibrate(
         views,
         channels: stem.convolution.out_channels,
         size: output_size(stem, (size, size)),
-        steps: Steps::uniform(RELU6_STEP),
+        // Until it is known.
+        steps: Steps::uniform(1.0),
+        kind: stem.convolution.kind,
         activation,
         margin: 1.0 + MARGIN / pictures.len() as f32,
         found: &mut found,
     };
     pass.found.pointwise.push(None);
     pass.give_channels_scales();
-    // The stem is of 16 bits: but for its output it is the same in both.
+    // The stem's weights are of 16 bits: but for its output it is the same in both.
     pass.set_integers(|view, _| Ok(singles(&view.floats)))?;
     while let Some(layer) = layers.next() {
         if layer.convolution.kind == ConvolutionKind::Classifier {
@@ -174,7 +178,7 @@ impl Pass<'_> {
         let weight = quantised.weight();
         let (channels, activation) = (self.channels, self.activation);
         // What the integers read is needed once more when the floats are gone.
-        let read: Vec<Vec<u8>> = self
+        let read: Vec<Vec<u16>> = self
             .views
             .par_iter()
             .map(|view| self.depthwise_integers(depthwise, view, &between))
@@ -189,6 +193,7 @@ impl Pass<'_> {
         })?;
         self.found.steps.push(between.clone());
         self.channels = pointwise.convolution.out_channels;
+        self.kind = pointwise.convolution.kind;
         self.size = output_size(depthwise, size);
         self.give_channels_scales();
         self.set_integers(|_, i| {
@@ -202,7 +207,7 @@ impl Pass<'_> {
     /// The scale of what a depthwise convolution gives.
     fn between(&self, depthwise: &FloatLayer) -> Steps {
         if self.activation == Activation::Relu6 {
-            return Steps::uniform(RELU6_STEP);
+            return Steps::uniform(relu6_step(ConvolutionKind::Depthwise));
         }
         let of_view = |view: &View| {
             let floats = windows(
@@ -215,14 +220,16 @@ impl Pass<'_> {
         };
         let most = self.views.par_iter().map(of_view);
         let most = most.reduce(|| 0.0, f32::max) * self.margin;
-        Steps::uniform(most.max(f32::MIN_POSITIVE.sqrt()) / 255.0)
+        let most = most.max(f32::MIN_POSITIVE.sqrt());
+        Steps::uniform(step_up_to(most, ConvolutionKind::Depthwise))
     }
 
     /// What a depthwise convolution gives in integers.
-    fn depthwise_integers(&self, depthwise: &FloatLayer, view: &View, between: &Steps) -> Vec<u8> {
+    fn depthwise_integers(&self, depthwise: &FloatLayer, view: &View, between: &Steps) -> Vec<u16> {
         let read = to_floats(&view.integers, self.channels, &self.steps);
         let given = windows(depthwise, &read, self.size, self.activation);
-        to_integers(&given, self.channels, between)
+        let levels = Levels::of(ConvolutionKind::Depthwise);
+        to_integers(&given, self.channels, between, levels)
     }
 
     /// Means and products of what it gives, in floats and in integers.
@@ -257,9 +264,9 @@ impl Pass<'_> {
         // What was hardly ever seen still has a range.
         let least = (all / 100.0).max(f32::MIN_POSITIVE.sqrt());
         let steps = most.iter().map(|most| {
-            let step = (most * self.margin).max(least) / 255.0;
+            let step = step_up_to((most * self.margin).max(least), self.kind);
             match self.activation {
-                Activation::Relu6 => step.min(RELU6_STEP),
+                Activation::Relu6 => step.min(relu6_step(self.kind)),
                 Activation::Relu => step,
             }
         });
@@ -273,10 +280,11 @@ impl Pass<'_> {
         values: impl Fn(&View, usize) -> Result<Vec<f32>> + Sync,
     ) -> Result<()> {
         let (channels, steps) = (self.channels, &self.steps);
+        let levels = Levels::of(self.kind);
         let views = self.views.par_iter_mut().enumerate();
         views.try_for_each(|(i, view)| {
             let values = values(view, i)?;
-            view.integers = to_integers(&values, channels, steps);
+            view.integers = to_integers(&values, channels, steps, levels);
             Ok(())
         })
     }
@@ -297,7 +305,7 @@ impl Pass<'_> {
             (0..channels).map(|c| sum(c) / views.len() as f64).collect()
         };
         let (floats, integers) = (mean(&floats), mean(&integers));
-        let mut classifier = rounded(&layer.weight, layer.bias.clone(), RELU6_STEP);
+        let mut classifier = rounded(&layer.weight, layer.bias.clone(), self.steps.at(0));
         let quantised = classifier.weight();
         let rows = layer
             .weight

@@ -31,8 +31,8 @@ use image::RgbImage;
 use self::calibrate::{Calibrated, Pointwise};
 use crate::error::Result;
 use crate::model::{
-    BYTE_LARGEST, Config, Convolution, ConvolutionKind, Folded, Quantisation, RELU6_STEP, Steps,
-    StoredTensor, StoredTensors, StoredValues, TensorSource, activation_steps, least_step,
+    BYTE_LARGEST, Config, Convolution, ConvolutionKind, Folded, Quantisation, Steps, StoredTensor,
+    StoredTensors, StoredValues, TensorSource, activation_steps, least_step, relu6_step,
     round_filter, weight_step,
 };
 use crate::weights::Checkpoint;
@@ -108,7 +108,8 @@ impl Floats {
 fn uncalibrated(network: &Floats, tensors: &dyn TensorSource) -> Result<Calibrated> {
     let steps = activation_steps(&network.config, tensors)?;
     // What the first layer reads is not asked for.
-    let read = std::iter::once(RELU6_STEP).chain(steps.iter().map(|step| step.at(0)));
+    let read = std::iter::once(relu6_step(ConvolutionKind::Depthwise))
+        .chain(steps.iter().map(|step| step.at(0)));
     let layers = network.layers.iter().zip(read);
     let pointwise = layers.map(|(layer, read)| match layer.convolution.kind {
         ConvolutionKind::Pointwise | ConvolutionKind::Classifier => {

@@ -5,7 +5,7 @@ use image::RgbImage;
 
 use super::FloatLayer;
 use crate::error::{Error, Result};
-use crate::model::Steps;
+use crate::model::{Levels, Steps};
 use crate::ops::Activation;
 use crate::ops::planes::{Geometry, TAPS};
 use crate::pixels::{COLOURS, PixelScale};
@@ -111,20 +111,26 @@ pub(super) fn largest(planes: &[f32], channels: usize) -> Vec<f32> {
 }
 
 /// Values as the integers of their channels' scales.
-pub(super) fn to_integers(planes: &[f32], channels: usize, steps: &Steps) -> Vec<u8> {
+pub(super) fn to_integers(
+    planes: &[f32],
+    channels: usize,
+    steps: &Steps,
+    levels: Levels,
+) -> Vec<u16> {
+    let most = f32::from(levels.high);
     let mut integers = Vec::with_capacity(planes.len());
     for (c, plane) in planes.chunks_exact(planes.len() / channels).enumerate() {
         let inverse = steps.at(c).recip();
         integers.extend(plane.iter().map(|value| {
-            let integer = (value * inverse).min(255.0) + 0.5;
-            integer as u8
+            let integer = (value * inverse).min(most) + 0.5;
+            integer as u16
         }));
     }
     integers
 }
 
 /// What those stand for.
-pub(super) fn to_floats(integers: &[u8], channels: usize, steps: &Steps) -> Vec<f32> {
+pub(super) fn to_floats(integers: &[u16], channels: usize, steps: &Steps) -> Vec<f32> {
     let mut floats = Vec::with_capacity(integers.len());
     for (c, plane) in integers.chunks_exact(integers.len() / channels).enumerate() {
         let step = steps.at(c);
@@ -235,7 +241,7 @@ mod tests {
     #[test]
     fn integers_are_the_nearest_within_eight_bits() {
         let steps = Steps::of_channels(vec![0.5, 0.1]);
-        let integers = to_integers(&[0.0, 0.76, 200.0, 0.0, 0.04, 0.06], 2, &steps);
+        let integers = to_integers(&[0.0, 0.76, 200.0, 0.0, 0.04, 0.06], 2, &steps, Levels::ALL);
         assert_eq!(integers, [0, 2, 255, 0, 0, 1]);
         let floats = to_floats(&integers, 2, &steps);
         assert_eq!(floats, [0.0, 1.0, 127.5, 0.0, 0.0, 0.1]);

@@ -19,6 +19,8 @@ const SKEW: usize = 64;
 #[derive(Debug, Clone, Copy)]
 pub(super) struct BlockShape<'a> {
     pub read: PaddedImage,
+    /// Whether what it reads is in 16 bits, as the stem may give it.
+    pub reads_words: bool,
     pub written: PaddedImage,
     pub block: &'a SeparableBlock<PackedInt8>,
 }
@@ -32,6 +34,11 @@ impl BlockShape<'_> {
     /// What stands for 0 in what it writes.
     pub fn output_zero(&self) -> u8 {
         self.block.pointwise.output.zero
+    }
+
+    /// Bytes of what it reads.
+    pub fn read_bytes(&self) -> usize {
+        self.read.len() * kernels::activation_bytes(self.reads_words)
     }
 
     /// Activations of the largest tile.
@@ -121,9 +128,11 @@ impl BlockPass<'_> {
     pub fn depthwise(&self, weights: &PackedInt8, rows: Range<usize>, tile: &mut [u8]) {
         let read = self.shape.read;
         let stride = weights.params.stride;
+        let bytes = kernels::activation_bytes(self.shape.reads_words);
         let row_stride = read.row_stride();
         let task = kernels::Depthwise {
-            input: &self.input[rows.start * stride * row_stride..],
+            input: &self.input[rows.start * stride * row_stride * bytes..],
+            reads_words: self.shape.reads_words,
             row_stride,
             channels: weights.channels,
             weight: weights.weight_words(),

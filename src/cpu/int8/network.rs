@@ -150,9 +150,13 @@ impl Int8Network {
         let output = Output::of_floats(images[1]);
         let zero = self.layers.stem.output.zero;
         if member.number == 0 {
-            // SAFETY: nobody reads this image before the barrier that follows, and what the others
-            // write meanwhile is not its border.
-            written.border(|range| unsafe { output.part_mut(range) }.fill(zero));
+            let bytes = kernels::activation_bytes(self.layers.stem.output.is_wide());
+            written.border(|range| {
+                let range = range.start * bytes..range.end * bytes;
+                // SAFETY: nobody reads this image before the barrier that follows, and what the others
+                // write meanwhile is not its border.
+                unsafe { output.part_mut(range) }.fill(zero)
+            });
         }
         let pass = self.stem_pass(picture, size, output);
         pass.run(
@@ -192,7 +196,7 @@ impl Int8Network {
             let input = unsafe { Output::of_floats(images[(number + 1) % 2]).bytes() };
             let pass = BlockPass {
                 kernels: self.kernels,
-                input: &input[..shape.read.len()],
+                input: &input[..shape.read_bytes()],
                 output,
                 shape,
             };
@@ -266,6 +270,7 @@ impl Int8Network {
             };
             let shape = BlockShape {
                 read,
+                reads_words: number == 0 && self.layers.stem.output.is_wide(),
                 written,
                 block,
             };
@@ -286,7 +291,8 @@ impl Int8Network {
             .embedding_len()
             .next_multiple_of(super::kernels::CHANNELS);
         let stem = self.stem_written(size);
-        let first = (logits.max(embedding)).max(stem.len().div_ceil(4));
+        let stem = stem.len() * kernels::activation_bytes(self.layers.stem.output.is_wide());
+        let first = (logits.max(embedding)).max(stem.div_ceil(4));
         let stem_tile =
             StemPass::tile_bytes(padded(size, COLOURS, self.layers.stem.params)).div_ceil(4);
         self.shapes(size)

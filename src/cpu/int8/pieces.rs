@@ -1,6 +1,6 @@
 //! The network's work piece by piece, on one thread, for measurements.
 
-use super::kernels::Output;
+use super::kernels::{self, Output};
 use super::layer::{BlockPass, BlockShape};
 use super::network::Int8Network;
 use crate::cpu::buffer::Buffer;
@@ -27,7 +27,8 @@ impl Int8Network {
         let written = self.stem_written(size);
         let out = (written.rows.len, written.columns.len);
         let bytes = vec![100; size.0 * size.1 * COLOURS];
-        let mut output = Buffer::zeros(written.len().div_ceil(4));
+        let bytes_each = kernels::activation_bytes(stem.output.is_wide());
+        let mut output = Buffer::zeros((written.len() * bytes_each).div_ceil(4));
         let mut scratch = self.scratch(size);
         let run = move || {
             let picture = Picture::Bytes(&bytes);
@@ -84,7 +85,7 @@ impl Int8Network {
         shape: BlockShape<'a>,
         work: impl Fn(&BlockPass, std::ops::Range<usize>, &mut Scratch) + 'a,
     ) -> Box<dyn FnMut() + 'a> {
-        let input = vec![1; shape.read.len()];
+        let input = vec![1; shape.read_bytes()];
         let mut output = Buffer::zeros(shape.written.len().div_ceil(4));
         let mut scratch = Scratch::default();
         let tile = shape.tile_len() * self.kernels.tile_bytes;

@@ -1,6 +1,7 @@
 //! A network of floats, or of stored integers, to what the kernels compute in.
 //!
-//! Activations are u8 without a zero point. Their scale is what the checkpoint says, else what the
+//! Activations are u8 without a zero point, but for the stem's, which are of 12 bits: all of the
+//! network goes through them, and rounding them to 8 is half of what all such rounding costs. Their scale is what the checkpoint says, else what the
 //! activation does: ReLU6 keeps them in [0, 6], so that nothing needs calibration, and with ReLU a
 //! batch norm tells how far they spread. Weights have no zero point either and a scale for each
 //! output channel. Those of pointwise layers are of 8 bits, as they are stored if they are stored so.
@@ -27,9 +28,11 @@ const PIXEL_STEP: f32 = 0.5;
 /// where bytes become [-1, 1].
 const LARGEST_PIXEL: i16 = 1023;
 
-/// The largest weight of 16 bits. Nine products with activations, and 27 with a stem's values,
-/// stay below 2^30.
-const WORD_LARGEST: i16 = i16::MAX;
+/// The largest weight of the stem. 27 products with its values stay below 2^30.
+const STEM_LARGEST: i16 = i16::MAX;
+
+/// The largest depthwise weight. Nine products with activations of 12 bits stay below 2^30.
+const DEPTHWISE_LARGEST: i16 = (1 << 14) - 1;
 
 /// The largest bias of a stored filter, a little more than one is given: it may have moved once the
 /// filter's scale was chosen.
@@ -241,7 +244,8 @@ fn with_pixel_scale<'a>(folded: Folded<'a>, pixel_scale: &PixelScale) -> Folded<
 /// The largest weight of a convolution in absolute value.
 fn largest(kind: ConvolutionKind) -> i16 {
     match kind {
-        ConvolutionKind::Standard | ConvolutionKind::Depthwise => WORD_LARGEST,
+        ConvolutionKind::Standard => STEM_LARGEST,
+        ConvolutionKind::Depthwise => DEPTHWISE_LARGEST,
         ConvolutionKind::Pointwise | ConvolutionKind::Classifier => BYTE_LARGEST,
     }
 }
@@ -261,7 +265,7 @@ fn quantised(
         multiplier: Vec::with_capacity(outputs),
         fixed_point: Vec::new(),
         input_zero: 0,
-        output: Levels::ALL,
+        output: Levels::of(kind),
     };
     let filters = folded.weight.chunks_exact(depth);
     let channels = filters.zip(folded.scale.iter().zip(&folded.bias));
@@ -287,7 +291,7 @@ fn quantised(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::RELU6_STEP;
+    use crate::model::relu6_step;
     use ConvolutionKind::{Depthwise, Pointwise};
 
     fn words<'a>(quantised: &'a QuantisedConvolution) -> &'a [i16] {
@@ -306,7 +310,7 @@ mod tests {
     }
 
     fn scales() -> (Steps, Steps) {
-        let step = Steps::uniform(RELU6_STEP);
+        let step = Steps::uniform(relu6_step(Pointwise));
         (step.clone(), step)
     }
 
@@ -325,7 +329,8 @@ mod tests {
                 }
             }
             for (c, bias) in [0.5, -1.0, 3.0].iter().enumerate() {
-                let stands_for = quantised.bias[c] as f32 * quantised.multiplier[c] * RELU6_STEP;
+                let stands_for =
+                    quantised.bias[c] as f32 * quantised.multiplier[c] * relu6_step(Pointwise);
                 assert!((stands_for - bias).abs() < 1e-3);
             }
         }
@@ -336,7 +341,7 @@ mod tests {
     fn a_filter_of_zeros_leaves_the_bias() {
         let quantised = quantised(&folded(&[0.0; 4], &[2.5]), Pointwise, &scales());
         assert_eq!(words(&quantised), [0; 4]);
-        let stands_for = quantised.bias[0] as f32 * quantised.multiplier[0] * RELU6_STEP;
+        let stands_for = quantised.bias[0] as f32 * quantised.multiplier[0] * relu6_step(Pointwise);
         assert!((stands_for - 2.5).abs() < 1e-5);
     }
 }

@@ -63,6 +63,7 @@ impl StemPass<'_> {
                 multiplier: self.weights.multiplier(),
                 channels: self.weights.channels,
                 columns: self.written.columns.len,
+                writes_words: self.weights.output.is_wide(),
                 start: self.written.offset(row, 0),
                 output_stride: self.written.channels,
                 bounds: self.weights.bounds(),

@@ -66,10 +66,10 @@ impl PackedInt8 {
     /// What the kernels make of its sums.
     pub fn bounds(&self) -> Bounds {
         let Levels { zero, low, high } = self.output;
-        let [zero, low, high] = [zero, low, high].map(i32::from);
+        let [zero, low] = [zero, low].map(i32::from);
         Bounds {
             low: (low - zero) as f32,
-            high: (high - zero) as f32,
+            high: (i32::from(high) - zero) as f32,
             zero,
         }
     }
@@ -204,7 +204,14 @@ fn check(
             Rounding::Once => quantised.multiplier.len() == outputs,
             Rounding::Twice => quantised.fixed_point.len() == outputs,
         };
-    if is_whole && quantised.multiplier.iter().all(|m| m.is_finite()) && low <= high {
+    // Only what the stem gives may be wider than bytes, and from 0 on.
+    let is_stem = convolution.kind == ConvolutionKind::Standard;
+    let most = match (is_stem, zero) {
+        (true, 0) => Levels::WIDE.high,
+        _ => Levels::ALL.high,
+    };
+    let fits = u16::from(low) <= high && high <= most;
+    if is_whole && quantised.multiplier.iter().all(|m| m.is_finite()) && fits {
         return Ok(());
     }
     let name = &convolution.name;

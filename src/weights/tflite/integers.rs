@@ -183,13 +183,13 @@ impl<'g, 'a> Walk<'g, 'a> {
         }
         let scale = found.scale;
         // A number of steps, of which there may be far too many.
-        let six = (6.0 / scale.step).round().min(255.0) as u8;
+        let six = (6.0 / scale.step).round().min(255.0) as u16;
         let levels = Levels {
             zero: scale.zero,
             low: layer.activation.map_or(0, |_| scale.zero),
             high: match layer.activation {
-                Some(Activation::Relu6) => scale.zero.saturating_add(six),
-                _ => u8::MAX,
+                Some(Activation::Relu6) => (u16::from(scale.zero) + six).min(Levels::ALL.high),
+                _ => Levels::ALL.high,
             },
         };
         if layer.activation.is_some() != options::has_fused_activation(operator)? {

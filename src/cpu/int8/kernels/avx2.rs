@@ -89,6 +89,12 @@ unsafe impl Sums for I32x8 {
         // SAFETY: see the implementation.
         unsafe { store_bytes(self.0, to) }
     }
+
+    #[inline(always)]
+    unsafe fn store_words(self, to: *mut u8) {
+        // SAFETY: see the implementation.
+        unsafe { store_words(self.0, to) }
+    }
 }
 
 /// 8 sums as f32, times their multipliers.
@@ -116,6 +122,17 @@ pub(super) unsafe fn store_bytes(values: __m256i, to: *mut u8) {
         let low = _mm256_castsi256_si128(values);
         let words = _mm_packus_epi32(low, _mm256_extracti128_si256::<1>(values));
         _mm_storel_epi64(to.cast(), _mm_packus_epi16(words, words));
+    }
+}
+
+/// 8 values of 16 bits as such.
+#[inline(always)]
+pub(super) unsafe fn store_words(values: __m256i, to: *mut u8) {
+    // SAFETY: the caller's promise, of the instructions and of the pointers.
+    unsafe {
+        let low = _mm256_castsi256_si128(values);
+        let words = _mm_packus_epi32(low, _mm256_extracti128_si256::<1>(values));
+        _mm_storeu_si128(to.cast(), words);
     }
 }
 

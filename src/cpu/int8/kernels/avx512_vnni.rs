@@ -87,6 +87,12 @@ unsafe impl Sums for I32x16 {
         // SAFETY: see the implementation.
         unsafe { _mm_storeu_si128(to.cast(), _mm512_cvtepi32_epi8(self.0)) }
     }
+
+    #[inline(always)]
+    unsafe fn store_words(self, to: *mut u8) {
+        // SAFETY: see the implementation.
+        unsafe { _mm256_storeu_si256(to.cast(), _mm512_cvtepi32_epi16(self.0)) }
+    }
 }
 
 /// The same of pairs of 16-bit values and weights, for the stem.
@@ -145,6 +151,12 @@ unsafe impl Sums for Words {
     unsafe fn store(self, to: *mut u8) {
         // SAFETY: see the implementation.
         unsafe { I32x16(self.0).store(to) }
+    }
+
+    #[inline(always)]
+    unsafe fn store_words(self, to: *mut u8) {
+        // SAFETY: see the implementation.
+        unsafe { I32x16(self.0).store_words(to) }
     }
 }
 

@@ -84,6 +84,12 @@ unsafe impl Sums for I32x8 {
         // SAFETY: see the implementation.
         unsafe { avx2::store_bytes(self.0, to) }
     }
+
+    #[inline(always)]
+    unsafe fn store_words(self, to: *mut u8) {
+        // SAFETY: see the implementation.
+        unsafe { avx2::store_words(self.0, to) }
+    }
 }
 
 #[target_feature(enable = "avx2,fma,avxvnni")]

@@ -39,6 +39,8 @@ pub(super) unsafe trait Sums: Copy {
     unsafe fn add(self, zero: i32) -> Self;
     /// The fourth part: values from 0 to 255 as `LANES` bytes.
     unsafe fn store(self, to: *mut u8);
+    /// The same for values of 12 bits, as `LANES` words of 16.
+    unsafe fn store_words(self, to: *mut u8);
 }
 
 /// A vector of 16-bit activations of as many channels, on their way through a depthwise
@@ -65,7 +67,7 @@ pub(super) unsafe trait Wide: Copy {
     unsafe fn sums(from: *const i32) -> Self::Sum;
     /// Adds to each sum the two products of a pair and the weights' pair.
     unsafe fn dot(self, weights: Self, sum: Self::Sum) -> Self::Sum;
-    /// Reads `CHANNELS` 16-bit weights.
+    /// Reads `CHANNELS` 16-bit weights, or activations of 16 bits.
     unsafe fn weights(from: *const i16) -> Self;
     /// [`requantise`](super::requantise) both halves, to `CHANNELS` activations of a tile.
     unsafe fn store(sums: [Self::Sum; 2], multiplier: *const f32, bounds: Bounds, to: *mut u8);
@@ -81,17 +83,32 @@ pub(super) unsafe fn depthwise<V: Wide, N: Wide, const PIXELS: usize>(
     task: &Depthwise,
     tile: &mut [u8],
 ) {
+    // SAFETY: as the caller says.
+    unsafe {
+        match task.reads_words {
+            true => depthwise_rows::<V, N, PIXELS, 2>(task, tile),
+            false => depthwise_rows::<V, N, PIXELS, 1>(task, tile),
+        }
+    }
+}
+
+/// The same for activations of so many bytes.
+#[inline(always)]
+unsafe fn depthwise_rows<V: Wide, N: Wide, const PIXELS: usize, const BYTES: usize>(
+    task: &Depthwise,
+    tile: &mut [u8],
+) {
     let tile = tile.as_mut_ptr();
     for row in 0..task.rows {
         let mut channel = 0;
         // SAFETY: the blocks lie within `channels`, and `check` covers every window.
         unsafe {
             while channel + V::CHANNELS <= task.channels {
-                depthwise_row::<V, PIXELS>(task, row, channel, tile);
+                depthwise_row::<V, PIXELS, BYTES>(task, row, channel, tile);
                 channel += V::CHANNELS;
             }
             while channel < task.channels {
-                depthwise_row::<N, PIXELS>(task, row, channel, tile);
+                depthwise_row::<N, PIXELS, BYTES>(task, row, channel, tile);
                 channel += N::CHANNELS;
             }
         }
@@ -100,7 +117,7 @@ pub(super) unsafe fn depthwise<V: Wide, N: Wide, const PIXELS: usize>(
 
 /// One block of channels of all pixels of a row.
 #[inline(always)]
-unsafe fn depthwise_row<V: Wide, const PIXELS: usize>(
+unsafe fn depthwise_row<V: Wide, const PIXELS: usize, const BYTES: usize>(
     task: &Depthwise,
     row: usize,
     channel: usize,
@@ -109,14 +126,19 @@ unsafe fn depthwise_row<V: Wide, const PIXELS: usize>(
     // SAFETY: as the caller says.
     unsafe {
         match task.stride {
-            1 => depthwise_columns::<V, 1, PIXELS>(task, row, channel, tile),
-            _ => depthwise_columns::<V, 2, PIXELS>(task, row, channel, tile),
+            1 => depthwise_columns::<V, 1, PIXELS, BYTES>(task, row, channel, tile),
+            _ => depthwise_columns::<V, 2, PIXELS, BYTES>(task, row, channel, tile),
         }
     }
 }
 
 #[inline(always)]
-unsafe fn depthwise_columns<V: Wide, const STRIDE: usize, const PIXELS: usize>(
+unsafe fn depthwise_columns<
+    V: Wide,
+    const STRIDE: usize,
+    const PIXELS: usize,
+    const BYTES: usize,
+>(
     task: &Depthwise,
     row: usize,
     channel: usize,
@@ -126,20 +148,20 @@ unsafe fn depthwise_columns<V: Wide, const STRIDE: usize, const PIXELS: usize>(
     unsafe {
         let mut column = 0;
         let line = task.input.as_ptr();
-        let line = line.add(row * STRIDE * task.row_stride + channel);
+        let line = line.add((row * STRIDE * task.row_stride + channel) * BYTES);
         while column < task.columns {
             let left = task.columns - column;
-            let input = line.add(column * STRIDE * task.channels);
+            let input = line.add(column * STRIDE * task.channels * BYTES);
             let pixel = row * task.columns + column;
             let to = tile.add((pixel * task.output_stride + channel) * V::TILE_BYTES);
             column += if left >= PIXELS {
-                depthwise_pixels::<V, STRIDE, PIXELS>(task, channel, input, to)
+                depthwise_pixels::<V, STRIDE, PIXELS, BYTES>(task, channel, input, to)
             } else if PIXELS > 4 && left >= 4 {
-                depthwise_pixels::<V, STRIDE, 4>(task, channel, input, to)
+                depthwise_pixels::<V, STRIDE, 4, BYTES>(task, channel, input, to)
             } else if PIXELS > 2 && left >= 2 {
-                depthwise_pixels::<V, STRIDE, 2>(task, channel, input, to)
+                depthwise_pixels::<V, STRIDE, 2, BYTES>(task, channel, input, to)
             } else {
-                depthwise_pixels::<V, STRIDE, 1>(task, channel, input, to)
+                depthwise_pixels::<V, STRIDE, 1, BYTES>(task, channel, input, to)
             };
         }
     }
@@ -147,7 +169,12 @@ unsafe fn depthwise_columns<V: Wide, const STRIDE: usize, const PIXELS: usize>(
 
 /// `PIXELS` neighbours, one block of channels. Returns `PIXELS`.
 #[inline(always)]
-unsafe fn depthwise_pixels<V: Wide, const STRIDE: usize, const PIXELS: usize>(
+unsafe fn depthwise_pixels<
+    V: Wide,
+    const STRIDE: usize,
+    const PIXELS: usize,
+    const BYTES: usize,
+>(
     task: &Depthwise,
     channel: usize,
     input: *const u8,
@@ -164,9 +191,15 @@ unsafe fn depthwise_pixels<V: Wide, const STRIDE: usize, const PIXELS: usize>(
         }
         let mut sums = [[V::sums(bias), V::sums(bias.add(half))]; PIXELS];
         for x in 0..(PIXELS - 1) * STRIDE + 3 {
-            let from = input.add(x * task.channels);
-            let [first, second, third] =
-                [0, 1, 2].map(|y: usize| V::load(from.add(y * task.row_stride)));
+            let from = input.add(x * task.channels * BYTES);
+            let [first, second, third] = [0, 1, 2].map(|y: usize| {
+                let from = from.add(y * task.row_stride * BYTES);
+                if BYTES == 2 {
+                    V::weights(from.cast())
+                } else {
+                    V::load(from)
+                }
+            });
             let upper = first.pairs(second);
             let lower = third.pairs(V::zero());
             // What is under the window of a pixel depends on constants alone.
@@ -329,16 +362,31 @@ pub(super) unsafe fn stem<S: Sums, const ROWS: usize, const VECTORS: usize>(
     task: &Stem,
     output: Output,
 ) {
+    // SAFETY: as the caller says.
+    unsafe {
+        match task.writes_words {
+            true => stem_panels::<S, ROWS, VECTORS, 2>(task, output),
+            false => stem_panels::<S, ROWS, VECTORS, 1>(task, output),
+        }
+    }
+}
+
+/// The same for activations of so many bytes.
+#[inline(always)]
+unsafe fn stem_panels<S: Sums, const ROWS: usize, const VECTORS: usize, const BYTES: usize>(
+    task: &Stem,
+    output: Output,
+) {
     let panel = S::LANES * VECTORS;
     let mut channel = 0;
     // SAFETY: the panels lie within `channels`; the rest is the caller's promise.
     unsafe {
         while channel + panel <= task.channels {
-            stem_panel::<S, ROWS, VECTORS>(task, channel, output);
+            stem_panel::<S, ROWS, VECTORS, BYTES>(task, channel, output);
             channel += panel;
         }
         while channel < task.channels {
-            stem_panel::<S, ROWS, 1>(task, channel, output);
+            stem_panel::<S, ROWS, 1, BYTES>(task, channel, output);
             channel += S::LANES;
         }
     }
@@ -346,7 +394,7 @@ pub(super) unsafe fn stem<S: Sums, const ROWS: usize, const VECTORS: usize>(
 
 /// All pixels by one panel.
 #[inline(always)]
-unsafe fn stem_panel<S: Sums, const ROWS: usize, const VECTORS: usize>(
+unsafe fn stem_panel<S: Sums, const ROWS: usize, const VECTORS: usize, const BYTES: usize>(
     task: &Stem,
     channel: usize,
     output: Output,
@@ -357,9 +405,9 @@ unsafe fn stem_panel<S: Sums, const ROWS: usize, const VECTORS: usize>(
         // SAFETY: each tile takes no more pixels than are left.
         unsafe {
             pixel += if left >= ROWS {
-                stem_tile::<S, ROWS, VECTORS>(task, channel, pixel, output)
+                stem_tile::<S, ROWS, VECTORS, BYTES>(task, channel, pixel, output)
             } else {
-                stem_tile::<S, 1, VECTORS>(task, channel, pixel, output)
+                stem_tile::<S, 1, VECTORS, BYTES>(task, channel, pixel, output)
             };
         }
     }
@@ -367,7 +415,7 @@ unsafe fn stem_panel<S: Sums, const ROWS: usize, const VECTORS: usize>(
 
 /// `ROWS` pixels by one panel, in registers. Returns `ROWS`.
 #[inline(always)]
-unsafe fn stem_tile<S: Sums, const ROWS: usize, const VECTORS: usize>(
+unsafe fn stem_tile<S: Sums, const ROWS: usize, const VECTORS: usize, const BYTES: usize>(
     task: &Stem,
     channel: usize,
     pixel: usize,
@@ -419,9 +467,14 @@ unsafe fn stem_tile<S: Sums, const ROWS: usize, const VECTORS: usize>(
             }
         }
         for (r, row) in sums.iter().enumerate() {
-            let to = output.start.add(to + r * task.output_stride);
+            let to = output.start.add((to + r * task.output_stride) * BYTES);
             for (v, sum) in row.iter().enumerate() {
-                sum.store(to.add(v * S::LANES));
+                let to = to.add(v * S::LANES * BYTES);
+                if BYTES == 2 {
+                    sum.store_words(to);
+                } else {
+                    sum.store(to);
+                }
             }
         }
     }

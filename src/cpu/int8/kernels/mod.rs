@@ -112,9 +112,9 @@ impl Bounds {
         Self { zero: 0, ..self }
     }
 
-    fn check(self) {
+    fn check(self, most: f32) {
         let zero = self.zero as f32;
-        assert!(self.low + zero >= 0.0 && self.high + zero <= 255.0 && self.low <= self.high);
+        assert!(self.low + zero >= 0.0 && self.high + zero <= most && self.low <= self.high);
     }
 }
 
@@ -122,7 +122,9 @@ impl Bounds {
 pub(in crate::cpu) struct Depthwise<'a> {
     /// `[row][column][channel]`, from the first row and column under the first window on.
     pub input: &'a [u8],
-    /// Bytes from a row of the input to the next.
+    /// Whether those are of 16 bits, as some stems give them; else they are bytes.
+    pub reads_words: bool,
+    /// Activations from a row of the input to the next.
     pub row_stride: usize,
     /// Channels, a multiple of [`CHANNELS`].
     pub channels: usize,
@@ -151,11 +153,11 @@ impl Depthwise<'_> {
         assert!(self.weight.len() >= DEPTHWISE_WEIGHTS * self.channels);
         assert!(self.bias.len() >= self.channels);
         assert!(self.multiplier.len() >= self.channels * factor_words);
-        self.bounds.check();
+        self.bounds.check(255.0);
         let last_row = (self.rows - 1) * self.stride + 2;
         let last_column = (self.columns - 1) * self.stride + 2;
         let last = last_row * self.row_stride + (last_column + 1) * self.channels;
-        assert!(self.input.len() >= last);
+        assert!(self.input.len() >= last * activation_bytes(self.reads_words));
         let pixels = self.rows * self.columns;
         assert!(output >= (pixels - 1) * self.output_stride + self.channels);
     }
@@ -198,7 +200,7 @@ impl Pointwise<'_> {
         assert!(self.corrections.is_empty() || self.corrections.len() >= pixels);
         assert!(self.weight.len() >= self.depth * self.channels * tile_bytes && self.depth > 0);
         assert!(self.input_stride >= self.depth);
-        self.bounds.check();
+        self.bounds.check(255.0);
         let read = pixels.saturating_sub(1) * self.input_stride + self.depth;
         assert!(pixels == 0 || self.input.len() >= read * tile_bytes);
         let last = self.offsets.list().last().copied().unwrap_or(0);
@@ -228,9 +230,11 @@ pub(in crate::cpu) struct Stem<'a> {
     pub channels: usize,
     /// Output pixels.
     pub columns: usize,
-    /// Where the first channel of the first pixel lies in the output.
+    /// Whether activations are written in 16 bits; else they are bytes.
+    pub writes_words: bool,
+    /// Where the first channel of the first pixel lies in the output, in activations.
     pub start: usize,
-    /// Bytes from a pixel of the output to the next.
+    /// Activations from a pixel of the output to the next.
     pub output_stride: usize,
     /// What becomes of the sums.
     pub bounds: Bounds,
@@ -242,13 +246,19 @@ impl Stem<'_> {
         assert!(self.bias.len() >= self.channels);
         assert!(self.multiplier.len() >= self.channels * kernels.factor_words);
         assert!(self.weight.len() >= 2 * STEM_PAIRS * self.channels);
-        self.bounds.check();
+        self.bounds
+            .check(if self.writes_words { 4095.0 } else { 255.0 });
         let last_tap = self.taps.iter().max().copied().unwrap_or(0);
         assert!(self.input.len() >= (self.columns - 1) * self.step + last_tap + 2);
         assert!(self.output_stride >= self.channels);
         let last = self.start + (self.columns - 1) * self.output_stride;
-        assert!(last + self.channels <= output);
+        assert!((last + self.channels) * activation_bytes(self.writes_words) <= output);
     }
+}
+
+/// Bytes that an activation takes.
+pub(in crate::cpu) fn activation_bytes(is_word: bool) -> usize {
+    1 + usize::from(is_word)
 }
 
 /// Memory that several threads write to, each its own pixels or channels.

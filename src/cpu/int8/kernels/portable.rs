@@ -86,6 +86,15 @@ unsafe impl Sums for I32x4 {
                 .write_unaligned(self.0.map(|value| value as u8))
         }
     }
+
+    #[inline(always)]
+    unsafe fn store_words(self, to: *mut u8) {
+        // SAFETY: see the implementation.
+        unsafe {
+            to.cast::<[u16; LANES]>()
+                .write_unaligned(self.0.map(|value| value as u16))
+        }
+    }
 }
 
 #[derive(Clone, Copy)]

@@ -117,6 +117,12 @@ unsafe impl Sums for Twice {
         // SAFETY: see the implementation.
         unsafe { self.0.store(to) }
     }
+
+    #[inline(always)]
+    unsafe fn store_words(self, to: *mut u8) {
+        // SAFETY: see the implementation.
+        unsafe { self.0.store_words(to) }
+    }
 }
 
 #[derive(Clone, Copy)]

@@ -86,6 +86,12 @@ unsafe impl Sums for I32x4 {
             to.cast::<i32>().write_unaligned(_mm_cvtsi128_si32(bytes));
         }
     }
+
+    #[inline(always)]
+    unsafe fn store_words(self, to: *mut u8) {
+        // SAFETY: see the implementation.
+        unsafe { _mm_storel_epi64(to.cast(), _mm_packs_epi32(self.0, self.0)) }
+    }
 }
 
 /// 4 sums as f32, times their multipliers.
