@@ -2,10 +2,9 @@
 
 use std::collections::BTreeMap;
 use std::io::{self, Write};
-use std::time::{Duration, Instant};
 
-use anyhow::{Result, bail};
-use candle_core::{DType, Device, Tensor};
+use anyhow::{Context, Result, bail};
+use candle_core::DType;
 use candle_nn::VarBuilder;
 use clap::Args;
 use mobilenet::Isa;
@@ -15,12 +14,13 @@ use serde::Serialize;
 
 use super::options::{ModelOptions, ReportOptions, RunOptions, Running, computes_in};
 use super::output::write_report;
+use super::timing::{faster_than_f32, measure, pixels};
 use super::{Global, Outcome};
 
 /// Measure latency and throughput of the network on this machine
 ///
 /// A run is one batch from pixels on the device to logits, without decoding and resizing. With another
-/// --dtype than f32, f32 is measured beside it.
+/// --dtype than f32, f32 is measured beside it; with f32, on a CPU, what is faster.
 #[derive(Debug, Args)]
 pub struct Arguments {
     /// Number of measured runs
@@ -84,6 +84,8 @@ struct BenchReport {
     replayed: bool,
     /// The median in f32, in turns with the other type; null where that is f32.
     f32_median_ms: Option<f64>,
+    /// Of the types that were measured in turns with it.
+    beside_median_ms: BTreeMap<&'static str, f64>,
 }
 
 pub fn run(arguments: &Arguments, global: Global) -> Result<Outcome> {
@@ -91,14 +93,19 @@ pub fn run(arguments: &Arguments, global: Global) -> Result<Outcome> {
     let subject = Subject::open(arguments, global)?;
     let precision = running.precision(subject.checkpoint.as_ref());
     let network = subject.network(&running, precision, true)?;
-    let in_f32 = match precision {
-        Precision::Float(DType::F32) => None,
-        _ => Some(subject.network(&running, DType::F32.into(), false)?),
-    };
+    let beside = subject.beside(&running, precision)?;
     let Subject { config, size, .. } = &subject;
     let batch_size = running.batch_size.unwrap_or(1);
     let pixels = pixels(batch_size, *size, &running.device.device)?;
-    let (times, f32_times) = measure(arguments, &pixels, &network, in_f32.as_ref())?;
+    let networks: Vec<&MobileNet> = std::iter::once(&network).chain(&beside).collect();
+    let (warmup_runs, runs) = (arguments.warmup_runs, arguments.num_runs);
+    let mut measured = measure(&networks, &pixels, warmup_runs, runs)?.into_iter();
+    let times = measured.next().context("no network was measured")?;
+    let medians: BTreeMap<&str, f64> = beside
+        .iter()
+        .zip(measured)
+        .map(|(network, times)| (network.precision().name(), times.median()))
+        .collect();
     let passed_over = running.device.passed_over.iter();
     let report = BenchReport {
         version: env!("CARGO_PKG_VERSION"),
@@ -124,7 +131,8 @@ pub fn run(arguments: &Arguments, global: Global) -> Result<Outcome> {
         images_per_second: batch_size as f64 / (times.median() / 1e3),
         device_operations: network.device_operations(),
         replayed: network.is_replayed(),
-        f32_median_ms: f32_times.map(|times| times.median()),
+        f32_median_ms: medians.get("f32").copied(),
+        beside_median_ms: medians,
     };
     let mut out = io::stdout().lock();
     if arguments.report.is_json() {
@@ -167,6 +175,25 @@ impl Subject {
         })
     }
 
+    /// The same network in what else is worth knowing: f32, and beside that what the CPU computes in
+    /// faster.
+    fn beside(&self, running: &Running, precision: Precision) -> Result<Vec<MobileNet>> {
+        let in_f32 = precision == DType::F32.into();
+        let others = match (in_f32, running.device.device.is_cpu(), self.isa) {
+            (false, ..) => vec![DType::F32.into()],
+            // Who asks for instructions asks for one network.
+            (true, true, None) => faster_than_f32(),
+            (true, ..) => Vec::new(),
+        };
+        let networks = others.into_iter();
+        // What can't be computed in integers is nothing to compare.
+        let networks = networks.map(|other| self.network(running, other, false));
+        match in_f32 {
+            true => Ok(networks.filter_map(Result::ok).collect()),
+            false => networks.collect(),
+        }
+    }
+
     /// The network in a type: the one that was asked for, or the one beside it.
     fn network(
         &self,
@@ -205,73 +232,6 @@ impl Subject {
     }
 }
 
-/// A batch as pictures come.
-fn pixels(batch_size: usize, size: usize, device: &Device) -> Result<Tensor> {
-    let bytes = (0..batch_size * size * size * 3).map(|i| (i * 31 % 251) as u8);
-    let shape = (batch_size, size, size, 3);
-    Ok(Tensor::from_vec(bytes.collect(), shape, device)?)
-}
-
-/// How long runs took, the shortest first.
-struct Times(Vec<Duration>);
-
-impl Times {
-    /// Milliseconds that a part of the runs took at most.
-    fn at(&self, part: f64) -> f64 {
-        let index = ((self.0.len() - 1) as f64 * part).round() as usize;
-        self.0[index].as_secs_f64() * 1e3
-    }
-
-    /// Milliseconds; of an even number of runs, halfway between the two in the middle.
-    fn median(&self) -> f64 {
-        let middle = self.0.len() / 2;
-        let two = self.0[middle] + self.0[(self.0.len() - 1) / 2];
-        two.as_secs_f64() * 1e3 / 2.0
-    }
-}
-
-/// Runs of one network before it is the other's turn.
-const AT_A_TIME: usize = 10;
-
-/// Measures one network, or two in turns.
-fn measure(
-    arguments: &Arguments,
-    pixels: &Tensor,
-    network: &MobileNet,
-    other: Option<&MobileNet>,
-) -> Result<(Times, Option<Times>)> {
-    let mut times = Vec::new();
-    let mut others = Vec::new();
-    for _ in 0..arguments.warmup_runs {
-        once(network, pixels)?;
-        other.map(|other| once(other, pixels)).transpose()?;
-    }
-    // In turns, so that a machine whose speed drifts drifts for both; some at a time, so that each
-    // finds in the caches what it left there.
-    while times.len() < arguments.num_runs as usize {
-        let runs = AT_A_TIME.min(arguments.num_runs as usize - times.len());
-        for _ in 0..runs {
-            times.push(once(network, pixels)?);
-        }
-        if let Some(other) = other {
-            for _ in 0..runs {
-                others.push(once(other, pixels)?);
-            }
-        }
-    }
-    times.sort_unstable();
-    others.sort_unstable();
-    Ok((Times(times), other.map(|_| Times(others))))
-}
-
-/// One batch, until its logits are on the CPU.
-fn once(network: &MobileNet, pixels: &Tensor) -> Result<Duration> {
-    let start = Instant::now();
-    let logits: Vec<Vec<f32>> = network.forward(pixels)?.to_vec2()?;
-    std::hint::black_box(logits);
-    Ok(start.elapsed())
-}
-
 fn write_text(out: &mut impl Write, report: &BenchReport) -> io::Result<()> {
     let BenchReport {
         device,
@@ -296,13 +256,19 @@ fn write_text(out: &mut impl Write, report: &BenchReport) -> io::Result<()> {
     writeln!(out, "  median  {:10.3} ms", report.median_ms)?;
     writeln!(out, "  p90     {:10.3} ms", report.p90_ms)?;
     writeln!(out, "  {:.1} images per second", report.images_per_second)?;
-    let Some(f32_median) = report.f32_median_ms else {
-        return Ok(());
-    };
-    let ratio = report.median_ms / f32_median;
-    let verdict = if ratio < 1.0 { "" } else { ": not faster here" };
-    writeln!(
-        out,
-        "  {ratio:.2} times the {f32_median:.3} ms of f32{verdict}"
-    )
+    for (dtype, median) in &report.beside_median_ms {
+        let line = match *dtype {
+            "f32" => {
+                let ratio = report.median_ms / median;
+                let verdict = if ratio < 1.0 { "" } else { ": not faster here" };
+                format!("{ratio:.2} times the {median:.3} ms of f32{verdict}")
+            }
+            _ => {
+                let ratio = median / report.median_ms;
+                format!("{median:.3} ms with --dtype {dtype}, {ratio:.2} times that")
+            }
+        };
+        writeln!(out, "  {line}")?;
+    }
+    Ok(())
 }

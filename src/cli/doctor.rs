@@ -1,13 +1,15 @@
 //! `mobilenet doctor`
 
+use std::collections::BTreeMap;
 use std::io::{self, Write};
 use std::path::Path;
 
 use anyhow::Result;
 use candle_core::{DType, Device};
+use candle_nn::VarBuilder;
 use clap::Args;
 use mobilenet::device::{self, DeviceChoice};
-use mobilenet::model::Precision;
+use mobilenet::model::{Config, MobileNet, PUBLISHED_SIZES, Precision, random_tensors};
 use mobilenet::weights::{LoadOptions, Store, catalogue, without_credentials};
 use mobilenet::{Isa, processor_features};
 use serde::Serialize;
@@ -16,6 +18,7 @@ use super::environment;
 use super::options::{ModelOptions, ReportOptions, computes_in, default_threads};
 use super::output::write_report;
 use super::terminal::printable;
+use super::timing::{Times, faster_than_f32, measure, pixels};
 use super::{Outcome, text_of};
 
 /// Show what this build and this machine can do
@@ -51,6 +54,8 @@ struct KernelsReport {
     int8: &'static str,
     /// Null where the processor has no instructions for it.
     bf16: Option<&'static str>,
+    /// How long a pass takes here, of alpha 0.25, in parts of what f32 takes.
+    times_f32: BTreeMap<&'static str, f64>,
 }
 
 #[derive(Serialize)]
@@ -119,6 +124,7 @@ fn examine() -> Result<DoctorReport> {
             f32: Isa::detect().name(),
             int8: Isa::detect_for(Precision::Int8)?.name(),
             bf16: Isa::detect_for(DType::BF16.into()).ok().map(Isa::name),
+            times_f32: times_f32()?,
         },
         devices: devices.collect(),
         auto: device::open(DeviceChoice::Auto)?.name.to_string(),
@@ -127,6 +133,26 @@ fn examine() -> Result<DoctorReport> {
         problem,
         environment: variables(),
     })
+}
+
+/// How long a small network takes in what is faster than f32, beside that.
+fn times_f32() -> Result<BTreeMap<&'static str, f64>> {
+    let (config, device) = (Config::with_alpha(0.25), Device::Cpu);
+    let tensors = random_tensors(&config, 0)?;
+    let weights = VarBuilder::from_tensors(tensors, DType::F32, &device);
+    let precisions = std::iter::once(DType::F32.into()).chain(faster_than_f32());
+    let networks = precisions.map(|precision| {
+        let builder = MobileNet::builder(&config, &weights).with_precision(precision);
+        Ok(builder.build()?.with_threads(default_threads()))
+    });
+    let networks: Vec<MobileNet> = networks.collect::<Result<_>>()?;
+    let pixels = pixels(1, PUBLISHED_SIZES[0], &device)?;
+    let times = measure(&networks.iter().collect::<Vec<_>>(), &pixels, 3, 20)?;
+    let medians: Vec<f64> = times.iter().map(Times::median).collect();
+    let others = networks.iter().zip(&medians).skip(1);
+    Ok(others
+        .map(|(network, median)| (network.precision().name(), median / medians[0]))
+        .collect())
 }
 
 /// The cargo features that this build has.
@@ -200,12 +226,20 @@ fn write_text(out: &mut impl Write, report: &DoctorReport) -> io::Result<()> {
     line("features", &or_none(&report.features))?;
     line("threads", &report.threads.to_string())?;
     line("instruction sets", &or_none(&report.instruction_sets))?;
-    let KernelsReport { f32, int8, bf16 } = &report.kernels;
+    let KernelsReport {
+        f32,
+        int8,
+        bf16,
+        times_f32,
+    } = &report.kernels;
     let bf16 = bf16.unwrap_or("none");
     line(
         "kernels",
         &format!("{f32} for f32, {int8} for int8, {bf16} for bf16"),
     )?;
+    let times = times_f32.iter();
+    let times = times.map(|(dtype, ratio)| format!("{ratio:.2} times f32 with --dtype {dtype}"));
+    line("time of a pass", &times.collect::<Vec<_>>().join(", "))?;
     for device in &report.devices {
         let reason = device.reason.as_deref().unwrap_or("available");
         line(&format!("device {}", device.name), reason)?;

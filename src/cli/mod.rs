@@ -33,6 +33,7 @@ mod similar;
 mod stored_embeddings;
 mod summary;
 mod terminal;
+mod timing;
 mod train;
 
 use std::io::{self, Write};

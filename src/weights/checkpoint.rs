@@ -349,6 +349,7 @@ impl Checkpoint {
     /// Whether it has integers of its own, in which it can be computed.
     pub fn integers(&self) -> Integers {
         match self.tensors.integers() {
+            None if self.quantisation.is_some() => Integers::Own,
             None => Integers::None,
             Some(Ok(_)) => Integers::Own,
             Some(Err(reason)) => Integers::NotUnderstood(reason.into()),

@@ -190,6 +190,7 @@ fn every_command_reads_it() {
     ]);
     let row: Value = serde_json::from_slice(&row.stdout).expect("JSON");
     assert_eq!(row["model"]["quantisation"]["bits"], 8);
+    assert_eq!(row["model"]["dtype"], "int8");
     assert_eq!(row["predictions"][0]["label"], "7");
     for command in ["embed", "explain"] {
         run(&[command, "--weights", weights, arg(&picture)]);
@@ -202,15 +203,7 @@ fn every_command_reads_it() {
         arg(&samples),
     ]);
     run(&["grep", "7", "--weights", weights, arg(&picture)]);
-    run(&[
-        "bench",
-        "--weights",
-        weights,
-        "--num-runs",
-        "1",
-        "--dtype",
-        "int8",
-    ]);
+    run(&["bench", "--weights", weights, "--num-runs", "1"]);
     run(&["bundle", "--weights", weights, "-o", "bundle"]);
     let bundle = Checkpoint::open(program.path("q.safetensors"), &LoadOptions::default());
     assert!(bundle.expect("a checkpoint").quantisation().is_some());
@@ -466,7 +459,7 @@ fn near_floats(checkpoint: &Checkpoint, most: f32) {
 #[test]
 fn fitted_networks_answer_nearly_as_in_floats() {
     let digits = Checkpoint::open(digits(), &LoadOptions::default()).expect("a checkpoint");
-    near_floats(&digits, 0.02);
+    near_floats(&digits, 0.03);
 }
 
 #[test]

@@ -102,8 +102,8 @@ pub fn run(arguments: &Arguments, global: Global) -> Result<Outcome> {
     files::refuse_picture(output)?;
     files::check(output)?;
     let Labelled { classes, pictures } = Labelled::open_to_learn(&arguments.folder)?;
-    // The network that is written is of floats.
-    let network = arguments.network.open(&[output], global)?.for_floats();
+    let network = arguments.network.open(&[output], global)?;
+    let network = network.for_new_checkpoint();
     let interrupt = Interrupt::watch();
     let embedded = embed(&network, pictures, !arguments.no_mirror, global)?;
     if embedded.tally.interrupted || interrupt.happened() {

@@ -109,9 +109,12 @@ impl OpenedNetwork {
         }
     }
 
-    /// The same for what is to be put into a network of floats: in floats, unless it was asked for
-    /// something else.
-    pub fn for_floats(self) -> Self {
+    /// The same for what a checkpoint is made of. One that was in another tool's integers is going to be of
+    /// floats: then in floats, unless it was asked for something else.
+    pub fn for_new_checkpoint(self) -> Self {
+        if self.checkpoint.quantisation().is_some() {
+            return self;
+        }
         Self {
             precision: self.running.precision_for_floats(),
             ..self
