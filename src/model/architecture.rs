@@ -103,6 +103,11 @@ impl Convolution {
         }
     }
 
+    /// Whether it is the first block's pointwise one.
+    pub(crate) fn ends_the_first_block(&self) -> bool {
+        self.name == "conv_pw_1"
+    }
+
     /// The name of its weight.
     pub(crate) fn weight_name(&self) -> String {
         format!("{}.weight", self.name)

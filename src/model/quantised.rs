@@ -90,7 +90,8 @@ pub(crate) struct Levels {
     /// The one that stands for 0.
     pub zero: u8,
     pub low: u8,
-    /// Of 8 bits, but for a stem, which may give some of 12: see [`WIDE`](Self::WIDE).
+    /// Of 8 bits, but of 12 where it is [`WIDE`](Self::WIDE), which what goes into a depthwise
+    /// convolution may be.
     pub high: u16,
 }
 
@@ -102,18 +103,27 @@ impl Levels {
         high: 255,
     };
 
-    /// Integers of 12 bits, from 0 on, of which 9 times what 15 bits hold fits 32. What a stem gives
-    /// goes through all of the network, and of all activations its rounding to 8 bits costs most.
+    /// Integers of 12 bits, from 0 on, nine products of which with 14 bits and a sign fit 32.
     pub const WIDE: Self = Self {
         zero: 0,
         low: 0,
         high: 4095,
     };
 
-    /// What a convolution gives in a network that we make integers of.
-    pub fn of(kind: ConvolutionKind) -> Self {
-        match kind {
+    /// What a convolution gives in a network that we make integers of: 12 bits where that of the stem
+    /// and of a narrow first block goes into a depthwise one, else 8. All of the network goes through
+    /// them, and of all activations their rounding to 8 bits costs most.
+    pub fn of(convolution: &Convolution) -> Self {
+        /// Channels up to which the first block is narrow. Wide ones have more channels for errors to
+        /// cancel out over, and would take longer: they don't fit the second-level cache in 16 bits.
+        const NARROW: usize = 32;
+        match convolution.kind {
             ConvolutionKind::Standard => Self::WIDE,
+            ConvolutionKind::Pointwise
+                if convolution.ends_the_first_block() && convolution.out_channels <= NARROW =>
+            {
+                Self::WIDE
+            }
             _ => Self::ALL,
         }
     }

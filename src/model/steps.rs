@@ -10,14 +10,14 @@ use crate::ops::Activation;
 /// Where ReLU6 ends.
 const SIX: f32 = 6.0;
 
-/// The scale of the activations in [0, 6] that a convolution gives with ReLU6.
-pub(crate) fn relu6_step(kind: ConvolutionKind) -> f32 {
-    step_up_to(SIX, kind)
+/// The scale of activations in [0, 6], which ReLU6 gives.
+pub(crate) fn relu6_step(levels: Levels) -> f32 {
+    step_up_to(SIX, levels)
 }
 
-/// The scale with which the largest integer that a convolution gives stands for a number.
-pub(crate) fn step_up_to(largest: f32, kind: ConvolutionKind) -> f32 {
-    largest / f32::from(Levels::of(kind).high)
+/// The scale with which the largest of some integers stands for a number.
+pub(crate) fn step_up_to(largest: f32, levels: Levels) -> f32 {
+    largest / f32::from(levels.high)
 }
 
 /// Deviations above the mean that a batch norm's output reaches at most, of a network with ReLU.
@@ -65,7 +65,7 @@ pub(crate) fn activation_steps(config: &Config, tensors: &dyn TensorSource) -> R
     let steps = |convolution: Convolution| match tensors.activation(&convolution.name) {
         Some(stated) => stated_steps(config.activation, &convolution, stated),
         None => match config.activation {
-            Activation::Relu6 => Ok(Steps::uniform(relu6_step(convolution.kind))),
+            Activation::Relu6 => Ok(Steps::uniform(relu6_step(Levels::of(&convolution)))),
             Activation::Relu => batch_norm_steps(&convolution, tensors),
         },
     };
@@ -99,7 +99,7 @@ fn stated_steps(
     {
         return wrong("a scale that is none");
     }
-    let most = relu6_step(convolution.kind) * (1.0 + f32::EPSILON);
+    let most = relu6_step(Levels::of(convolution)) * (1.0 + f32::EPSILON);
     if activation == Activation::Relu6 && scales.iter().any(|scale| *scale > most) {
         return wrong("a scale that ReLU6 has no use for");
     }
@@ -124,7 +124,7 @@ fn batch_norm_steps(convolution: &Convolution, tensors: &dyn TensorSource) -> Re
     let reach = means.iter().zip(deviations.iter());
     let reach = reach.map(|(mean, deviation)| mean + DEVIATIONS * deviation.abs());
     // A channel that is never above 0 has any scale.
-    let steps = reach.map(|most| step_up_to(most.max(0.01), convolution.kind));
+    let steps = reach.map(|most| step_up_to(most.max(0.01), Levels::of(convolution)));
     let steps: Vec<f32> = steps.collect();
     if steps.iter().any(|step| !step.is_finite()) {
         let reason = "has values that are not finite numbers";

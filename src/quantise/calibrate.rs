@@ -84,8 +84,8 @@ struct Pass<'a> {
     channels: usize,
     size: (usize, usize),
     steps: Steps,
-    /// What gave what the views hold.
-    kind: ConvolutionKind,
+    /// The integers that the views hold.
+    levels: Levels,
     activation: Activation,
     /// By which the largest values that were seen are multiplied.
     margin: f32,
@@ -135,7 +135,7 @@ pub(super) fn calibrate(
         size: output_size(stem, (size, size)),
         // Until it is known.
         steps: Steps::uniform(1.0),
-        kind: stem.convolution.kind,
+        levels: Levels::of(&stem.convolution),
         activation,
         margin: 1.0 + MARGIN / pictures.len() as f32,
         found: &mut found,
@@ -193,7 +193,7 @@ impl Pass<'_> {
         })?;
         self.found.steps.push(between.clone());
         self.channels = pointwise.convolution.out_channels;
-        self.kind = pointwise.convolution.kind;
+        self.levels = Levels::of(&pointwise.convolution);
         self.size = output_size(depthwise, size);
         self.give_channels_scales();
         self.set_integers(|_, i| {
@@ -207,7 +207,7 @@ impl Pass<'_> {
     /// The scale of what a depthwise convolution gives.
     fn between(&self, depthwise: &FloatLayer) -> Steps {
         if self.activation == Activation::Relu6 {
-            return Steps::uniform(relu6_step(ConvolutionKind::Depthwise));
+            return Steps::uniform(relu6_step(Levels::ALL));
         }
         let of_view = |view: &View| {
             let floats = windows(
@@ -221,15 +221,14 @@ impl Pass<'_> {
         let most = self.views.par_iter().map(of_view);
         let most = most.reduce(|| 0.0, f32::max) * self.margin;
         let most = most.max(f32::MIN_POSITIVE.sqrt());
-        Steps::uniform(step_up_to(most, ConvolutionKind::Depthwise))
+        Steps::uniform(step_up_to(most, Levels::ALL))
     }
 
     /// What a depthwise convolution gives in integers.
     fn depthwise_integers(&self, depthwise: &FloatLayer, view: &View, between: &Steps) -> Vec<u16> {
         let read = to_floats(&view.integers, self.channels, &self.steps);
         let given = windows(depthwise, &read, self.size, self.activation);
-        let levels = Levels::of(ConvolutionKind::Depthwise);
-        to_integers(&given, self.channels, between, levels)
+        to_integers(&given, self.channels, between, Levels::ALL)
     }
 
     /// Means and products of what it gives, in floats and in integers.
@@ -264,9 +263,9 @@ impl Pass<'_> {
         // What was hardly ever seen still has a range.
         let least = (all / 100.0).max(f32::MIN_POSITIVE.sqrt());
         let steps = most.iter().map(|most| {
-            let step = step_up_to((most * self.margin).max(least), self.kind);
+            let step = step_up_to((most * self.margin).max(least), self.levels);
             match self.activation {
-                Activation::Relu6 => step.min(relu6_step(self.kind)),
+                Activation::Relu6 => step.min(relu6_step(self.levels)),
                 Activation::Relu => step,
             }
         });
@@ -280,7 +279,7 @@ impl Pass<'_> {
         values: impl Fn(&View, usize) -> Result<Vec<f32>> + Sync,
     ) -> Result<()> {
         let (channels, steps) = (self.channels, &self.steps);
-        let levels = Levels::of(self.kind);
+        let levels = self.levels;
         let views = self.views.par_iter_mut().enumerate();
         views.try_for_each(|(i, view)| {
             let values = values(view, i)?;

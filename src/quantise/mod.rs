@@ -31,9 +31,9 @@ use image::RgbImage;
 use self::calibrate::{Calibrated, Pointwise};
 use crate::error::Result;
 use crate::model::{
-    BYTE_LARGEST, Config, Convolution, ConvolutionKind, Folded, Quantisation, Steps, StoredTensor,
-    StoredTensors, StoredValues, TensorSource, activation_steps, least_step, relu6_step,
-    round_filter, weight_step,
+    BYTE_LARGEST, Config, Convolution, ConvolutionKind, Folded, Levels, Quantisation, Steps,
+    StoredTensor, StoredTensors, StoredValues, TensorSource, activation_steps, least_step,
+    relu6_step, round_filter, weight_step,
 };
 use crate::weights::Checkpoint;
 
@@ -108,8 +108,7 @@ impl Floats {
 fn uncalibrated(network: &Floats, tensors: &dyn TensorSource) -> Result<Calibrated> {
     let steps = activation_steps(&network.config, tensors)?;
     // What the first layer reads is not asked for.
-    let read = std::iter::once(relu6_step(ConvolutionKind::Depthwise))
-        .chain(steps.iter().map(|step| step.at(0)));
+    let read = std::iter::once(relu6_step(Levels::ALL)).chain(steps.iter().map(|step| step.at(0)));
     let layers = network.layers.iter().zip(read);
     let pointwise = layers.map(|(layer, read)| match layer.convolution.kind {
         ConvolutionKind::Pointwise | ConvolutionKind::Classifier => {

@@ -113,6 +113,7 @@ impl<'a> IntegerHead<'a> {
                 0 => &[],
                 _ => &corrections,
             },
+            writes_words: false,
             bounds: weights.bounds(),
         };
         // SAFETY: the bytes are this thread's own.

@@ -19,7 +19,7 @@ const SKEW: usize = 64;
 #[derive(Debug, Clone, Copy)]
 pub(super) struct BlockShape<'a> {
     pub read: PaddedImage,
-    /// Whether what it reads is in 16 bits, as the stem may give it.
+    /// Whether what it reads is in 16 bits.
     pub reads_words: bool,
     pub written: PaddedImage,
     pub block: &'a SeparableBlock<PackedInt8>,
@@ -31,14 +31,15 @@ impl BlockShape<'_> {
         self.block.depthwise.channels + SKEW
     }
 
-    /// What stands for 0 in what it writes.
-    pub fn output_zero(&self) -> u8 {
-        self.block.pointwise.output.zero
-    }
-
     /// Bytes of what it reads.
     pub fn read_bytes(&self) -> usize {
         self.read.len() * kernels::activation_bytes(self.reads_words)
+    }
+
+    /// Bytes of what it writes.
+    pub fn written_bytes(&self) -> usize {
+        let is_wide = self.block.pointwise.output.is_wide();
+        self.written.len() * kernels::activation_bytes(is_wide)
     }
 
     /// Activations of the largest tile.
@@ -100,6 +101,7 @@ impl BlockPass<'_> {
                 written.row_stride(),
             ),
             corrections: if dense.offset == 0 { &[] } else { corrections },
+            writes_words: dense.output.is_wide(),
             bounds: dense.bounds(),
         };
         // SAFETY: threads are given different rows or different channels, and the offsets are

@@ -19,7 +19,7 @@ use crate::cpu::weights::{Packed, pack_classifier};
 use crate::cpu::workspace::{PaddedImage, Pool, Scratches, Workspace};
 use crate::error::{Error, Result};
 use crate::model::{
-    Assembly, Blueprint, IntegerAverage, IntegerClassifier, PixelIntegers, Precision,
+    Assembly, Blueprint, IntegerAverage, IntegerClassifier, Levels, PixelIntegers, Precision,
     QuantisedNetwork, Rounding, Softmax,
 };
 use crate::pixels::COLOURS;
@@ -148,15 +148,9 @@ impl Int8Network {
     ) {
         let written = self.stem_written(size);
         let output = Output::of_floats(images[1]);
-        let zero = self.layers.stem.output.zero;
         if member.number == 0 {
-            let bytes = kernels::activation_bytes(self.layers.stem.output.is_wide());
-            written.border(|range| {
-                let range = range.start * bytes..range.end * bytes;
-                // SAFETY: nobody reads this image before the barrier that follows, and what the others
-                // write meanwhile is not its border.
-                unsafe { output.part_mut(range) }.fill(zero)
-            });
+            // SAFETY: nobody reads this image before the barrier that follows.
+            unsafe { fill_border(written, self.layers.stem.output, output) };
         }
         let pass = self.stem_pass(picture, size, output);
         pass.run(
@@ -187,10 +181,8 @@ impl Int8Network {
         for (number, shape) in self.shapes(size).enumerate() {
             let output = Output::of_floats(images[number % 2]);
             if member.number == 0 {
-                // SAFETY: nobody reads this image before the barrier below, and what the others
-                // write meanwhile is not its border.
-                let zero = |range| unsafe { output.part_mut(range) }.fill(shape.output_zero());
-                shape.written.border(zero);
+                // SAFETY: nobody reads this image before the barrier below.
+                unsafe { fill_border(shape.written, shape.block.pointwise.output, output) };
             }
             // SAFETY: nobody writes to this image before the barrier below.
             let input = unsafe { Output::of_floats(images[(number + 1) % 2]).bytes() };
@@ -260,6 +252,7 @@ impl Int8Network {
     /// The blocks for an input size.
     pub(super) fn shapes(&self, size: (usize, usize)) -> impl Iterator<Item = BlockShape<'_>> {
         let mut read = self.stem_written(size);
+        let mut given = &self.layers.stem;
         let blocks = self.layers.blocks.iter().enumerate();
         blocks.map(move |(number, block)| {
             let size = convolved((read.rows.len, read.columns.len), block.depthwise.params);
@@ -270,11 +263,12 @@ impl Int8Network {
             };
             let shape = BlockShape {
                 read,
-                reads_words: number == 0 && self.layers.stem.output.is_wide(),
+                reads_words: given.output.is_wide(),
                 written,
                 block,
             };
             read = written;
+            given = &block.pointwise;
             shape
         })
     }
@@ -298,7 +292,7 @@ impl Int8Network {
         self.shapes(size)
             .fold((first, stem_tile), |(image, tile), shape| {
                 (
-                    image.max(shape.written.len().div_ceil(4)),
+                    image.max(shape.written_bytes().div_ceil(4)),
                     tile.max((shape.tile_len() * self.kernels.tile_bytes).div_ceil(4)),
                 )
             })
@@ -410,6 +404,19 @@ impl Passes for Int8Network {
     fn pieces(&self, size: (usize, usize)) -> Vec<Piece<'_>> {
         self.kernel_pieces(size)
     }
+}
+
+/// Puts around an image what stands for 0, in bytes or, where that is 0, in words.
+///
+/// # Safety
+/// Nobody reads the image meanwhile, or writes to its border.
+unsafe fn fill_border(image: PaddedImage, levels: Levels, output: Output) {
+    let bytes = kernels::activation_bytes(levels.is_wide());
+    image.border(|range| {
+        let range = range.start * bytes..range.end * bytes;
+        // SAFETY: the caller's promise.
+        unsafe { output.part_mut(range) }.fill(levels.zero);
+    });
 }
 
 /// Channels of the average that a thread takes at least: floats of a cache line.

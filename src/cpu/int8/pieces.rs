@@ -86,7 +86,7 @@ impl Int8Network {
         work: impl Fn(&BlockPass, std::ops::Range<usize>, &mut Scratch) + 'a,
     ) -> Box<dyn FnMut() + 'a> {
         let input = vec![1; shape.read_bytes()];
-        let mut output = Buffer::zeros(shape.written.len().div_ceil(4));
+        let mut output = Buffer::zeros(shape.written_bytes().div_ceil(4));
         let mut scratch = Scratch::default();
         let tile = shape.tile_len() * self.kernels.tile_bytes;
         scratch.tile.reserve(tile.div_ceil(4));

@@ -1,7 +1,6 @@
 //! A network of floats, or of stored integers, to what the kernels compute in.
 //!
-//! Activations are u8 without a zero point, but for the stem's, which are of 12 bits: all of the
-//! network goes through them, and rounding them to 8 is half of what all such rounding costs. Their scale is what the checkpoint says, else what the
+//! Activations are u8 without a zero point, or of 12 bits at the beginning ([`Levels::of`]). Their scale is what the checkpoint says, else what the
 //! activation does: ReLU6 keeps them in [0, 6], so that nothing needs calibration, and with ReLU a
 //! batch norm tells how far they spread. Weights have no zero point either and a scale for each
 //! output channel. Those of pointwise layers are of 8 bits, as they are stored if they are stored so.
@@ -107,7 +106,8 @@ impl QuantisedLayers for FloatLayers<'_> {
             return Ok(stored);
         }
         let folded = folded(self.blueprint, convolution, self.zero)?;
-        Ok(quantised(&folded, convolution.kind, scales))
+        let output = Levels::of(convolution);
+        Ok(quantised(&folded, convolution.kind, scales, output))
     }
 }
 
@@ -167,7 +167,7 @@ fn stored<'a>(
             .collect(),
         fixed_point: Vec::new(),
         input_zero: 0,
-        output: Levels::ALL,
+        output: Levels::of(convolution),
     }))
 }
 
@@ -255,6 +255,7 @@ fn quantised(
     folded: &Folded,
     kind: ConvolutionKind,
     (read, given): &(Steps, Steps),
+    output: Levels,
 ) -> QuantisedConvolution<'static> {
     let outputs = folded.bias.len();
     let depth = folded.weight.len() / outputs;
@@ -265,7 +266,7 @@ fn quantised(
         multiplier: Vec::with_capacity(outputs),
         fixed_point: Vec::new(),
         input_zero: 0,
-        output: Levels::of(kind),
+        output,
     };
     let filters = folded.weight.chunks_exact(depth);
     let channels = filters.zip(folded.scale.iter().zip(&folded.bias));
@@ -310,7 +311,7 @@ mod tests {
     }
 
     fn scales() -> (Steps, Steps) {
-        let step = Steps::uniform(relu6_step(Pointwise));
+        let step = Steps::uniform(relu6_step(Levels::ALL));
         (step.clone(), step)
     }
 
@@ -320,7 +321,12 @@ mod tests {
             .map(|i| ((i * 37 % 101) as f32 - 50.0) / 25.0)
             .collect();
         for (kind, off) in [(Pointwise, 0.02), (Depthwise, 1e-4)] {
-            let quantised = quantised(&folded(&weight, &[0.5, -1.0, 3.0]), kind, &scales());
+            let quantised = quantised(
+                &folded(&weight, &[0.5, -1.0, 3.0]),
+                kind,
+                &scales(),
+                Levels::ALL,
+            );
             let rows = words(&quantised).chunks(32).zip(weight.chunks(32));
             for (c, (integers, weights)) in rows.enumerate() {
                 let step = quantised.multiplier[c];
@@ -330,7 +336,7 @@ mod tests {
             }
             for (c, bias) in [0.5, -1.0, 3.0].iter().enumerate() {
                 let stands_for =
-                    quantised.bias[c] as f32 * quantised.multiplier[c] * relu6_step(Pointwise);
+                    quantised.bias[c] as f32 * quantised.multiplier[c] * relu6_step(Levels::ALL);
                 assert!((stands_for - bias).abs() < 1e-3);
             }
         }
@@ -339,9 +345,15 @@ mod tests {
     /// A channel that was pruned away still has its bias.
     #[test]
     fn a_filter_of_zeros_leaves_the_bias() {
-        let quantised = quantised(&folded(&[0.0; 4], &[2.5]), Pointwise, &scales());
+        let quantised = quantised(
+            &folded(&[0.0; 4], &[2.5]),
+            Pointwise,
+            &scales(),
+            Levels::ALL,
+        );
         assert_eq!(words(&quantised), [0; 4]);
-        let stands_for = quantised.bias[0] as f32 * quantised.multiplier[0] * relu6_step(Pointwise);
+        let stands_for =
+            quantised.bias[0] as f32 * quantised.multiplier[0] * relu6_step(Levels::ALL);
         assert!((stands_for - 2.5).abs() < 1e-5);
     }
 }

@@ -89,6 +89,9 @@ pub(super) fn pack(
     let rounding = network.rounding;
     let layer = |convolution: &Convolution| network.layers.layer(convolution);
     let packed = pack_some(&config, &convolutions, layer, rounding, kernels)?;
+    if packed.last().is_some_and(|(_, last)| last.output.is_wide()) {
+        return Err(Error::network("an embedding of more than 8 bits"));
+    }
     let mut packed = packed.into_iter();
     // What the layer before gives for 0.
     let mut zero = 0;
@@ -204,10 +207,13 @@ fn check(
             Rounding::Once => quantised.multiplier.len() == outputs,
             Rounding::Twice => quantised.fixed_point.len() == outputs,
         };
-    // Only what the stem gives may be wider than bytes, and from 0 on.
-    let is_stem = convolution.kind == ConvolutionKind::Standard;
-    let most = match (is_stem, zero) {
-        (true, 0) => Levels::WIDE.high,
+    // What goes into a depthwise convolution may be wider than bytes, if it is from 0 on.
+    let is_narrow = matches!(
+        convolution.kind,
+        ConvolutionKind::Depthwise | ConvolutionKind::Classifier
+    );
+    let most = match (is_narrow, zero) {
+        (false, 0) => Levels::WIDE.high,
         _ => Levels::ALL.high,
     };
     let fits = u16::from(low) <= high && high <= most;

@@ -239,23 +239,39 @@ pub(super) unsafe fn pointwise<S: Sums, const ROWS: usize, const VECTORS: usize>
     tile_bytes: usize,
     output: Output,
 ) {
+    // SAFETY: as the caller says.
+    unsafe {
+        match task.writes_words {
+            true => pointwise_panels::<S, ROWS, VECTORS, 2>(task, tile_bytes, output),
+            false => pointwise_panels::<S, ROWS, VECTORS, 1>(task, tile_bytes, output),
+        }
+    }
+}
+
+/// The same for activations of so many bytes.
+#[inline(always)]
+unsafe fn pointwise_panels<S: Sums, const ROWS: usize, const VECTORS: usize, const BYTES: usize>(
+    task: &Pointwise,
+    tile_bytes: usize,
+    output: Output,
+) {
     let panel = S::LANES * VECTORS;
     let mut channel = 0;
     while channel + panel <= task.channels {
         // SAFETY: the panel lies within `channels`; the rest is the caller's promise.
-        unsafe { pointwise_panel::<S, ROWS, VECTORS>(task, tile_bytes, channel, output) };
+        unsafe { pointwise_panel::<S, ROWS, VECTORS, BYTES>(task, tile_bytes, channel, output) };
         channel += panel;
     }
     while channel < task.channels {
         // SAFETY: as above.
-        unsafe { pointwise_panel::<S, ROWS, 1>(task, tile_bytes, channel, output) };
+        unsafe { pointwise_panel::<S, ROWS, 1, BYTES>(task, tile_bytes, channel, output) };
         channel += S::LANES;
     }
 }
 
 /// All pixels by one panel, whose weights stay in the first-level cache meanwhile.
 #[inline(always)]
-unsafe fn pointwise_panel<S: Sums, const ROWS: usize, const VECTORS: usize>(
+unsafe fn pointwise_panel<S: Sums, const ROWS: usize, const VECTORS: usize, const BYTES: usize>(
     task: &Pointwise,
     tile_bytes: usize,
     channel: usize,
@@ -268,15 +284,15 @@ unsafe fn pointwise_panel<S: Sums, const ROWS: usize, const VECTORS: usize>(
         // SAFETY: each tile takes no more pixels than are left.
         unsafe {
             pixel += if rows >= ROWS {
-                pointwise_tile::<S, ROWS, VECTORS>(task, tile_bytes, channel, pixel, output)
+                pointwise_tile::<S, ROWS, VECTORS, BYTES>(task, tile_bytes, channel, pixel, output)
             } else if ROWS > 7 && rows >= 7 {
-                pointwise_tile::<S, 7, VECTORS>(task, tile_bytes, channel, pixel, output)
+                pointwise_tile::<S, 7, VECTORS, BYTES>(task, tile_bytes, channel, pixel, output)
             } else if ROWS > 4 && rows >= 4 {
-                pointwise_tile::<S, 4, VECTORS>(task, tile_bytes, channel, pixel, output)
+                pointwise_tile::<S, 4, VECTORS, BYTES>(task, tile_bytes, channel, pixel, output)
             } else if ROWS > 2 && rows >= 2 {
-                pointwise_tile::<S, 2, VECTORS>(task, tile_bytes, channel, pixel, output)
+                pointwise_tile::<S, 2, VECTORS, BYTES>(task, tile_bytes, channel, pixel, output)
             } else {
-                pointwise_tile::<S, 1, VECTORS>(task, tile_bytes, channel, pixel, output)
+                pointwise_tile::<S, 1, VECTORS, BYTES>(task, tile_bytes, channel, pixel, output)
             };
         }
     }
@@ -284,7 +300,7 @@ unsafe fn pointwise_panel<S: Sums, const ROWS: usize, const VECTORS: usize>(
 
 /// `ROWS` pixels by one panel, in registers. Returns `ROWS`.
 #[inline(always)]
-unsafe fn pointwise_tile<S: Sums, const ROWS: usize, const VECTORS: usize>(
+unsafe fn pointwise_tile<S: Sums, const ROWS: usize, const VECTORS: usize, const BYTES: usize>(
     task: &Pointwise,
     tile_bytes: usize,
     channel: usize,
@@ -326,7 +342,7 @@ unsafe fn pointwise_tile<S: Sums, const ROWS: usize, const VECTORS: usize>(
                 }
             }
         }
-        let start = output.start.add(task.start + channel);
+        let start = output.start.add((task.start + channel) * BYTES);
         let multiplier = task.multiplier.as_ptr();
         let multiplier = multiplier.add(channel * S::FACTOR_WORDS);
         for row in &mut sums {
@@ -343,9 +359,14 @@ unsafe fn pointwise_tile<S: Sums, const ROWS: usize, const VECTORS: usize>(
             }
         }
         for (r, row) in sums.iter().enumerate() {
-            let to = start.add(*task.offsets.list().get_unchecked(pixel + r));
+            let to = start.add(*task.offsets.list().get_unchecked(pixel + r) * BYTES);
             for (v, sum) in row.iter().enumerate() {
-                sum.store(to.add(v * S::LANES));
+                let to = to.add(v * S::LANES * BYTES);
+                if BYTES == 2 {
+                    sum.store_words(to);
+                } else {
+                    sum.store(to);
+                }
             }
         }
     }

@@ -180,12 +180,14 @@ pub(in crate::cpu) struct Pointwise<'a> {
     pub multiplier: &'a [f32],
     /// Output channels, a multiple of the vector's sums.
     pub channels: usize,
-    /// Where the first of these channels of the first pixel lies in the output.
+    /// Where the first of these channels of the first pixel lies in the output, in activations.
     pub start: usize,
-    /// Where each pixel lies from there.
+    /// Where each pixel lies from there, in activations.
     pub offsets: Offsets<'a>,
     /// What is added to all sums of each pixel; empty where nothing is.
     pub corrections: &'a [i32],
+    /// Whether activations are written in 16 bits; else they are bytes.
+    pub writes_words: bool,
     /// What becomes of the sums.
     pub bounds: Bounds,
 }
@@ -200,11 +202,12 @@ impl Pointwise<'_> {
         assert!(self.corrections.is_empty() || self.corrections.len() >= pixels);
         assert!(self.weight.len() >= self.depth * self.channels * tile_bytes && self.depth > 0);
         assert!(self.input_stride >= self.depth);
-        self.bounds.check(255.0);
+        self.bounds.check(largest(self.writes_words));
         let read = pixels.saturating_sub(1) * self.input_stride + self.depth;
         assert!(pixels == 0 || self.input.len() >= read * tile_bytes);
         let last = self.offsets.list().last().copied().unwrap_or(0);
-        assert!(self.start + last + self.channels <= output);
+        let end = self.start + last + self.channels;
+        assert!(end * activation_bytes(self.writes_words) <= output);
     }
 }
 
@@ -259,6 +262,11 @@ impl Stem<'_> {
 /// Bytes that an activation takes.
 pub(in crate::cpu) fn activation_bytes(is_word: bool) -> usize {
     1 + usize::from(is_word)
+}
+
+/// The largest activation of so many bytes: words have 12 bits.
+fn largest(is_word: bool) -> f32 {
+    if is_word { 4095.0 } else { 255.0 }
 }
 
 /// Memory that several threads write to, each its own pixels or channels.
