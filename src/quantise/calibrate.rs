@@ -27,7 +27,7 @@ const BYTES: usize = 4;
 
 /// How far a channel's range goes beyond what was seen, for pictures that were not: divided by how many
 /// were.
-const MARGIN: f32 = 8.0;
+const MARGIN: f32 = 16.0;
 
 /// Pictures are added up in so many groups, at once, always in the same order.
 const GROUPS: usize = 4;

@@ -13,7 +13,7 @@ use crate::model::{BYTE_LARGEST, least_step, weight_step};
 const RIDGE: f64 = 1.0;
 
 /// The same for the order in which rounding errors are made up for.
-const DAMPING: f64 = 0.01;
+const DAMPING: f64 = 0.03;
 
 /// A pointwise convolution in integers: `integer * step`, and a bias in floats.
 pub(super) struct Fitted {

@@ -26,8 +26,8 @@ pub struct RunOptions {
     #[arg(short, long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1024))]
     pub batch_size: Option<u16>,
 
-    /// What to compute in [default: f32, and the integers of a quantised TFLite file on CPUs]. int8, on CPUs,
-    /// is up to three times as fast and changes the first label of 5 (alpha 0.5) to 13 (alpha 0.25)
+    /// What to compute in [default: f32, and the integers of a quantised file on CPUs]. int8, on CPUs,
+    /// is up to three times as fast and changes the first label of 4 (alpha 0.5) to 10 (alpha 0.25)
     /// pictures in 100; of a quantised file it is its own integers, as LiteRT computes them, and
     /// int8-reference what LiteRT's reference kernels make of them. bf16, on CPUs with AVX-512 BF16, is up
     /// to 1.9 times as fast and changes the first label of 2 to 8 in 100. f16 and bf16, on GPUs, change
