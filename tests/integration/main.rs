@@ -4,6 +4,7 @@
 //! - `keras_models`: so does every model that people build and train themselves
 //! - `weights`: safetensors files that others wrote
 //! - `layouts`: checkpoints as transformers and timm write them
+//! - `cases`: checkpoints that other tools write today, with the scores they give
 //! - `tflite`: TensorFlow Lite files of every type of weights
 //! - `tflite_damaged`: and what is wrong with others
 //! - `tflite_integers`: quantised ones in their own integers, beside LiteRT's
@@ -45,6 +46,7 @@ mod album;
 mod assembly;
 mod bad_input;
 mod bf16;
+mod cases;
 mod classify;
 mod commands;
 mod convert;

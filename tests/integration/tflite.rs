@@ -136,6 +136,25 @@ fn every_type_of_weights_is_read() {
     }
 }
 
+/// Keras's own MobileNet ends with a Reshape, which asks for the shape of what it takes.
+#[test]
+fn kerass_own_top_is_read() {
+    let golden = tensors(data("tflite/top.golden.safetensors"));
+    for name in ["top_litert", "top_dynamic", "top_int8"] {
+        let checkpoint = read(fixture(name)).expect(name);
+        let config = checkpoint.config();
+        assert_eq!(config.classes, Some(5), "{name}");
+        assert_eq!(config.activation, Activation::Relu6, "{name}");
+        assert_eq!(checkpoint.preprocessing().size, 64, "{name}");
+        assert!(checkpoint.assumed().is_empty());
+        let input = image(&golden[&format!("{name}.input")]);
+        let logits = floats(&answer(&checkpoint, &[input]).1);
+        let off = largest_difference(&logits, &floats(&golden[&format!("{name}.logits")]));
+        eprintln!("{name}: {off}");
+        assert!(off < SMALL_TOLERANCE, "{name}: {off}");
+    }
+}
+
 /// Converted, it is the same network: the same settings, and bit for bit the same answers.
 #[test]
 fn converting_changes_nothing() {

@@ -452,6 +452,42 @@ fn other_networks_are_named_as_such() {
     });
 }
 
+/// A shape that is computed has to be that of the channels of as many pictures as there are.
+#[test]
+fn shapes_that_tear_channels_apart_are_refused() {
+    // Behind the classifier: SHAPE, STRIDED_SLICE, PACK and RESHAPE.
+    let [slice, pack, reshape] = [30, 31, 32];
+    let apart = "operator 32 (RESHAPE): it does not keep the 5 channels of a picture together";
+    let number = |f: &File, operator: usize, input: usize| {
+        let tensor = f.tensor(u32::from_le_bytes(f.number(f.input(operator, input))) as usize);
+        f.data(u32::from_le_bytes(f.number(f.field(tensor, 2))) as usize)
+            .start
+    };
+    refused("top_litert", apart, |f| f.write(number(f, pack, 1), &[1]));
+    refused("top_litert", apart, |f| {
+        let channels = f.number::<4>(f.input(pack, 1));
+        f.write(f.input(pack, 0), &channels);
+    });
+    for input in [1, 2] {
+        refused("top_litert", "makes a part of its shape", |f| {
+            f.write(number(f, slice, input), &[3]);
+        });
+    }
+    refused("top_litert", "makes a part of its shape", |f| {
+        let options = f.options(slice);
+        f.write(f.field(options, 4), &[0]);
+    });
+    refused("top_litert", "makes a part of its shape", |f| {
+        // Of the shape of a shape.
+        let shape = f.number::<4>(f.input(slice, 0));
+        f.write(f.input(slice - 1, 0), &shape);
+    });
+    refused("top_litert", "does not hold whole numbers", |f| {
+        let weight = f.number::<4>(f.input(0, 2));
+        f.write(f.input(reshape, 1), &weight);
+    });
+}
+
 #[test]
 fn values_may_lie_behind_the_tables() {
     let golden = tensors(data("tflite/golden.safetensors"));
@@ -488,7 +524,11 @@ fn files_that_end_too_early_are_refused() {
 fn no_byte_makes_it_panic() {
     let (tried, valid) = (AtomicUsize::new(0), AtomicUsize::new(0));
     let two: &[u8] = &[0xff, 0x01];
-    for (name, masks) in [("uint8", two), ("float16", &[0x02])] {
+    for (name, masks) in [
+        ("uint8", two),
+        ("float16", &[0x02]),
+        ("top_dynamic", &[0x01]),
+    ] {
         let bytes = fixture(name);
         let weights = File(bytes.clone()).all_data();
         let weights: Vec<_> = weights.iter().filter(|range| range.len() > 64).collect();

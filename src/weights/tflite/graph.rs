@@ -9,7 +9,7 @@ const MAX_OPERATORS: usize = 1000;
 /// An operator of a MobileNet V1 has three inputs.
 const MAX_INPUTS: usize = 64;
 /// TFLite's tensors have five.
-const MAX_DIMENSIONS: usize = 8;
+pub(super) const MAX_DIMENSIONS: usize = 8;
 
 /// What an operator does.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -32,6 +32,9 @@ impl Code {
     pub const SUB: Self = Self(41);
     pub const DIV: Self = Self(42);
     pub const SQUEEZE: Self = Self(43);
+    pub const STRIDED_SLICE: Self = Self(45);
+    pub const SHAPE: Self = Self(77);
+    pub const PACK: Self = Self(83);
     pub const QUANTIZE: Self = Self(114);
 }
 
@@ -59,10 +62,13 @@ impl fmt::Display for Code {
             41 => "SUB",
             42 => "DIV",
             43 => "SQUEEZE",
+            45 => "STRIDED_SLICE",
             53 => "CAST",
             54 => "PRELU",
             60 => "PADV2",
             74 => "SUM",
+            77 => "SHAPE",
+            83 => "PACK",
             98 => "LEAKY_RELU",
             114 => "QUANTIZE",
             117 => "HARD_SWISH",
@@ -92,6 +98,10 @@ impl<'a> Operator<'a> {
     /// An input's tensor, where the operator has it.
     pub fn input(&self, number: usize) -> Option<usize> {
         self.inputs.get(number).copied().flatten()
+    }
+
+    pub fn inputs(&self) -> &[Option<usize>] {
+        &self.inputs
     }
 
     pub fn takes(&self, tensor: usize) -> bool {

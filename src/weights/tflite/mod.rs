@@ -12,6 +12,7 @@ mod graph;
 mod integers;
 mod labels;
 mod options;
+mod reshape;
 mod values;
 mod walk;
 

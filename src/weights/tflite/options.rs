@@ -1,7 +1,7 @@
 //! What operators' options say, under the numbers that the schema gives their kinds and fields.
 
 use super::flatbuffer::Result;
-use super::graph::{Code, Operator};
+use super::graph::{Code, MAX_DIMENSIONS, Operator};
 use crate::model::ConvolutionKind;
 use crate::ops::{Activation, Padding};
 
@@ -10,6 +10,9 @@ const DEPTHWISE_CONV_2D: u8 = 2;
 const POOL_2D: u8 = 5;
 const FULLY_CONNECTED: u8 = 8;
 const SOFTMAX: u8 = 9;
+const RESHAPE: u8 = 17;
+const STRIDED_SLICE: u8 = 32;
+const PACK: u8 = 59;
 
 /// The number of VALID; SAME is 0.
 const VALID: i8 = 1;
@@ -107,6 +110,34 @@ pub(super) fn check_pool(operator: &Operator, [height, width]: [usize; 2]) -> Re
              expected"
         )),
     }
+}
+
+/// The shape that a RESHAPE states itself.
+pub(super) fn new_shape(operator: &Operator) -> Result<Vec<i32>> {
+    operator.options(RESHAPE)?.numbers(0, MAX_DIMENSIONS)
+}
+
+/// Refuses to put numbers together otherwise than to a list.
+pub(super) fn check_pack(operator: &Operator) -> Result<()> {
+    let options = operator.options(PACK)?;
+    let (n, axis): (i32, i32) = (options.scalar(0, 0)?, options.scalar(1, 0)?);
+    match usize::try_from(n) == Ok(operator.inputs().len()) && axis == 0 {
+        true => Ok(()),
+        false => Err(format!("{operator} puts {n} numbers together along {axis}")),
+    }
+}
+
+/// Whether a part of a list is a number of it, between the bounds that are stated.
+pub(super) fn takes_one(operator: &Operator) -> Result<bool> {
+    let options = operator.options(STRIDED_SLICE)?;
+    let mut masks = [0i32; 5];
+    for (field, mask) in masks.iter_mut().enumerate() {
+        *mask = options.scalar(field, 0)?;
+    }
+    // Of its five masks (begin, end, ellipsis, new axis, shrink axis) the last makes a number of a
+    // list of one, and the first means 0, which has to be stated too.
+    let relative: i8 = options.scalar(5, 0)?;
+    Ok(matches!(masks, [0 | 1, 0, 0, 0, 1]) && relative == 0)
 }
 
 /// Refuses a softmax of another steepness.

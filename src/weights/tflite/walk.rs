@@ -6,6 +6,7 @@ use std::vec::IntoIter;
 use super::flatbuffer::Result;
 use super::graph::{Code, Graph, Operator};
 use super::options;
+use super::reshape;
 use super::values::Reader;
 use crate::model::{ConvolutionKind, StoredTensor, StoredValues};
 use crate::ops::{Activation, Padding};
@@ -44,12 +45,15 @@ pub(super) fn network<'g>(
     chain: &[&'g Operator<'_>],
     bytes: usize,
 ) -> Result<TfliteNetwork> {
+    let tensors = chain.iter().filter_map(|operator| operator.input(0));
+    let tensors = tensors.collect();
     let mut chain = chain.to_vec();
     chain.retain(|o| o.code != Code::QUANTIZE && o.code != Code::DEQUANTIZE);
     let mut walk = Walk {
         graph,
         reader: Reader::new(graph, bytes),
         ahead: chain.into_iter().peekable(),
+        tensors,
         channels: 3,
     };
     let scaling = walk.scaling()?;
@@ -59,22 +63,15 @@ pub(super) fn network<'g>(
         layers.push(walk.convolution(ConvolutionKind::Pointwise)?);
     }
     walk.pool()?;
-    let flattens = [Code::RESHAPE, Code::SQUEEZE];
-    while walk.next_is(&flattens) {
-        walk.ahead.next();
-    }
+    walk.flatten()?;
     if walk.ahead.peek().is_some() {
         layers.push(walk.convolution(ConvolutionKind::Classifier)?);
-        while walk.next_is(&flattens) {
-            walk.ahead.next();
-        }
+        walk.flatten()?;
         if walk.ahead.peek().is_some() {
             walk.softmax()?;
         }
     }
-    while walk.next_is(&flattens) {
-        walk.ahead.next();
-    }
+    walk.flatten()?;
     match walk.ahead.next() {
         None => Ok(TfliteNetwork { layers, scaling }),
         Some(operator) => Err(format!(
@@ -88,7 +85,11 @@ pub(super) fn chain<'g, 'a>(graph: &'g Graph<'a>, input: usize) -> Result<Vec<&'
     let mut chain: Vec<&Operator> = Vec::new();
     let mut tensor = input;
     for _ in 0..=graph.operators.len() {
-        let mut takers = graph.operators.iter().filter(|o| o.takes(tensor));
+        // A shape may be asked for beside the way; what is made of it is seen where it is used.
+        let mut takers = graph
+            .operators
+            .iter()
+            .filter(|o| o.takes(tensor) && o.code != Code::SHAPE);
         let Some(operator) = takers.next() else {
             let ends = graph.outputs == [Some(tensor)];
             return match ends {
@@ -119,6 +120,8 @@ struct Walk<'g, 'a> {
     graph: &'g Graph<'a>,
     reader: Reader<'g, 'a>,
     ahead: Peekable<IntoIter<&'g Operator<'a>>>,
+    /// What the pixels become on their way.
+    tensors: Vec<usize>,
     /// What the last layer gave.
     channels: usize,
 }
@@ -318,6 +321,18 @@ impl<'g, 'a> Walk<'g, 'a> {
             };
         }
         options::check_pool(operator, [height, width]).map_err(error)
+    }
+
+    /// Passes over what only changes the shape of a picture's channels.
+    fn flatten(&mut self) -> Result<()> {
+        while self.next_is(&[Code::RESHAPE, Code::SQUEEZE]) {
+            if let Some(operator) = self.ahead.next_if(|o| o.code == Code::RESHAPE) {
+                reshape::check(self.graph, &self.tensors, operator, self.channels)?;
+            } else {
+                self.ahead.next();
+            }
+        }
+        Ok(())
     }
 
     fn softmax(&mut self) -> Result<()> {
