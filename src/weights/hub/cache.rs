@@ -1,5 +1,9 @@
 //! The cache that all Hugging Face tools share: `blobs` with contents, `snapshots` of commits
 //! that point to them, `refs` from revisions to commits, `.no_exist` for what a commit lacks.
+//!
+//! Since huggingface_hub 2.4 a content may be a link to `blobs` of the whole cache, which all
+//! repositories share. Those are read and never written to: only that tool's manifests say who needs
+//! them. What is put in the place of such a link is the repository's own again.
 
 use std::fs;
 use std::io;
@@ -9,6 +13,9 @@ use hf_hub::{Cache, CacheRepo};
 
 use super::repo::{Repo, is_plain};
 use crate::atomic_file;
+
+/// A folder's name for contents.
+pub(super) const BLOBS: &str = "blobs";
 
 /// A repository's part of the cache.
 pub(super) struct Folder {
@@ -78,7 +85,7 @@ impl Folder {
 
     /// Makes the folders, and sees whether files can be written there.
     pub fn prepare(&self) -> io::Result<()> {
-        let blobs = self.root.join("blobs");
+        let blobs = self.root.join(BLOBS);
         fs::create_dir_all(&blobs)?;
         tempfile::tempfile_in(&blobs).map(drop)
     }
@@ -95,7 +102,7 @@ impl Folder {
         fs::create_dir_all(folder)?;
         // From the file's folder, below `snapshots/COMMIT`, up to the repository's.
         let up = "../".repeat(file.split('/').count() + 1);
-        let target = format!("{up}blobs/{etag}");
+        let target = format!("{up}{BLOBS}/{etag}");
         // Made under another name, so that a link or a copy that is there is replaced at once.
         let staged = folder.join(format!(".{}-{}", rand::random::<u32>(), std::process::id()));
         let made = symlink(Path::new(&target), &staged)

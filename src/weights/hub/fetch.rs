@@ -164,7 +164,8 @@ impl Job<'_> {
                 file.name
             ));
         }
-        // As Python's tools call it, who go on from there as well.
+        // As older Python tools call it, who go on from there as well; newer ones begin anew, under a
+        // name of their own.
         let shared = self.shared && lock.is_held();
         let part = match shared {
             true => blob.with_file_name(format!("{etag}.incomplete")),

@@ -20,6 +20,9 @@ use cache::Folder;
 /// The Hub's own address.
 pub const DEFAULT_ENDPOINT: &str = "https://huggingface.co";
 
+/// A snapshot's file leads to its content by two links, and a cache may have been moved behind more.
+const MOST_LINKS: usize = 8;
+
 /// A file that is wanted of a repository.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct RepoFile<'a> {
@@ -118,17 +121,15 @@ impl Hub {
         }
     }
 
-    /// Whether a file in the cache is what was put there: a large one's name is its sha256, a small
+    /// Whether a file in the cache is what was put there: a large one's mark is its sha256, a small
     /// one's is noted when it comes.
-    pub(in crate::weights) fn check(&self, pointer: &Path, thorough: bool) -> Verdict {
-        let Ok(blob) = pointer.canonicalize() else {
-            return Verdict::Unknown;
-        };
-        let name = blob.file_name().unwrap_or_default().to_string_lossy();
-        let stated = is_hex(&name, 64).then_some(&*name);
-        match stated.is_some() || is_hex(&name, 40) {
-            true => checksum::check(&blob, &self.checksums.join(&*name), stated, thorough),
-            false => Verdict::Unknown,
+    pub(in crate::weights) fn check(&self, path: &Path, thorough: bool) -> Verdict {
+        match mark(path) {
+            Some(etag) => {
+                let stated = is_hex(&etag, 64).then_some(&*etag);
+                checksum::check(path, &self.checksums.join(&etag), stated, thorough)
+            }
+            None => Verdict::Unknown,
         }
     }
 
@@ -139,6 +140,26 @@ impl Hub {
             checksum::write(blob, &self.checksums.join(etag)).ok();
         }
     }
+}
+
+/// The mark by which the server knows the content of a file in the cache: the name that it has among
+/// its repository's `blobs`, to which a snapshot's link points. That may be a link itself, to where
+/// the contents of all repositories lie: there they are called otherwise (by the hash of Xet, which
+/// is no digest of their bytes).
+fn mark(path: &Path) -> Option<String> {
+    let mut path = path.to_owned();
+    for _ in 0..MOST_LINKS {
+        let folder = path.parent()?;
+        let name = path.file_name()?.to_string_lossy().into_owned();
+        let is_blob = folder
+            .file_name()
+            .is_some_and(|folder| folder == cache::BLOBS);
+        if is_blob && (is_hex(&name, 64) || is_hex(&name, 40)) {
+            return Some(name);
+        }
+        path = folder.join(std::fs::read_link(&path).ok()?);
+    }
+    None
 }
 
 /// Whether this is a digest of so many digits: 64 for sha256, 40 for git's.

@@ -2,6 +2,7 @@
 //!
 //! - `release`: Keras's release, and what is kept of it
 //! - `hub`: repositories on the Hub, and the cache shared with other tools
+//! - `shared_blobs`: that cache as huggingface_hub 2.4 has it
 //! - `faults`: servers and networks that misbehave
 //! - `damage`: files in the caches that are not what was put there
 //! - `together`: many processes at once, and killed ones
@@ -11,6 +12,7 @@ mod faults;
 mod hub;
 mod release;
 mod server;
+mod shared_blobs;
 mod together;
 
 use std::path::{Path, PathBuf};
