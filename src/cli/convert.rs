@@ -5,9 +5,9 @@ use std::path::PathBuf;
 use anyhow::Result;
 use candle_core::DType;
 use clap::{Args, ValueEnum};
-use mobilenet::weights::{Checkpoint, LoadOptions, SaveOptions};
+use mobilenet::weights::{Checkpoint, SaveOptions};
 
-use super::options::{ActivationName, tell_assumed};
+use super::options::{UnstatedOptions, tell_assumed};
 use super::{Global, Outcome, note, saved_checkpoint};
 
 /// Convert a checkpoint to safetensors that describe themselves
@@ -35,9 +35,8 @@ pub struct Arguments {
     #[arg(long, value_name = "PIXELS")]
     size: Option<usize>,
 
-    /// The activation, if the checkpoint does not state it [default: relu6]
-    #[arg(long, value_name = "NAME")]
-    activation: Option<ActivationName>,
+    #[command(flatten)]
+    unstated: UnstatedOptions,
 }
 
 /// `--dtype` of a file.
@@ -63,9 +62,7 @@ impl Arguments {
 }
 
 pub fn run(arguments: &Arguments, global: Global) -> Result<Outcome> {
-    let loading = LoadOptions::default()
-        .with_size(arguments.size)
-        .with_activation(arguments.activation.map(Into::into));
+    let loading = arguments.unstated.loading(arguments.size)?;
     let checkpoint = Checkpoint::open(&arguments.input, &loading)?;
     let output = arguments.output.as_path();
     saved_checkpoint::write(&checkpoint, output, &arguments.options())?;

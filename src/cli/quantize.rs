@@ -11,10 +11,12 @@ use mobilenet::dataset::{Input, Inputs};
 use mobilenet::pipeline::{Model, Pipeline, Reply};
 use mobilenet::pixels::Preprocessing;
 use mobilenet::quantise::{pictures_wanted, quantise};
-use mobilenet::weights::{Checkpoint, LoadOptions, SaveOptions};
+use mobilenet::weights::{Checkpoint, SaveOptions};
 
 use super::interrupt::Interrupt;
-use super::options::{ActivationName, OptionalSources, ViewOptions, default_threads, tell_assumed};
+use super::options::{
+    OptionalSources, UnstatedOptions, ViewOptions, default_threads, tell_assumed,
+};
 use super::progress::Waiting;
 use super::session::{Session, Tally};
 use super::{Global, Outcome, files, note, saved_checkpoint};
@@ -45,9 +47,8 @@ pub struct Arguments {
     #[arg(long, value_name = "PIXELS")]
     size: Option<usize>,
 
-    /// The activation, if the checkpoint does not state it [default: relu6]
-    #[arg(long, value_name = "NAME")]
-    activation: Option<ActivationName>,
+    #[command(flatten)]
+    unstated: UnstatedOptions,
 
     /// Number of threads [default: one for each core]
     #[arg(short = 'j', long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1024))]
@@ -64,9 +65,7 @@ pub fn run(arguments: &Arguments, global: Global) -> Result<Outcome> {
     let sources = &arguments.pictures.0;
     files::protect(&[output], sources.files())?;
     let inputs = sources.clone().into_inputs()?;
-    let loading = LoadOptions::default()
-        .with_size(arguments.size)
-        .with_activation(arguments.activation.map(Into::into));
+    let loading = arguments.unstated.loading(arguments.size)?;
     let checkpoint = Checkpoint::open(&arguments.checkpoint, &loading)?;
     files::protect(&[output], [checkpoint.path()])?;
     let threads = arguments.threads.map_or_else(default_threads, usize::from);

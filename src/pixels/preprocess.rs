@@ -228,7 +228,8 @@ impl Preprocessing {
         // And the pixels that a reduced one stands for.
         let rows = rows.ceil() as usize + MOST_REDUCED;
         Needs {
-            size: match reduced {
+            // What is sampled is not to be averaged by the decoder either.
+            size: match reduced && self.filter.averages() {
                 true => (REDUCED_AT_LEAST * width, REDUCED_AT_LEAST * height),
                 false => (usize::MAX, usize::MAX),
             },

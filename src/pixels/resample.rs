@@ -31,7 +31,10 @@ impl Taps {
         filter: Filter,
     ) -> Self {
         let scale = part.len / to as f64;
-        let stretch = scale.max(1.0);
+        let stretch = match filter.averages() {
+            true => scale.max(1.0),
+            false => 1.0,
+        };
         let support = filter.support() * stretch;
         let mut taps = Self {
             spans: Vec::with_capacity(wanted.len()),

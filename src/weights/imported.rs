@@ -14,7 +14,7 @@ use crate::model::{
     Padding, Quantisation, StoredIntegers, StoredTensor, StoredTensors, TensorSource,
 };
 use crate::ops::Activation;
-use crate::pixels::{PixelScale, Preprocessing};
+use crate::pixels::{Crop, Filter, PixelScale, Preprocessing};
 
 /// A checkpoint's tensors.
 #[derive(Debug, Clone)]
@@ -146,6 +146,8 @@ pub(super) struct Imported {
     pub recipe: Option<Preprocessing>,
     /// What a graph or a description says of the pixels' scale, where there is no recipe.
     pub pixel_scale: Option<PixelScale>,
+    /// What a description says of how pictures become squares, where there is no recipe.
+    pub view: Option<(Crop, Filter)>,
     /// The classes' names.
     pub labels: Option<Vec<String>>,
 }
@@ -161,6 +163,7 @@ impl Imported {
             batch_norm_epsilon: 1e-3,
             recipe: None,
             pixel_scale: None,
+            view: None,
             labels: None,
         }
     }

@@ -15,18 +15,22 @@ use super::{keras, sidecar, tflite};
 use crate::error::{Error, Result};
 use crate::familiarity::Familiarity;
 use crate::labels::{Class, Labels};
-use crate::model::{Config, TensorSource};
+use crate::model::{Config, Folded, TensorSource};
 use crate::ops::Activation;
-use crate::pixels::Preprocessing;
+use crate::pixels::{PixelScale, Preprocessing};
 
 /// The checkpoint in a folder.
 const FILE_IN_FOLDER: &str = "model.safetensors";
+
+/// Trained first layers for pixels from -1 to 1 have a largest weight of 1.8 to 3.5; with 1/127.5 or
+/// 1/255 in them it is 0.03 or less.
+const SMALLEST_STEM: f32 = 0.05;
 
 /// Input side where neither the checkpoint nor the caller states one.
 const DEFAULT_SIZE: usize = 224;
 
 /// What a caller says of a checkpoint that the checkpoint itself may not.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq)]
 #[non_exhaustive]
 pub struct LoadOptions {
     /// Side of the input; goes before what the checkpoint states, since the same weights run
@@ -35,6 +39,9 @@ pub struct LoadOptions {
     /// The activation; an error where the checkpoint states another. ReLU6 where neither
     /// states it.
     pub activation: Option<Activation>,
+    /// What the bytes of a picture become; an error where the checkpoint states something else. From -1
+    /// to 1 where neither states it.
+    pub pixel_scale: Option<PixelScale>,
 }
 
 impl LoadOptions {
@@ -51,6 +58,27 @@ impl LoadOptions {
         Self {
             activation: activation.into(),
             ..self
+        }
+    }
+}
+
+impl LoadOptions {
+    /// The same with what bytes become, if that is given.
+    pub fn with_pixel_scale(self, pixel_scale: impl Into<Option<PixelScale>>) -> Self {
+        Self {
+            pixel_scale: pixel_scale.into(),
+            ..self
+        }
+    }
+
+    /// Refuses what a checkpoint says otherwise of its pixels.
+    fn check_scale(&self, path: &Path, stated: &PixelScale) -> Result<()> {
+        match self.pixel_scale.is_some_and(|asked| asked != *stated) {
+            true => Err(Error::checkpoint(
+                path,
+                "it states another scale of pixels than the one that is asked for",
+            )),
+            false => Ok(()),
         }
     }
 }
@@ -122,6 +150,7 @@ impl Checkpoint {
         if options.activation.is_some_and(|asked| asked != stated) {
             return Err(contradiction(path, stated));
         }
+        options.check_scale(path, &header.preprocessing.pixel_scale)?;
         let contents = Arc::clone(file.contents());
         let mut stated = file.stated();
         let familiarity = familiarity(&file, &header, &mut stated);
@@ -164,9 +193,19 @@ impl Checkpoint {
         let recipe = imported.recipe;
         let size = recipe.as_ref().map(|recipe| recipe.size).or(imported.size);
         let size = options.size.or(size);
+        let stated_scale = recipe.as_ref().map(|recipe| recipe.pixel_scale);
+        let stated_scale = stated_scale.or(imported.pixel_scale);
+        if let Some(stated) = &stated_scale {
+            options.check_scale(path, stated)?;
+        }
+        let scale = stated_scale.or(options.pixel_scale);
         let usual = || {
-            let scale = imported.pixel_scale.unwrap_or_default();
-            Preprocessing::center(DEFAULT_SIZE).with_pixel_scale(scale)
+            let recipe = Preprocessing::center(DEFAULT_SIZE);
+            let recipe = recipe.with_pixel_scale(scale.unwrap_or_default());
+            match imported.view {
+                Some((crop, filter)) => recipe.with_crop(crop).with_filter(filter),
+                None => recipe,
+            }
         };
         let preprocessing = recipe.unwrap_or_else(usual).at(size);
         let assumed = [
@@ -179,7 +218,7 @@ impl Checkpoint {
         let stated = imported.tensors.stated();
         let recognised = recognise(&stated).map_err(|e| Error::checkpoint(path, e))?;
         let file_name = path.file_name().unwrap_or(path.as_os_str());
-        Self {
+        let checkpoint = Self {
             path: path.into(),
             config: Config {
                 activation: activation.unwrap_or(Activation::Relu6),
@@ -200,7 +239,34 @@ impl Checkpoint {
             tensors: imported.tensors,
             contents: Some(contents),
         }
-        .checked(&stated)
+        .checked(&stated)?;
+        match scale {
+            Some(_) => Ok(checkpoint),
+            None => checkpoint.with_usual_stem(),
+        }
+    }
+
+    /// Refuses a first layer that can't be one for pixels from -1 to 1, which nothing says that it is.
+    fn with_usual_stem(self) -> Result<Self> {
+        let convolutions = self.config.convolutions();
+        let stem = convolutions.first();
+        let stem = stem.map(|stem| Folded::read(&self.config, stem, &self.tensors));
+        // What can't be read is told when the network is built.
+        let largest = stem.and_then(std::result::Result::ok).map_or(0.0, |stem| {
+            let weights = stem.scaled().into_iter();
+            weights.fold(0f32, |largest, weight| largest.max(weight.abs()))
+        });
+        match largest > 0.0 && largest < SMALLEST_STEM {
+            true => Err(Error::checkpoint(
+                &self.path,
+                format!(
+                    "the largest weight of its first layer is {largest:.4}, where networks for pixels \
+                     from -1 to 1 have one above 1: a converter has put the scale of its pixels into \
+                     it. Say what it takes: --pixels 0..255 in most cases"
+                ),
+            )),
+            false => Ok(self),
+        }
     }
 }
 

@@ -236,18 +236,15 @@ fn checkpoints_of_other_scales_answer_as_their_tools_do() {
         "rescale255.tflite",
     ] {
         let case = &answers[name];
-        let checkpoint = Checkpoint::open(folder.join(name), &LoadOptions::default());
-        let checkpoint = checkpoint.expect("a checkpoint");
+        // Its converter put the division by 255 into the first layer: the file says nothing of it.
+        let bytes = PixelScale::new([1.0; 3], [0.0; 3]).expect("a scale");
+        let stated = (name == "rescale255.tflite").then_some(bytes);
+        let options = LoadOptions::default().with_pixel_scale(stated);
+        let checkpoint = Checkpoint::open(folder.join(name), &options).expect("a checkpoint");
         let squashes = case["options"] == serde_json::json!(["--crop", "squash"]);
         let recipe = checkpoint.preprocessing().clone();
         let recipe = if squashes {
             recipe.with_crop(Crop::Squash)
-        } else {
-            recipe
-        };
-        // Its converter put the division by 255 into the first layer: the file says nothing of it.
-        let recipe = if name == "rescale255.tflite" {
-            recipe.with_pixel_scale(PixelScale::new([1.0; 3], [0.0; 3]).expect("a scale"))
         } else {
             recipe
         };

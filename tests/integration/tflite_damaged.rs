@@ -1,12 +1,14 @@
 //! TensorFlow Lite files that are damaged, hostile or of another network: an error that names the
 //! place, or a network that can be built; never a panic.
 
-use mobilenet::pixels::PixelScale;
 use std::ops::Range;
+use std::path::Path;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use candle_core::{DType, Device, Tensor};
 use mobilenet::model::Precision;
+use mobilenet::pixels::PixelScale;
+use mobilenet::weights::{Checkpoint, LoadOptions};
 use rayon::prelude::*;
 
 use crate::support::{answer, data, floats, image, tensors};
@@ -163,6 +165,9 @@ fn structures_that_lead_nowhere_are_refused() {
     }
     refused("uint8", "it has no graph", |f| {
         f.write(f.vector(f.model(), 2), &[0])
+    });
+    refused("uint8", "it has 2 graphs", |f| {
+        f.write(f.vector(f.model(), 2), &[2])
     });
     refused("uint8", "it has no buffer", |f| f.write(f.buffers(), &[4]));
     refused("uint8", "it has no tensor", |f| {
@@ -386,6 +391,23 @@ fn hostile_quantisation_is_no_panic() {
         eprintln!("{name}: {answered} answers");
         assert!(answered > 100, "{answered}");
     }
+}
+
+/// Converters put a scale of pixels into the first layer, and then nothing else says of it.
+#[test]
+fn a_first_layer_for_bytes_is_refused_unless_it_is_said_to_be() {
+    let mut file = File(fixture("float32"));
+    let buffer = file.number::<4>(file.field(file.weight(0), 2));
+    for at in file.data(u32::from_le_bytes(buffer) as usize).step_by(4) {
+        let weight = f32::from_le_bytes(file.number(at)) / 127.5;
+        file.write(at, &weight.to_le_bytes());
+    }
+    let error = read(file.0.clone()).expect_err("a stem for bytes");
+    assert!(error.to_string().contains("--pixels 0..255"), "{error}");
+    let bytes = PixelScale::new([1.0; 3], [0.0; 3]).expect("a scale");
+    let options = LoadOptions::default().with_pixel_scale(bytes);
+    let said = Checkpoint::from_bytes(file.0, Path::new("it.tflite"), &options);
+    assert_eq!(said.expect("a network").preprocessing().pixel_scale, bytes);
 }
 
 #[test]

@@ -7,13 +7,15 @@ mod pictures;
 mod report;
 mod run;
 mod sources;
+mod unstated;
 mod view;
 
 pub use labels::LabelOptions;
-pub use model::{ActivationName, ModelOptions, tell_assumed};
+pub use model::{ModelOptions, tell_assumed};
 pub use network::{NetworkOptions, OpenedNetwork, Provenance};
 pub use pictures::{PictureOptions, parse_probability};
 pub use report::ReportOptions;
 pub use run::{DTypeName, RunOptions, Running, computes_in, default_threads};
 pub use sources::{OptionalSources, STDIN, Sources, named};
+pub use unstated::UnstatedOptions;
 pub use view::ViewOptions;

@@ -3,11 +3,12 @@
 use std::path::{Path, PathBuf};
 
 use anyhow::{Result, anyhow, bail};
-use clap::{Args, ValueEnum};
+use clap::Args;
 use mobilenet::model::{Config, PUBLISHED_ALPHAS, PUBLISHED_SIZES, validate_size};
 use mobilenet::ops::Activation;
 use mobilenet::weights::{Checkpoint, LoadOptions, Repo, Store, Variant, catalogue, open_bundle};
 
+use super::UnstatedOptions;
 use crate::cli::environment;
 use crate::cli::progress::Download;
 use crate::cli::{Global, note};
@@ -29,9 +30,8 @@ pub struct ModelOptions {
     #[arg(long, value_name = "N")]
     pub classes: Option<usize>,
 
-    /// The activation, for a checkpoint that does not state it [default: relu6]
-    #[arg(long, value_name = "NAME")]
-    pub activation: Option<ActivationName>,
+    #[command(flatten)]
+    pub unstated: UnstatedOptions,
 
     /// A local checkpoint or its folder: safetensors (ours, transformers', timm's), Keras's .h5,
     /// .weights.h5 and .keras, or .tflite
@@ -47,22 +47,6 @@ pub struct ModelOptions {
     pub offline: bool,
 }
 
-/// `--activation`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub enum ActivationName {
-    Relu6,
-    Relu,
-}
-
-impl From<ActivationName> for Activation {
-    fn from(name: ActivationName) -> Self {
-        match name {
-            ActivationName::Relu6 => Self::Relu6,
-            ActivationName::Relu => Self::Relu,
-        }
-    }
-}
-
 impl ModelOptions {
     /// Side of the input where no checkpoint states it.
     pub fn size_or_default(&self) -> usize {
@@ -75,7 +59,10 @@ impl ModelOptions {
         Config {
             alpha: self.alpha.unwrap_or(default.alpha),
             classes: self.classes.or(default.classes),
-            activation: self.activation.map_or(default.activation, Into::into),
+            activation: self
+                .unstated
+                .activation
+                .map_or(default.activation, Into::into),
             shallow,
             ..default
         }
@@ -120,9 +107,7 @@ impl ModelOptions {
 
     /// Reads a checkpoint that may leave it to the options to state its size and activation.
     fn open(&self, path: &Path) -> Result<Checkpoint> {
-        let options = LoadOptions::default()
-            .with_size(self.size)
-            .with_activation(self.activation.map(Into::into));
+        let options = self.unstated.loading(self.size)?;
         Ok(Checkpoint::open(path, &options)?)
     }
 
@@ -181,7 +166,7 @@ impl ModelOptions {
         if let Some(alpha) = self.alpha.filter(|&alpha| !config.has_width(alpha)) {
             bail!("{path}: it has alpha {:?}, not {alpha:?}", config.alpha);
         }
-        let activation = self.activation.map(Activation::from);
+        let activation = self.unstated.activation.map(Activation::from);
         if activation.is_some_and(|asked| asked != config.activation) {
             bail!("{path}: its activation is {}", config.activation);
         }

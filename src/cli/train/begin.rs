@@ -12,7 +12,7 @@ use mobilenet::weights::Checkpoint;
 
 use super::Arguments;
 use crate::cli::Global;
-use crate::cli::options::{ActivationName, ModelOptions};
+use crate::cli::options::{ModelOptions, UnstatedOptions};
 
 /// Which network, and what it begins with.
 #[derive(Debug, Args)]
@@ -30,9 +30,8 @@ pub struct BeginOptions {
     #[arg(long, conflicts_with_all = ["weights", "pretrained"])]
     shallow: bool,
 
-    /// The activation [default: relu6, or the checkpoint's]
-    #[arg(long, value_name = "NAME")]
-    activation: Option<ActivationName>,
+    #[command(flatten)]
+    unstated: UnstatedOptions,
 
     /// Begin with a checkpoint in any form that classify takes; if its classes are others, the
     /// classifier starts anew
@@ -73,7 +72,7 @@ impl Beginning {
             alpha,
             size,
             shallow,
-            activation,
+            unstated,
             weights,
             pretrained,
             offline,
@@ -83,7 +82,7 @@ impl Beginning {
             alpha: *alpha,
             size: *size,
             classes: None,
-            activation: *activation,
+            unstated: *unstated,
             weights: weights.clone(),
             repo: None,
             offline: *offline,

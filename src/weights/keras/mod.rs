@@ -100,6 +100,7 @@ fn import(file: &File, description: Option<&[u8]>) -> Result<Imported, String> {
     Ok(Imported {
         size: network.size,
         pixel_scale: network.pixel_scale,
+        view: network.view,
         activation: Some(network.activation),
         padding: network.padding,
         batch_norm_epsilon: network.batch_norm_epsilon,

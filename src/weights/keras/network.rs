@@ -10,13 +10,14 @@ use super::unit::Unit;
 use super::walk::Walk;
 use crate::model::{Config, Convolution, ConvolutionKind, Padding, is_shallow};
 use crate::ops::{self, Activation};
-use crate::pixels::PixelScale;
+use crate::pixels::{Crop, Filter, PixelScale};
 use crate::weights::recognise::{list, wrong_depth};
 
 /// A description that is a MobileNet's.
 pub(super) struct DescribedNetwork<'a> {
     pub size: Option<usize>,
     pub pixel_scale: Option<PixelScale>,
+    pub view: Option<(Crop, Filter)>,
     pub activation: Activation,
     pub padding: Padding,
     pub batch_norm_epsilon: f64,
@@ -68,6 +69,7 @@ impl<'a> DescribedNetwork<'a> {
                 Ok(Self {
                     size,
                     pixel_scale: walk.pixel_scale,
+                    view: walk.view,
                     activation,
                     padding,
                     batch_norm_epsilon,

@@ -3,7 +3,7 @@
 use serde_json::Value;
 
 use crate::ops::Activation;
-use crate::pixels::{COLOURS, PixelScale};
+use crate::pixels::{COLOURS, Filter, PixelScale};
 
 /// `x * scale + offset`, for each colour.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -74,9 +74,23 @@ pub(super) fn input_side(config: &Value) -> Option<usize> {
     square(&shape[1], &shape[2])
 }
 
-/// What a `Resizing` makes of any picture.
-pub(super) fn resized_side(config: &Value) -> Option<usize> {
-    square(&config["height"], &config["width"])
+/// The side that a `Resizing` brings any picture to, and how.
+pub(super) fn resizing(config: &Value) -> Result<(usize, Filter), String> {
+    let side = square(&config["height"], &config["width"]);
+    let side = side.ok_or("makes something else than a square")?;
+    for setting in ["crop_to_aspect_ratio", "pad_to_aspect_ratio"] {
+        if config[setting] == true {
+            return Err(format!("has {setting}, which is not supported"));
+        }
+    }
+    let interpolation = config["interpolation"].as_str().unwrap_or("bilinear");
+    match (interpolation, config["antialias"] == true) {
+        ("bilinear", true) => Ok((side, Filter::Bilinear)),
+        ("bilinear", false) => Ok((side, Filter::BilinearSampled)),
+        (other, _) => Err(format!(
+            "has the interpolation {other}, where only bilinear is supported"
+        )),
+    }
 }
 
 fn square(height: &Value, width: &Value) -> Option<usize> {
@@ -113,6 +127,11 @@ pub(super) fn activation(class: &str, config: &Value) -> Result<Activates, Strin
         "linear" => Ok(Activates::Not),
         other => Err(format!("is {other}, not relu, relu6 or softmax")),
     }
+}
+
+/// Whether a layer ends with a softmax of its own.
+pub(super) fn is_softmax(config: &Value) -> bool {
+    matches!(function(&config["activation"]), "softmax" | "softmax_v2")
 }
 
 /// Refuses a classifier whose answers are no softmax's.

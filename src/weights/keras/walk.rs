@@ -7,13 +7,15 @@ use super::layout::{Arithmetic, Kind, Role};
 use super::settings::{self, Activates, Scaling};
 use super::unit::Unit;
 use crate::ops::Activation;
-use crate::pixels::{COLOURS, PixelScale};
+use crate::pixels::{COLOURS, Crop, Filter, PixelScale};
 
 /// The way through the layers.
 #[derive(Default)]
 pub(super) struct Walk<'a> {
     pub wrong: Vec<String>,
     pub size: Option<usize>,
+    /// How pictures become squares.
+    pub view: Option<(Crop, Filter)>,
     scaling: Scaling,
     /// What comes of the scaling, once the way has ended.
     pub pixel_scale: Option<PixelScale>,
@@ -21,6 +23,8 @@ pub(super) struct Walk<'a> {
     pub units: Vec<Unit<'a>>,
     pooled: bool,
     pub classifiers: Vec<&'a Described<'a>>,
+    /// Whether a softmax comes after the last of them.
+    softmax: bool,
 }
 
 impl<'a> Walk<'a> {
@@ -37,9 +41,7 @@ impl<'a> Walk<'a> {
                 self.refuse(layer, "is between zeros and a convolution");
             }
             Some(Role::Input) => self.size = self.size.or(settings::input_side(layer.config)),
-            Some(Role::Resizing) if at_start => {
-                self.size = settings::resized_side(layer.config).or(self.size);
-            }
+            Some(Role::Resizing) if at_start => self.resizing(layer),
             Some(Role::Rescaling) if at_start => match settings::rescaling(layer.config) {
                 Some(scaling) => self.scaling = self.scaling.then(scaling),
                 None => self.refuse(layer, "has a scaling that is none for three colours"),
@@ -64,6 +66,7 @@ impl<'a> Walk<'a> {
             Some(Role::Weighted(Kind::BatchNorm)) if !in_head => self.batch_norm(layer),
             Some(Role::Weighted(Kind::Dense | Kind::Convolution)) if in_head => {
                 self.classifiers.push(layer);
+                self.softmax = settings::is_softmax(layer.config);
             }
             Some(Role::Weighted(Kind::Dense)) => {
                 self.refuse(layer, "comes before a global average pool");
@@ -80,6 +83,19 @@ impl<'a> Walk<'a> {
 
     fn refuse(&mut self, layer: &Described<'_>, why: &str) {
         self.wrong.push(format!("{} {why}", title(layer)));
+    }
+
+    /// Pictures of any size are brought to one by the model itself, which is its recipe then.
+    fn resizing(&mut self, layer: &'a Described<'a>) {
+        match settings::resizing(layer.config) {
+            Ok((side, _)) if self.size == Some(side) => {}
+            Ok((side, filter)) if self.size.is_none() && self.view.is_none() => {
+                self.size = Some(side);
+                self.view = Some((Crop::Squash, filter));
+            }
+            Ok(_) => self.refuse(layer, "resizes pictures that have a size already"),
+            Err(why) => self.refuse(layer, &why),
+        }
     }
 
     fn arithmetic(&mut self, arithmetic: Arithmetic, constant: f64) {
@@ -113,7 +129,10 @@ impl<'a> Walk<'a> {
         };
         match (activates, self.units.last_mut()) {
             (Ok(Activates::Not), _) => {}
-            (Ok(Activates::Softmax), _) if !self.classifiers.is_empty() => {}
+            (Ok(Activates::Softmax), _) if self.softmax => {
+                self.refuse(layer, "is a second softmax");
+            }
+            (Ok(Activates::Softmax), _) if !self.classifiers.is_empty() => self.softmax = true,
             (Ok(Activates::With(activation)), Some(unit))
                 if !self.pooled && unit.batch_norm.is_some() && unit.activation.is_none() =>
             {

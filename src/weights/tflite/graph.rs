@@ -36,6 +36,7 @@ impl Code {
     pub const SHAPE: Self = Self(77);
     pub const PACK: Self = Self(83);
     pub const QUANTIZE: Self = Self(114);
+    pub const DENSIFY: Self = Self(124);
 }
 
 impl fmt::Display for Code {
@@ -72,6 +73,7 @@ impl fmt::Display for Code {
             98 => "LEAKY_RELU",
             114 => "QUANTIZE",
             117 => "HARD_SWISH",
+            124 => "DENSIFY",
             other => return write!(f, "builtin operator {other}"),
         };
         f.write_str(name)
@@ -135,7 +137,7 @@ pub(super) struct TensorInfo<'a> {
     pub quantization: Option<Table<'a>>,
 }
 
-/// The first of a file's graphs, which is the one that runs.
+/// A file's only graph.
 pub(super) struct Graph<'a> {
     file: &'a [u8],
     tensors: Tables<'a>,
@@ -155,7 +157,14 @@ impl<'a> Graph<'a> {
             ));
         }
         let codes = model.tables(1)?;
-        let graph = model.tables(2)?.get(0)?;
+        let graphs = model.tables(2)?;
+        if graphs.len() > 1 {
+            return Err(format!(
+                "not a MobileNet V1: it has {} graphs, and nothing says which is meant",
+                graphs.len()
+            ));
+        }
+        let graph = graphs.get(0)?;
         let graph = graph.ok_or_else(|| damaged("it has no graph"))?;
         let operators = graph.tables(3)?;
         if operators.len() > MAX_OPERATORS {
@@ -186,7 +195,10 @@ impl<'a> Graph<'a> {
         let fixed = sizes.iter().enumerate();
         let fixed = fixed.map(|(i, &n)| (signature.get(i) != Some(&-1)).then_some(n));
         if table.has(6) {
-            return Err(format!("tensor {number} is sparse, which is not supported"));
+            return Err(format!(
+                "tensor {number} is sparse, as a pruned network's weights are, which is not supported: \
+                 convert the model once more, without OPTIMIZE_SPARSITY"
+            ));
         }
         Ok(TensorInfo {
             fixed: fixed.collect(),

@@ -139,7 +139,7 @@ fn pixel_scale(range: Option<[f64; 2]>, scaling: Option<Scaling>) -> Result<Opti
         (low + 1.0).abs() < 0.1 && (high - 1.0).abs() < 0.1
     };
     if range.is_some() && (0..COLOURS).all(usual) {
-        return Ok(None);
+        return Ok(Some(PixelScale::default()));
     }
     let scale = PixelScale::new(
         factor.map(|factor| (high - low) / 255.0 * factor),

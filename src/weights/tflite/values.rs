@@ -29,7 +29,7 @@ impl<'g, 'a> Reader<'g, 'a> {
             let source = operators
                 .iter()
                 .find(|operator| operator.output() == Ok(number))
-                .filter(|operator| operator.code == Code::DEQUANTIZE)
+                .filter(|operator| [Code::DEQUANTIZE, Code::DENSIFY].contains(&operator.code))
                 .and_then(|operator| operator.input(0))
                 .ok_or_else(|| error("has no values".into()))?;
             tensor = self.graph.tensor(source)?;
