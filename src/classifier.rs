@@ -10,6 +10,7 @@ use crate::device::{self, DeviceChoice, OpenedDevice};
 use crate::embedder::{Embedder, not_a_number};
 use crate::error::{Error, Result};
 use crate::familiarity::Familiarity;
+use crate::head::Head;
 use crate::labels::Labels;
 use crate::model::{MobileNet, Precision, Softmax};
 use crate::pixels::Preprocessing;
@@ -30,7 +31,8 @@ pub struct Prediction {
     /// The class's name.
     pub label: String,
     /// Its probability: the softmax of its logit over all classes (of a file whose softmax is in eight
-    /// bits, its own 256ths), less what a checkpoint with
+    /// bits, its own 256ths), or where the network has such a [`Head`] the sigmoid of its logit; less
+    /// what a checkpoint with
     /// [`Familiarity`] has no reason to believe of it. For a picture of none of
     /// them the highest there is, which is too low.
     pub score: f32,
@@ -41,6 +43,7 @@ pub struct Prediction {
 pub struct Classifier {
     embedder: Embedder,
     labels: Labels,
+    head: Head,
     rejection: Option<Rejection>,
     familiarity: Option<Arc<Familiarity>>,
 }
@@ -72,9 +75,14 @@ impl Classifier {
             let message = format!("{found} labels for a network of {classes} classes");
             return Err(Error::length(classes, found, message));
         }
+        let head = checkpoint.head();
+        if let Some(reason) = head.unsuitable(Some(classes)) {
+            return Err(Error::checkpoint(checkpoint.path(), reason));
+        }
         Ok(Self {
             embedder: Embedder::new(checkpoint, device, precision)?,
             labels,
+            head,
             rejection: checkpoint.rejection(),
             familiarity: checkpoint.shared_familiarity(),
         })
@@ -143,9 +151,12 @@ impl Classifier {
     pub(crate) fn scored(&self, inputs: &[RgbImage]) -> Result<Vec<Scored>> {
         let softmax = self.network().softmax();
         let scores = |logits: &Vec<f32>| {
-            let scores = softmax.scores(logits)?;
+            let scores = self.head.scores(logits, softmax)?;
             Ok(Scored {
-                is_near_tie: is_near_tie(&scores),
+                is_near_tie: match self.head {
+                    Head::Softmax => is_near_tie(&scores),
+                    Head::Sigmoid => self.head.is_unsure(&scores),
+                },
                 order: match softmax {
                     Softmax::EightBits { .. } => logits.clone(),
                     Softmax::Exact => Vec::new(),
@@ -184,7 +195,7 @@ impl Classifier {
     }
 
     /// The `top_k` most probable classes of one picture's scores, those under `threshold` left
-    /// out; of equally probable ones the first. Of a picture that [is
+    /// out ([`Head::threshold`] where there is none); of equally probable ones the first. Of a picture that [is
     /// rejected](Self::rejects) the one answer is [`UNKNOWN`].
     pub fn top(&self, scores: &[f32], top_k: usize, threshold: Option<f32>) -> Vec<Prediction> {
         self.top_in_order(scores, &[], top_k, threshold)
@@ -216,7 +227,8 @@ impl Classifier {
                 score: scores[i],
             }
         };
-        let outputs = top_outputs_in_order(scores, order, top_k, threshold.unwrap_or(0.0));
+        let least = threshold.unwrap_or(self.head.threshold());
+        let outputs = top_outputs_in_order(scores, order, top_k, least);
         outputs.into_iter().map(prediction).collect()
     }
 
@@ -234,6 +246,11 @@ impl Classifier {
     /// checkpoint has such.
     pub fn familiarity(&self) -> Option<&Familiarity> {
         self.familiarity.as_deref()
+    }
+
+    /// What makes scores of the network's outputs.
+    pub fn head(&self) -> Head {
+        self.head
     }
 
     /// When a picture is of none of the classes, if the checkpoint says so.

@@ -8,7 +8,7 @@ use clap::Args;
 use mobilenet::labels::wordnet::Rollup;
 use mobilenet::{Classifier, Prediction};
 
-use super::options::{LabelOptions, PictureOptions, Provenance, parse_probability};
+use super::options::{LabelOptions, PictureOptions, Provenance, check_shares, parse_probability};
 use super::output::{End, Format, OutputOptions, PredictionRows, Row};
 use super::session::Session;
 use super::{Global, Outcome, files};
@@ -21,7 +21,7 @@ pub struct Arguments {
     top_k: usize,
 
     /// Leave out labels whose score is below P. If none is left, a checkpoint that can reject pictures
-    /// answers `unknown` [default: 0, or the checkpoint's own threshold]
+    /// answers `unknown` [default: 0, 0.5 for a sigmoid of each class, or the checkpoint's own threshold]
     #[arg(long, value_name = "P", value_parser = parse_probability)]
     threshold: Option<f32>,
 
@@ -65,6 +65,7 @@ impl<'a> Answer<'a> {
                 threshold: arguments.threshold,
             });
         };
+        check_shares(classifier, "--rollup")?;
         let rollup = Rollup::new(classifier.labels());
         ensure!(
             !rollup.is_empty(),

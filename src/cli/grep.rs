@@ -10,7 +10,7 @@ use mobilenet::Classifier;
 use mobilenet::labels::wordnet::{Group, Hierarchy};
 
 use super::matcher::{Matcher, Reading};
-use super::options::{LabelOptions, PictureOptions, Sources, parse_probability};
+use super::options::{LabelOptions, PictureOptions, Sources, check_shares, parse_probability};
 use super::session::Session;
 use super::terminal::{Terminal, printable_name};
 use super::{Global, Outcome, note};
@@ -73,7 +73,8 @@ pub struct Arguments {
     )]
     top_k: usize,
 
-    /// The least score that a label or a group must have [default: 0.1; 0.5 for groups]
+    /// The least score that a label or a group must have [default: 0.1; 0.5 for groups and
+    /// for a sigmoid of each class]
     #[arg(long, value_name = "P", value_parser = parse_probability, help_heading = "Matching")]
     threshold: Option<f32>,
 
@@ -131,6 +132,7 @@ impl Arguments {
         let patterns = match wanted {
             LabelQuery::Patterns(patterns) => patterns,
             LabelQuery::Groups(groups) => {
+                check_shares(classifier, "--is")?;
                 let threshold = self.threshold.unwrap_or(GROUP_THRESHOLD);
                 return Matcher::groups(classifier.labels(), groups, threshold);
             }

@@ -90,7 +90,8 @@ impl Matcher {
                 if classifier.rejects(scores, *threshold) {
                     return *unknown;
                 }
-                let threshold = threshold.unwrap_or(LABEL_THRESHOLD);
+                let threshold =
+                    threshold.unwrap_or(classifier.head().threshold().max(LABEL_THRESHOLD));
                 let top = top_outputs_in_order(scores, order, *top_k, threshold);
                 top.into_iter().any(|output| matching[output])
             }

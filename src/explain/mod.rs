@@ -18,6 +18,7 @@ use image::RgbImage;
 
 use crate::error::{Error, Result};
 use crate::familiarity::Familiarity;
+use crate::head::Head;
 use crate::model::{MobileNet, Softmax};
 use crate::pixels::to_bytes;
 use crate::weights::Checkpoint;
@@ -31,6 +32,7 @@ pub struct Explainer {
     weight: Vec<f32>,
     /// `[classes]`.
     bias: Vec<f32>,
+    head: Head,
     familiarity: Option<Arc<Familiarity>>,
 }
 
@@ -79,6 +81,7 @@ impl Explainer {
             network: network.clone(),
             weight: weight.flatten_all()?.to_vec1()?,
             bias: bias.to_vec1()?,
+            head: checkpoint.head(),
             familiarity: checkpoint.shared_familiarity(),
         })
     }
@@ -112,7 +115,7 @@ impl Explainer {
             .network
             .classify_embedding(&embedding.reshape((1, channels))?)?;
         let logits: Vec<f32> = logits.flatten_all()?.to_vec1()?;
-        let mut scores = self.network.softmax().scores(&logits)?;
+        let mut scores = self.head.scores(&logits, self.network.softmax())?;
         if let Some(familiarity) = &self.familiarity {
             familiarity.discount(&mut scores, &means);
         }

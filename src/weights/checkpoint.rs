@@ -16,6 +16,7 @@ use crate::cpu::Isa;
 use crate::digest::sha256;
 use crate::error::{Error, Result};
 use crate::familiarity::Familiarity;
+use crate::head::Head;
 use crate::labels::Labels;
 use crate::model::{
     Blueprint, Config, Convolution, ConvolutionKind, Folded, MobileNet, Precision, TensorSource,
@@ -44,6 +45,7 @@ pub struct Checkpoint {
     pub(super) config: Config,
     pub(super) preprocessing: Preprocessing,
     pub(super) labels: Option<Vec<String>>,
+    pub(super) head: Head,
     pub(super) rejection: Option<Rejection>,
     pub(super) familiarity: Option<Arc<Familiarity>>,
     pub(super) quantisation: Option<QuantisationSummary>,
@@ -74,6 +76,7 @@ impl Checkpoint {
             config,
             preprocessing,
             labels,
+            head: Head::Softmax,
             rejection: None,
             familiarity: None,
             quantisation: None,
@@ -85,7 +88,8 @@ impl Checkpoint {
         .checked(&stated)
     }
 
-    /// The same network with another last layer, from the embedding to classes of other names:
+    /// The same network with another last layer and a softmax, from the embedding to classes of other
+    /// names:
     /// `weight` of `[classes, int(1024 * alpha)]`, `bias` of `[classes]`, f32.
     ///
     /// # Errors
@@ -110,6 +114,7 @@ impl Checkpoint {
         if self.quantisation.is_some() {
             let plain = Self {
                 labels: Some(labels),
+                head: Head::Softmax,
                 rejection: None,
                 familiarity: None,
                 ..self
@@ -242,6 +247,11 @@ impl Checkpoint {
         let names = labels.classes().iter().map(|class| class.label.clone());
         self.labels = Some(names.collect());
         Ok(self)
+    }
+
+    /// What makes scores of its outputs.
+    pub fn head(&self) -> Head {
+        self.head
     }
 
     /// When a picture is of none of the classes, if it says so.

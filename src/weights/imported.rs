@@ -10,6 +10,7 @@ use super::recognise::Stated;
 use super::safetensors::SafetensorsFile;
 use super::stored_network::StoredNetwork;
 use crate::error::{Error, Result};
+use crate::head::Head;
 use crate::model::{
     Padding, Quantisation, StoredIntegers, StoredTensor, StoredTensors, TensorSource,
 };
@@ -148,6 +149,8 @@ pub(super) struct Imported {
     pub pixel_scale: Option<PixelScale>,
     /// What a description says of how pictures become squares, where there is no recipe.
     pub view: Option<(Crop, Filter)>,
+    /// What makes scores of its outputs.
+    pub head: Option<Head>,
     /// The classes' names.
     pub labels: Option<Vec<String>>,
 }
@@ -164,6 +167,7 @@ impl Imported {
             recipe: None,
             pixel_scale: None,
             view: None,
+            head: None,
             labels: None,
         }
     }

@@ -14,6 +14,7 @@ use super::safetensors::{EXAMPLES, Header, SafetensorsFile};
 use super::{keras, sidecar, tflite};
 use crate::error::{Error, Result};
 use crate::familiarity::Familiarity;
+use crate::head::Head;
 use crate::labels::{Class, Labels};
 use crate::model::{Config, Folded, TensorSource};
 use crate::ops::Activation;
@@ -42,6 +43,9 @@ pub struct LoadOptions {
     /// What the bytes of a picture become; an error where the checkpoint states something else. From -1
     /// to 1 where neither states it.
     pub pixel_scale: Option<PixelScale>,
+    /// What makes scores of the outputs; an error where the checkpoint states something else. A softmax
+    /// where neither states it, but for a single output, which is refused then.
+    pub head: Option<Head>,
 }
 
 impl LoadOptions {
@@ -68,6 +72,34 @@ impl LoadOptions {
         Self {
             pixel_scale: pixel_scale.into(),
             ..self
+        }
+    }
+
+    /// The same with what makes scores of the outputs, if that is given.
+    pub fn with_head(self, head: impl Into<Option<Head>>) -> Self {
+        Self {
+            head: head.into(),
+            ..self
+        }
+    }
+
+    /// What makes scores of a checkpoint's outputs, of which it may say so itself.
+    fn head(&self, path: &Path, stated: Option<Head>, classes: Option<usize>) -> Result<Head> {
+        let error = |reason: String| Err(Error::checkpoint(path, reason));
+        if let (Some(stated), Some(asked)) = (stated, self.head)
+            && stated != asked
+        {
+            return error(format!("it states that its head is a {stated}"));
+        }
+        let head = stated.or(self.head);
+        match head.unwrap_or_default().unsuitable(classes) {
+            None => Ok(head.unwrap_or_default()),
+            Some(reason) if head.is_some() => error(reason.into()),
+            Some(_) => error(
+                "it has a single output, and says of no activation what makes a score of it: \
+                 --head sigmoid, if it was trained with one"
+                    .into(),
+            ),
         }
     }
 
@@ -151,6 +183,7 @@ impl Checkpoint {
             return Err(contradiction(path, stated));
         }
         options.check_scale(path, &header.preprocessing.pixel_scale)?;
+        let head = options.head(path, Some(header.head), header.config.classes)?;
         let contents = Arc::clone(file.contents());
         let mut stated = file.stated();
         let familiarity = familiarity(&file, &header, &mut stated);
@@ -167,6 +200,7 @@ impl Checkpoint {
             config: header.config,
             preprocessing,
             labels: header.labels,
+            head,
             rejection: header.rejection,
             familiarity: familiarity.map(Arc::new),
             quantisation: header.quantisation,
@@ -217,6 +251,7 @@ impl Checkpoint {
         .collect();
         let stated = imported.tensors.stated();
         let recognised = recognise(&stated).map_err(|e| Error::checkpoint(path, e))?;
+        let head = options.head(path, imported.head, recognised.classes)?;
         let file_name = path.file_name().unwrap_or(path.as_os_str());
         let checkpoint = Self {
             path: path.into(),
@@ -228,6 +263,7 @@ impl Checkpoint {
             },
             preprocessing,
             labels: imported.labels.filter(|labels| !are_imagenets(labels)),
+            head,
             rejection: None,
             familiarity: None,
             quantisation: None,

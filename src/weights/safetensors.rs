@@ -18,6 +18,7 @@ use super::quantised::{QuantisationSummary, Scales, scale_tensors};
 use super::recognise::Stated;
 use crate::error::{Error, Result, without_backtrace};
 use crate::familiarity::FamiliarityRange;
+use crate::head::Head;
 use crate::model::{
     Config, Convolution, Quantisation, StoredTensor, StoredTensors, StoredValues, TensorSource,
 };
@@ -44,6 +45,9 @@ pub(super) struct Header {
     /// The classes' names, where they are not ImageNet's.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub labels: Option<Vec<String>>,
+    /// What makes scores of its outputs.
+    #[serde(default, skip_serializing_if = "Head::is_softmax")]
+    pub head: Head,
     /// When a picture is of none of the classes.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub rejection: Option<Rejection>,

@@ -126,6 +126,7 @@ impl Checkpoint {
             config,
             preprocessing: self.preprocessing.clone(),
             labels: self.labels.clone(),
+            head: self.head,
             rejection: self.rejection,
             familiarity: self.familiarity().map(Familiarity::range),
             quantisation: self.quantisation.filter(|_| !options.dequantise),

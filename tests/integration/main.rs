@@ -5,6 +5,7 @@
 //! - `weights`: safetensors files that others wrote
 //! - `layouts`: checkpoints as transformers and timm write them
 //! - `cases`: checkpoints that other tools write today, with the scores they give
+//! - `heads`: last layers that give each class a score of its own
 //! - `tflite`: TensorFlow Lite files of every type of weights
 //! - `tflite_damaged`: and what is wrong with others
 //! - `tflite_integers`: quantised ones in their own integers, beside LiteRT's
@@ -58,6 +59,7 @@ mod figures;
 mod formats;
 mod gpu;
 mod grep;
+mod heads;
 mod int8;
 mod keras;
 mod keras_models;

@@ -21,7 +21,7 @@ use mobilenet::metrics::Evaluation;
 use self::report::EvalReport;
 use self::tables::{Confusion, Predictions};
 use self::truth::LabelledPictures;
-use super::options::{LabelOptions, NetworkOptions, ReportOptions, STDIN};
+use super::options::{LabelOptions, NetworkOptions, ReportOptions, STDIN, check_shares};
 use super::output::{Format, Offered, formats, write_report};
 use super::session::Session;
 use super::terminal::Terminal;
@@ -130,6 +130,7 @@ pub fn run(arguments: &Arguments, global: Global) -> Result<Outcome> {
 
     let network = arguments.network.open(&outputs, global)?;
     let classifier = Arc::new(network.classifier(&arguments.labels)?);
+    check_shares(&classifier, "eval")?;
     let classes = classifier.labels().classes();
     let lookup = classifier.labels().lookup();
     let pictures = match (&arguments.list, &arguments.folder) {

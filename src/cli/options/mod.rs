@@ -12,7 +12,7 @@ mod view;
 
 pub use labels::LabelOptions;
 pub use model::{ModelOptions, tell_assumed};
-pub use network::{NetworkOptions, OpenedNetwork, Provenance};
+pub use network::{NetworkOptions, OpenedNetwork, Provenance, check_shares};
 pub use pictures::{PictureOptions, parse_probability};
 pub use report::ReportOptions;
 pub use run::{DTypeName, RunOptions, Running, computes_in, default_threads};

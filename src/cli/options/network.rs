@@ -3,14 +3,14 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use anyhow::Result;
+use anyhow::{Result, ensure};
 use clap::Args;
 use mobilenet::labels::Labels;
 use mobilenet::model::Precision;
 use mobilenet::pipeline::{Model, Pipeline};
 use mobilenet::pixels::{DecodeOptions, Preprocessing};
 use mobilenet::weights::{Checkpoint, Integers, QuantisationSummary, Source};
-use mobilenet::{Classifier, Embedder};
+use mobilenet::{Classifier, Embedder, Head};
 use serde::Serialize;
 
 use super::{LabelOptions, ModelOptions, RunOptions, Running, ViewOptions, computes_in};
@@ -62,6 +62,20 @@ impl NetworkOptions {
             precision,
         })
     }
+}
+
+/// Refuses a network whose scores don't share out 1, for what would make no sense of them.
+///
+/// # Errors
+/// A head that is no softmax.
+pub fn check_shares(classifier: &Classifier, what: &str) -> Result<()> {
+    ensure!(
+        classifier.head() == Head::Softmax,
+        "{what} takes a picture to be of one class, and adds up the probabilities of classes: this \
+         network's head is a {}, which gives each class a score of its own",
+        classifier.head()
+    );
+    Ok(())
 }
 
 impl OpenedNetwork {
@@ -141,6 +155,7 @@ impl OpenedNetwork {
             device: self.running.device.name.to_string(),
             dtype: self.precision.name(),
             integers: self.integers(),
+            head: Some(self.checkpoint.head()).filter(|head| *head != Head::Softmax),
             quantisation: self.checkpoint.quantisation(),
             version: env!("CARGO_PKG_VERSION"),
         }
@@ -161,6 +176,9 @@ pub struct Provenance {
     reduced_decoding: bool,
     device: String,
     dtype: &'static str,
+    /// What makes scores of its outputs, where that is no softmax.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    head: Option<Head>,
     /// How the checkpoint was put into eight bits, if it was.
     #[serde(skip_serializing_if = "Option::is_none")]
     quantisation: Option<QuantisationSummary>,

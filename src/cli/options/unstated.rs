@@ -2,6 +2,7 @@
 
 use anyhow::Result;
 use clap::{Args, ValueEnum};
+use mobilenet::Head;
 use mobilenet::ops::Activation;
 use mobilenet::pixels::PixelScale;
 use mobilenet::weights::LoadOptions;
@@ -17,6 +18,11 @@ pub struct UnstatedOptions {
     /// ImageNet's mean, divided by its deviation [default: -1..1]
     #[arg(long, value_name = "RANGE", allow_hyphen_values = true)]
     pixels: Option<PixelRange>,
+
+    /// What makes scores of the outputs, for a checkpoint that does not state it: a softmax shares out 1,
+    /// a sigmoid gives each class a score of its own [default: softmax]
+    #[arg(long, value_name = "NAME")]
+    head: Option<HeadName>,
 }
 
 impl UnstatedOptions {
@@ -28,7 +34,8 @@ impl UnstatedOptions {
         Ok(LoadOptions::default()
             .with_size(size)
             .with_activation(self.activation.map(Into::into))
-            .with_pixel_scale(self.pixels.map(PixelRange::scale).transpose()?))
+            .with_pixel_scale(self.pixels.map(PixelRange::scale).transpose()?)
+            .with_head(self.head.map(Into::into)))
     }
 }
 
@@ -44,6 +51,22 @@ impl From<ActivationName> for Activation {
         match name {
             ActivationName::Relu6 => Self::Relu6,
             ActivationName::Relu => Self::Relu,
+        }
+    }
+}
+
+/// `--head`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum HeadName {
+    Softmax,
+    Sigmoid,
+}
+
+impl From<HeadName> for Head {
+    fn from(name: HeadName) -> Self {
+        match name {
+            HeadName::Softmax => Self::Softmax,
+            HeadName::Sigmoid => Self::Sigmoid,
         }
     }
 }

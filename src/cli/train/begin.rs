@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use anyhow::{Result, ensure};
 use candle_core::Tensor;
 use clap::Args;
+use mobilenet::Head;
 use mobilenet::model::{Config, validate_size};
 use mobilenet::pixels::Preprocessing;
 use mobilenet::train::initial_tensors;
@@ -120,6 +121,12 @@ impl Beginning {
         let (sha256, file) = (found.sha256(), found.path().to_owned());
         let recipe = arguments.view.preprocessing(found.preprocessing());
         let found = with_classes(found, classes, arguments.seed)?;
+        ensure!(
+            found.head() == Head::Softmax,
+            "{}: its head is a {}, and training is for pictures of one class each",
+            found.path().display(),
+            found.head()
+        );
         Ok(Self {
             checkpoint: found.with_preprocessing(recipe)?,
             sha256,

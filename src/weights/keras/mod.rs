@@ -101,6 +101,7 @@ fn import(file: &File, description: Option<&[u8]>) -> Result<Imported, String> {
         size: network.size,
         pixel_scale: network.pixel_scale,
         view: network.view,
+        head: network.head,
         activation: Some(network.activation),
         padding: network.padding,
         batch_norm_epsilon: network.batch_norm_epsilon,

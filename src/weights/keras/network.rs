@@ -8,6 +8,7 @@ use super::stored::{Stored, StoredLayer};
 use super::translate::Placed;
 use super::unit::Unit;
 use super::walk::Walk;
+use crate::head::Head;
 use crate::model::{Config, Convolution, ConvolutionKind, Padding, is_shallow};
 use crate::ops::{self, Activation};
 use crate::pixels::{Crop, Filter, PixelScale};
@@ -18,6 +19,7 @@ pub(super) struct DescribedNetwork<'a> {
     pub size: Option<usize>,
     pub pixel_scale: Option<PixelScale>,
     pub view: Option<(Crop, Filter)>,
+    pub head: Option<Head>,
     pub activation: Activation,
     pub padding: Padding,
     pub batch_norm_epsilon: f64,
@@ -70,6 +72,7 @@ impl<'a> DescribedNetwork<'a> {
                     size,
                     pixel_scale: walk.pixel_scale,
                     view: walk.view,
+                    head: walk.head,
                     activation,
                     padding,
                     batch_norm_epsilon,

@@ -2,6 +2,7 @@
 
 use serde_json::Value;
 
+use crate::head::Head;
 use crate::ops::Activation;
 use crate::pixels::{COLOURS, Filter, PixelScale};
 
@@ -101,7 +102,7 @@ fn square(height: &Value, width: &Value) -> Option<usize> {
 /// What an activation does.
 pub(super) enum Activates {
     With(Activation),
-    Softmax,
+    Head(Head),
     Not,
 }
 
@@ -123,23 +124,22 @@ pub(super) fn activation(class: &str, config: &Value) -> Result<Activates, Strin
     match function(&config["activation"]) {
         "relu" => Ok(Activates::With(Activation::Relu)),
         "relu6" => Ok(Activates::With(Activation::Relu6)),
-        "softmax" | "softmax_v2" => Ok(Activates::Softmax),
+        "softmax" | "softmax_v2" => Ok(Activates::Head(Head::Softmax)),
+        "sigmoid" => Ok(Activates::Head(Head::Sigmoid)),
         "linear" => Ok(Activates::Not),
-        other => Err(format!("is {other}, not relu, relu6 or softmax")),
+        other => Err(format!("is {other}, not relu, relu6, softmax or sigmoid")),
     }
 }
 
-/// Whether a layer ends with a softmax of its own.
-pub(super) fn is_softmax(config: &Value) -> bool {
-    matches!(function(&config["activation"]), "softmax" | "softmax_v2")
-}
-
-/// Refuses a classifier whose answers are no softmax's.
-pub(super) fn classifies(config: &Value) -> Result<(), String> {
+/// What makes scores of a classifier's outputs, if it is one with its own activation.
+pub(super) fn head(config: &Value) -> Result<Option<Head>, String> {
     match function(&config["activation"]) {
-        "linear" | "softmax" | "softmax_v2" => Ok(()),
+        "linear" => Ok(None),
+        "softmax" | "softmax_v2" => Ok(Some(Head::Softmax)),
+        "sigmoid" => Ok(Some(Head::Sigmoid)),
         other => Err(format!(
-            "has the activation {other}: only a softmax over the classes is supported"
+            "has the activation {other}: only a softmax over the classes and a sigmoid of each are \
+             supported"
         )),
     }
 }

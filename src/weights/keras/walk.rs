@@ -6,6 +6,7 @@ use super::describe::{Described, title};
 use super::layout::{Arithmetic, Kind, Role};
 use super::settings::{self, Activates, Scaling};
 use super::unit::Unit;
+use crate::head::Head;
 use crate::ops::Activation;
 use crate::pixels::{COLOURS, Crop, Filter, PixelScale};
 
@@ -23,8 +24,8 @@ pub(super) struct Walk<'a> {
     pub units: Vec<Unit<'a>>,
     pooled: bool,
     pub classifiers: Vec<&'a Described<'a>>,
-    /// Whether a softmax comes after the last of them.
-    softmax: bool,
+    /// What comes after the last of them.
+    pub head: Option<Head>,
 }
 
 impl<'a> Walk<'a> {
@@ -66,7 +67,8 @@ impl<'a> Walk<'a> {
             Some(Role::Weighted(Kind::BatchNorm)) if !in_head => self.batch_norm(layer),
             Some(Role::Weighted(Kind::Dense | Kind::Convolution)) if in_head => {
                 self.classifiers.push(layer);
-                self.softmax = settings::is_softmax(layer.config);
+                // What is wrong with it is told at the end, of the last one.
+                self.head = settings::head(layer.config).unwrap_or_default();
             }
             Some(Role::Weighted(Kind::Dense)) => {
                 self.refuse(layer, "comes before a global average pool");
@@ -124,15 +126,15 @@ impl<'a> Walk<'a> {
         let activates = match layer.role {
             Some(Role::Relu) => Ok(Activates::With(Activation::Relu)),
             Some(Role::Relu6) => Ok(Activates::With(Activation::Relu6)),
-            Some(Role::Softmax) => Ok(Activates::Softmax),
+            Some(Role::Softmax) => Ok(Activates::Head(Head::Softmax)),
             _ => settings::activation(layer.class, layer.config),
         };
         match (activates, self.units.last_mut()) {
             (Ok(Activates::Not), _) => {}
-            (Ok(Activates::Softmax), _) if self.softmax => {
-                self.refuse(layer, "is a second softmax");
-            }
-            (Ok(Activates::Softmax), _) if !self.classifiers.is_empty() => self.softmax = true,
+            (Ok(Activates::Head(head)), _) if !self.classifiers.is_empty() => match self.head {
+                None => self.head = Some(head),
+                Some(first) => self.refuse(layer, &format!("is a {head} after a {first}")),
+            },
             (Ok(Activates::With(activation)), Some(unit))
                 if !self.pooled && unit.batch_norm.is_some() && unit.activation.is_none() =>
             {
@@ -168,7 +170,7 @@ impl<'a> Walk<'a> {
                     title(last)
                 ));
             }
-            if let Err(why) = settings::classifies(last.config) {
+            if let Err(why) = settings::head(last.config) {
                 self.wrong.push(format!("{} {why}", title(last)));
             }
         }

@@ -6,6 +6,7 @@ use std::fmt;
 use serde::Deserialize;
 
 use super::{PER_BYTE, activation, pixel_scale};
+use crate::head::Head;
 use crate::model::Padding;
 use crate::pixels::{COLOURS, Crop, Filter, PixelScale, Preprocessing};
 use crate::weights::imported::Imported;
@@ -89,10 +90,18 @@ impl Description {
             None => {}
         }
         imported.size = self.image_size.or(imported.size);
-        match self.problem_type.as_deref() {
-            None | Some("single_label_classification") => {}
+        // As its pipeline for image classification has it.
+        let has_one_label = self
+            .id2label
+            .as_ref()
+            .is_some_and(|labels| labels.len() == 1);
+        imported.head = match self.problem_type.as_deref() {
+            None | Some("single_label_classification") if has_one_label => Some(Head::Sigmoid),
+            Some("multi_label_classification") => Some(Head::Sigmoid),
+            Some("single_label_classification") => Some(Head::Softmax),
+            None => self.id2label.as_ref().map(|_| Head::Softmax),
             Some(other) => return Err(format!("its problem_type is {other}")),
-        }
+        };
         if let Some(labels) = self.id2label {
             imported.labels = Some(in_order(labels)?);
         }

@@ -22,6 +22,7 @@ impl Code {
     pub const DEPTHWISE_CONV_2D: Self = Self(4);
     pub const DEQUANTIZE: Self = Self(6);
     pub const FULLY_CONNECTED: Self = Self(9);
+    pub const LOGISTIC: Self = Self(14);
     pub const MUL: Self = Self(18);
     pub const RELU: Self = Self(19);
     pub const RELU6: Self = Self(21);

@@ -33,7 +33,11 @@ pub(super) fn read(bytes: &[u8]) -> Result<Imported> {
     let graph = Graph::parse(bytes)?;
     let Pixels { input, size, range } = Pixels::of(&graph)?;
     let chain = walk::chain(&graph, input)?;
-    let TfliteNetwork { layers, scaling } = walk::network(&graph, &chain, bytes.len())?;
+    let TfliteNetwork {
+        layers,
+        scaling,
+        head,
+    } = walk::network(&graph, &chain, bytes.len())?;
     let pixel_scale = pixel_scale(range, scaling)?;
 
     let depthwise = layers.len().saturating_sub(1) / 2;
@@ -79,6 +83,7 @@ pub(super) fn read(bytes: &[u8]) -> Result<Imported> {
         padding,
         labels,
         pixel_scale,
+        head,
         ..Imported::new(Tensors::Tflite(Arc::new(StoredNetwork {
             stored,
             integers,

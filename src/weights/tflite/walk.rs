@@ -8,6 +8,7 @@ use super::graph::{Code, Graph, Operator};
 use super::options;
 use super::reshape;
 use super::values::Reader;
+use crate::head::Head;
 use crate::model::{ConvolutionKind, StoredTensor, StoredValues};
 use crate::ops::{Activation, Padding};
 use crate::pixels::COLOURS;
@@ -30,6 +31,8 @@ pub(super) struct TfliteNetwork {
     pub layers: Vec<TfliteLayer>,
     /// What is done to the pixels before the first of them, if anything is.
     pub scaling: Option<Scaling>,
+    /// What makes scores of its outputs, if anything does.
+    pub head: Option<Head>,
 }
 
 /// What each colour is multiplied by, and what is added then.
@@ -64,16 +67,21 @@ pub(super) fn network<'g>(
     }
     walk.pool()?;
     walk.flatten()?;
+    let mut head = None;
     if walk.ahead.peek().is_some() {
         layers.push(walk.convolution(ConvolutionKind::Classifier)?);
         walk.flatten()?;
         if walk.ahead.peek().is_some() {
-            walk.softmax()?;
+            head = Some(walk.head()?);
         }
     }
     walk.flatten()?;
     match walk.ahead.next() {
-        None => Ok(TfliteNetwork { layers, scaling }),
+        None => Ok(TfliteNetwork {
+            layers,
+            scaling,
+            head,
+        }),
         Some(operator) => Err(format!(
             "not a MobileNet V1: {operator} comes after its last layer"
         )),
@@ -335,8 +343,12 @@ impl<'g, 'a> Walk<'g, 'a> {
         Ok(())
     }
 
-    fn softmax(&mut self) -> Result<()> {
-        let operator = self.expect(&[Code::SOFTMAX])?;
-        options::check_softmax(operator).map_err(|reason| format!("{operator}: {reason}"))
+    fn head(&mut self) -> Result<Head> {
+        let operator = self.expect(&[Code::SOFTMAX, Code::LOGISTIC])?;
+        if operator.code == Code::LOGISTIC {
+            return Ok(Head::Sigmoid);
+        }
+        options::check_softmax(operator).map_err(|reason| format!("{operator}: {reason}"))?;
+        Ok(Head::Softmax)
     }
 }
