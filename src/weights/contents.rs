@@ -9,6 +9,7 @@ use std::path::Path;
 use memmap2::{Mmap, MmapOptions};
 
 use super::format::{FileFormat, SIGNATURE_BYTES};
+use super::stranger;
 use crate::error::{Error, Result};
 
 /// The largest checkpoint file read: alpha 16 has 1.1 GB.
@@ -48,15 +49,9 @@ impl Contents {
         let mut head = Read::by_ref(&mut file).take(SIGNATURE_BYTES);
         head.read_to_end(&mut bytes).map_err(Error::io(path))?;
         let Some(format) = FileFormat::of(&bytes) else {
-            return Err(Error::checkpoint(
-                path,
-                match bytes.is_empty() {
-                    true => "the file is empty",
-                    false => {
-                        "not a checkpoint of a known format (safetensors, HDF5, .keras, TFLite)"
-                    }
-                },
-            ));
+            let mut more = file.take(stranger::SHOWN_BYTES);
+            more.read_to_end(&mut bytes).map_err(Error::io(path))?;
+            return Err(Error::checkpoint(path, stranger::file(path, &bytes)));
         };
         let too_large = || Error::checkpoint(path, "larger than any MobileNet V1");
         let metadata = file.metadata().ok().filter(|metadata| metadata.is_file());

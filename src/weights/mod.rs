@@ -29,6 +29,7 @@ mod save;
 mod sidecar;
 mod store;
 mod stored_network;
+mod stranger;
 mod tflite;
 
 pub use bundle::{open_bundle, write_bundle};

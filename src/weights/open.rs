@@ -11,7 +11,7 @@ use super::provenance::Origin;
 use super::quantised::Scales;
 use super::recognise::{Stated, recognise};
 use super::safetensors::{EXAMPLES, Header, SafetensorsFile};
-use super::{keras, sidecar, tflite};
+use super::{keras, sidecar, stranger, tflite};
 use crate::error::{Error, Result};
 use crate::familiarity::Familiarity;
 use crate::head::Head;
@@ -131,7 +131,7 @@ impl Checkpoint {
         let inside = path.join(FILE_IN_FOLDER);
         let path = match path.is_dir() {
             true if !inside.exists() => {
-                let reason = format!("the folder has no {FILE_IN_FOLDER}");
+                let reason = stranger::folder(path, FILE_IN_FOLDER);
                 return Err(Error::checkpoint(path, reason));
             }
             true => &inside,
@@ -159,8 +159,8 @@ impl Checkpoint {
             Some(FileFormat::Hdf5) => keras::read_hdf5(&contents).map_err(error)?,
             Some(FileFormat::Zip) => keras::read_zip(&contents).map_err(error)?,
             Some(FileFormat::Tflite) => tflite::read(&contents).map_err(error)?,
-            // Of what is no such file, its reader says why.
-            Some(FileFormat::Safetensors) | None => {
+            None => return Err(error(stranger::file(path, &contents))),
+            Some(FileFormat::Safetensors) => {
                 let file = SafetensorsFile::new(Arc::clone(&contents)).map_err(error)?;
                 if let Some(header) = file.header().map_err(error)? {
                     return Self::ours(file, header, path, options);

@@ -331,3 +331,35 @@ fn timms_arguments_are_heeded_or_refused() {
     assert_eq!(padded.config().padding, Padding::Same);
     open(&["model_args", "drop_rate"], json!(0.2)).expect("a checkpoint");
 }
+
+/// What was taken for a checkpoint and is none.
+#[test]
+fn what_is_no_checkpoint_is_called_by_its_name() {
+    let Some(folder) = shared("cases/reports/f15") else {
+        return;
+    };
+    for (name, reason) in [
+        ("model.safetensors", "a pointer of Git LFS"),
+        ("page.h5", "a web page"),
+        ("old.pth", "a PyTorch file (a pickle)"),
+        ("pytorch_model.bin", "a PyTorch file (a pickle)"),
+        ("saved", "a TensorFlow SavedModel"),
+        ("saved/saved_model.pb", "a TensorFlow SavedModel"),
+    ] {
+        let path = folder.join(name);
+        let error = Checkpoint::open(&path, &LoadOptions::default()).expect_err(name);
+        let error = error.to_string();
+        assert!(
+            error.contains(reason) && error.contains(arg(&path)),
+            "{error}"
+        );
+    }
+    for (name, reason) in [
+        ("hf_sharded", "one in several parts"),
+        ("img", "the folder has no"),
+    ] {
+        let error = Checkpoint::open(case(name).expect(name), &LoadOptions::default());
+        let error = error.expect_err(name).to_string();
+        assert!(error.contains(reason), "{error}");
+    }
+}

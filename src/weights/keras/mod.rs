@@ -34,12 +34,16 @@ use serde_json::Value;
 
 use super::hdf5::File;
 use super::imported::{Imported, Tensors};
+use super::stranger;
 use network::DescribedNetwork;
 use stored::Stored;
 use translate::Placed;
 
 /// More than any MobileNet's weights, so that a zip bomb ends early.
 const MAX_WEIGHTS_BYTES: u64 = 512 << 20;
+
+/// More files than tell what a zip is.
+const MAX_NAMES: usize = 10_000;
 
 /// More than any model's description.
 const MAX_CONFIG_BYTES: u64 = 64 << 20;
@@ -55,6 +59,11 @@ pub(super) fn read_hdf5(bytes: &[u8]) -> Result<Imported, String> {
 pub(super) fn read_zip(bytes: &[u8]) -> Result<Imported, String> {
     let mut archive = zip::ZipArchive::new(Cursor::new(bytes))
         .map_err(|e| format!("truncated or damaged zip ({e})"))?;
+    let names = archive.file_names().take(MAX_NAMES);
+    let names: Vec<String> = names.filter_map(|n| Some(n.ok()?.into_owned())).collect();
+    if let Some(known) = stranger::zip(names.iter().map(String::as_str)) {
+        return Err(known.into());
+    }
     let description = member(&mut archive, "config.json", MAX_CONFIG_BYTES)?;
     let weights = member(&mut archive, "model.weights.h5", MAX_WEIGHTS_BYTES)?;
     import(&File::parse(&weights)?, Some(&description))
