@@ -1,7 +1,7 @@
 //! Where weights come from and how they become a network's tensors.
 //!
 //! A file of any supported format is read into named tensors (`hdf5`, `safetensors`), its
-//! layout is translated into ours (`keras`, `tflite`), and what comes out (`open`) is a
+//! layout is translated into ours (`keras`, `tflite`, `torch`), and what comes out (`open`) is a
 //! [`Checkpoint`]: the network's settings, its tensors, the recipe for its pixels. The
 //! [`catalogue`] knows the published variants and a [`Store`] brings one here: from a cache, the
 //! Hugging Face Hub, or Keras's release.
@@ -31,6 +31,7 @@ mod store;
 mod stored_network;
 mod stranger;
 mod tflite;
+mod torch;
 
 pub use bundle::{open_bundle, write_bundle};
 pub use catalogue::{Catalogue, OtherTraining, Variant, catalogue};

@@ -27,7 +27,7 @@ struct Names {
     batch_norm: &'static str,
 }
 
-const NAMINGS: [Naming; 2] = [
+const NAMINGS: [Naming; 3] = [
     // transformers' `MobileNetV1ForImageClassification`.
     Naming {
         stem: Names {
@@ -65,6 +65,25 @@ const NAMINGS: [Naming; 2] = [
         ignored: "num_batches_tracked",
         padding: Padding::Symmetric,
         batch_norm_epsilon: 1e-5,
+    },
+    // Its `MobileNetV1Model`, which has no classifier.
+    Naming {
+        stem: Names {
+            convolution: "conv_stem.convolution",
+            batch_norm: "conv_stem.normalization",
+        },
+        depthwise: Names {
+            convolution: "layer.{depthwise}.convolution",
+            batch_norm: "layer.{depthwise}.normalization",
+        },
+        pointwise: Names {
+            convolution: "layer.{pointwise}.convolution",
+            batch_norm: "layer.{pointwise}.normalization",
+        },
+        classifier: "classifier",
+        ignored: "num_batches_tracked",
+        padding: Padding::Same,
+        batch_norm_epsilon: 1e-3,
     },
 ];
 

@@ -11,7 +11,7 @@ use super::provenance::Origin;
 use super::quantised::Scales;
 use super::recognise::{Stated, recognise};
 use super::safetensors::{EXAMPLES, Header, SafetensorsFile};
-use super::{keras, sidecar, stranger, tflite};
+use super::{keras, sidecar, stranger, tflite, torch};
 use crate::error::{Error, Result};
 use crate::familiarity::Familiarity;
 use crate::head::Head;
@@ -22,6 +22,9 @@ use crate::pixels::{PixelScale, Preprocessing};
 
 /// The checkpoint in a folder.
 const FILE_IN_FOLDER: &str = "model.safetensors";
+
+/// What older tools have there.
+const OLDER_FILE_IN_FOLDER: &str = "pytorch_model.bin";
 
 /// Trained first layers for pixels from -1 to 1 have a largest weight of 1.8 to 3.5; with 1/127.5 or
 /// 1/255 in them it is 0.03 or less.
@@ -120,7 +123,8 @@ impl Checkpoint {
     /// safetensors, those of transformers and timm with the `config.json` beside them, Keras's
     /// HDF5 (keras-applications `*_tf.h5`, Keras 3's legacy `.h5`, a whole model's `.h5`,
     /// `.weights.h5`) and `.keras`, TensorFlow Lite's `.tflite` (quantised weights become the
-    /// floats they stand for). A folder stands for the `model.safetensors` in it.
+    /// floats they stand for), PyTorch's zips of tensors (no code is run). A folder stands for the
+    /// `model.safetensors` in it, or else its `pytorch_model.bin`.
     ///
     /// # Errors
     /// [`Error::Io`] where the file can't be read, [`Error::Checkpoint`] where it is of no such
@@ -129,7 +133,9 @@ impl Checkpoint {
     pub fn open(path: impl AsRef<Path>, options: &LoadOptions) -> Result<Self> {
         let path = path.as_ref();
         let inside = path.join(FILE_IN_FOLDER);
+        let older = path.join(OLDER_FILE_IN_FOLDER);
         let path = match path.is_dir() {
+            true if !inside.exists() && older.exists() => &older,
             true if !inside.exists() => {
                 let reason = stranger::folder(path, FILE_IN_FOLDER);
                 return Err(Error::checkpoint(path, reason));
@@ -157,6 +163,12 @@ impl Checkpoint {
         let contents = Arc::new(contents);
         let imported = match FileFormat::of(&contents) {
             Some(FileFormat::Hdf5) => keras::read_hdf5(&contents).map_err(error)?,
+            Some(FileFormat::Zip) if torch::is_torch(&contents) => {
+                let tensors = torch::to_safetensors(&contents).map_err(error)?;
+                let file =
+                    SafetensorsFile::new(Arc::new(Contents::Read(tensors))).map_err(error)?;
+                foreign(file, path).map_err(error)?
+            }
             Some(FileFormat::Zip) => keras::read_zip(&contents).map_err(error)?,
             Some(FileFormat::Tflite) => tflite::read(&contents).map_err(error)?,
             None => return Err(error(stranger::file(path, &contents))),

@@ -93,9 +93,14 @@ impl SafetensorsFile {
     /// The same with our names for the tensors of somebody else's naming, if it is in one.
     pub fn translated(self) -> (Self, Option<&'static Naming>) {
         let tensors = self.metadata.tensors();
-        let names: Vec<&str> = tensors.keys().map(String::as_str).collect();
-        let naming = Naming::of(&names);
-        let names = naming.map(|naming| naming.names().into_iter().collect());
+        let prefix = wrapping(tensors.keys().map(String::as_str));
+        let names = tensors.keys().filter_map(|name| name.strip_prefix(&prefix));
+        let naming = Naming::of(&names.collect::<Vec<_>>());
+        let names = naming.map(|naming| {
+            let names = naming.names().into_iter();
+            let names = names.map(|(ours, theirs)| (ours, format!("{prefix}{theirs}")));
+            names.collect()
+        });
         let translated = Self {
             names: Arc::new(names.unwrap_or_default()),
             naming,
@@ -232,6 +237,28 @@ impl TensorSource for SafetensorsFile {
     fn activation(&self, convolution: &str) -> Option<&Quantisation> {
         self.scales.activations.get(convolution)
     }
+}
+
+/// What programs that train wrap a network in, which shows in the name of each tensor.
+const WRAPPINGS: [&str; 3] = ["module.", "_orig_mod.", "model."];
+
+/// The part that all names begin with and that is no part of the network's.
+fn wrapping<'a>(names: impl Iterator<Item = &'a str> + Clone) -> String {
+    let mut prefix = String::new();
+    // Each of them once, in any order.
+    for _ in WRAPPINGS {
+        let longer = WRAPPINGS.iter().find_map(|part| {
+            let longer = format!("{prefix}{part}");
+            let mut names = names.clone().peekable();
+            let all = names.peek().is_some() && names.all(|name| name.starts_with(&longer));
+            all.then_some(longer)
+        });
+        match longer {
+            Some(longer) => prefix = longer,
+            None => break,
+        }
+    }
+    prefix
 }
 
 /// Little-endian numbers: where they lie, if that is this machine's order of bytes and a place for

@@ -5,7 +5,7 @@ use std::path::Path;
 /// As many first bytes as it takes to tell what a file is.
 pub(super) const SHOWN_BYTES: u64 = 512;
 
-const PYTORCH: &str = "a PyTorch file (a pickle), which is not read: in Python, \
+const PYTORCH: &str = "a bare pickle, as PyTorch wrote its files before version 1.6, which is not read: in Python, \
     safetensors.torch.save_file(torch.load(FILE, weights_only=True), \"model.safetensors\") makes one that is";
 
 const SAVED_MODEL: &str = "a TensorFlow SavedModel, which is not read: in Python, \
@@ -46,7 +46,7 @@ pub(super) fn file(path: &Path, start: &[u8]) -> String {
     } else if text.starts_with('{') || text.starts_with('[') {
         "a JSON text, not a checkpoint; one may lie beside it"
     } else {
-        "not a checkpoint of a known format (safetensors, HDF5, .keras, TFLite)"
+        "not a checkpoint of a known format (safetensors, HDF5, .keras, TFLite, PyTorch)"
     };
     known.into()
 }
@@ -62,8 +62,6 @@ pub(super) fn zip<'a>(names: impl IntoIterator<Item = &'a str>) -> Option<&'stat
         )
     } else if has("data.pkl") && within("/code/") {
         Some("a TorchScript file, which is not read: save the module's state_dict() as safetensors")
-    } else if has("data.pkl") {
-        Some(PYTORCH)
     } else if has("saved_model.pb") {
         Some("a packed TensorFlow SavedModel, which is not read: give what it was made from")
     } else {
@@ -92,8 +90,6 @@ pub(super) fn folder(path: &Path, wanted: &str) -> String {
             "{missing}, but one in several parts, which are not read together: in Python, \
              model.save_pretrained(FOLDER, max_shard_size=\"1GB\") makes one of them"
         )
-    } else if has("pytorch_model.bin") {
-        format!("{missing}; its pytorch_model.bin is {PYTORCH}")
     } else if names.iter().any(|name| name.ends_with(".mlmodelc")) || has("Manifest.json") {
         format!("{missing}: it is a Core ML package, which is not read")
     } else if names.iter().any(|name| name.ends_with(".index")) {
@@ -128,7 +124,7 @@ mod tests {
                 b"<?xml version=\"1.0\"?><net name=\"x\">",
                 "OpenVINO",
             ),
-            ("old.pth", b"\x80\x02\x8a\x0al\xfc", "a PyTorch file"),
+            ("old.pth", b"\x80\x02\x8a\x0al\xfc", "a bare pickle"),
             ("a.tar", &tar, "an archive"),
             ("a.tgz", b"\x1f\x8b\x08", "an archive"),
             ("saved_model.pb", b"\x08\x01", "SavedModel"),
@@ -150,8 +146,7 @@ mod tests {
     #[test]
     fn zips_are_told_apart_by_what_is_in_them() {
         for (names, expected) in [
-            (&["a/data.pkl", "a/data/0"][..], "a PyTorch file"),
-            (&["a/data.pkl", "a/code/__torch__.py"], "TorchScript"),
+            (&["a/data.pkl", "a/code/__torch__.py"][..], "TorchScript"),
             (&["a/archive_format", "a/models/model.json"], ".pt2"),
             (&["a/saved_model.pb"], "SavedModel"),
         ] {

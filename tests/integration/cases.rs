@@ -59,6 +59,8 @@ fn scores_are_those_of_the_tools_that_wrote_the_files() {
     for (name, most) in [
         ("export_full.tflite", FROM_THEIRS),
         ("timm_real_relu", FROM_THEIRS),
+        ("timm.pth", FROM_THEIRS),
+        ("timm_ddp.safetensors", FROM_THEIRS),
         ("te_pre_rescale_255.keras", FROM_THEIRS),
         ("hf_proc_do_rescale_false", FROM_THEIRS),
         // Photographs, which torchvision resizes a little otherwise.
@@ -341,8 +343,8 @@ fn what_is_no_checkpoint_is_called_by_its_name() {
     for (name, reason) in [
         ("model.safetensors", "a pointer of Git LFS"),
         ("page.h5", "a web page"),
-        ("old.pth", "a PyTorch file (a pickle)"),
-        ("pytorch_model.bin", "a PyTorch file (a pickle)"),
+        ("old.pth", "a bare pickle"),
+        ("pytorch_model.bin", "without a network's tensors"),
         ("saved", "a TensorFlow SavedModel"),
         ("saved/saved_model.pb", "a TensorFlow SavedModel"),
     ] {

@@ -33,8 +33,8 @@ pub struct ModelOptions {
     #[command(flatten)]
     pub unstated: UnstatedOptions,
 
-    /// A local checkpoint or its folder: safetensors (ours, transformers', timm's), Keras's .h5,
-    /// .weights.h5 and .keras, or .tflite
+    /// A local checkpoint or its folder: safetensors (ours, transformers', timm's), PyTorch's .pth, Keras's
+    /// .h5, .weights.h5 and .keras, or .tflite
     #[arg(long, value_name = "PATH", conflicts_with = "repo")]
     pub weights: Option<PathBuf>,
 
