@@ -49,7 +49,7 @@ pub(crate) fn engine(
             network: Int8Network::new(blueprint, integers(blueprint, Rounding::Once)?, isa)?,
         })),
         Precision::Int8Reference => Some(Arc::new(CpuEngine {
-            network: Int8Network::new(blueprint, integers(blueprint, Rounding::Twice)?, isa)?,
+            network: Int8Network::new(blueprint, integers(blueprint, Rounding::Reference)?, isa)?,
         })),
         Precision::Float(_) => None,
     })
@@ -61,7 +61,7 @@ fn integers(blueprint: Blueprint<'_>, rounding: Rounding) -> Result<QuantisedNet
     match (blueprint.tensors.integers(), rounding) {
         (Some(Ok(integers)), _) => integers.network(blueprint, rounding),
         (_, Rounding::Once) => int8::quantised(blueprint),
-        (found, Rounding::Twice) => {
+        (found, Rounding::Reference) => {
             let reason = match found {
                 Some(Err(reason)) => reason,
                 _ => "this checkpoint is no quantised TFLite file",

@@ -28,8 +28,8 @@ pub use network::{MobileNet, MobileNetBuilder};
 pub use precision::Precision;
 pub(crate) use quantised::{
     AverageRule, ByteIntegers, FixedPoint, IntegerAverage, IntegerClassifier, IntegerWeights,
-    Levels, PixelIntegers, QuantisedConvolution, QuantisedLayers, QuantisedNetwork, Rounding,
-    Scale, Softmax,
+    Levels, PixelIntegers, QuantisedConvolution, QuantisedLayers, QuantisedNetwork,
+    ReferenceFactor, Rounding, Scale, Softmax,
 };
 pub use random::random_tensors;
 pub(crate) use rounding::{BYTE_LARGEST, LARGEST_BIAS, least_step, round_filter, weight_step};

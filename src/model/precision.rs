@@ -16,7 +16,7 @@ pub enum Precision {
     /// the CPU alone.
     Int8,
     /// The integers of a quantised TFLite file as LiteRT's reference kernels compute them, which round
-    /// twice where [`Int8`](Self::Int8) does once. On the CPU alone.
+    /// twice in convolutions where [`Int8`](Self::Int8) does once. On the CPU alone.
     Int8Reference,
 }
 

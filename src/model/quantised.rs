@@ -32,8 +32,8 @@ pub(crate) struct QuantisedNetwork<'a> {
 pub(crate) enum Rounding {
     /// By one multiplication in f32 and one rounding, halves to even.
     Once,
-    /// As LiteRT's reference kernels do: by a [`FixedPoint`], which rounds twice.
-    Twice,
+    /// As LiteRT's reference kernels do: by a [`ReferenceFactor`].
+    Reference,
 }
 
 /// A network's convolutions, each made when it is asked for: on many threads, and gone when it is
@@ -59,8 +59,8 @@ pub(crate) struct QuantisedConvolution<'a> {
     pub bias: Vec<i32>,
     /// `[out]`, finite: the input's scale times the weights', by the output's.
     pub multiplier: Vec<f32>,
-    /// The same for [`Rounding::Twice`]; empty for the other.
-    pub fixed_point: Vec<FixedPoint>,
+    /// The same for [`Rounding::Reference`]; empty for the other.
+    pub reference_factor: Vec<ReferenceFactor>,
     /// What stands for 0 in its input, and lies around a padded image. 0 for a stem: see
     /// [`PixelIntegers`].
     pub input_zero: u8,
@@ -155,23 +155,62 @@ pub(crate) enum ByteIntegers {
     Table(Box<[[i16; 256]; COLOURS]>),
 }
 
-/// A factor as LiteRT's reference kernels have it: `mantissa / 2^31 * 2^exponent`.
+/// A factor as LiteRT's reference kernels have it. None is negative.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(crate) enum ReferenceFactor {
+    /// A convolution's.
+    Convolution(FixedPoint),
+    /// A FULLY_CONNECTED's: products are taken in f64 and rounded once, halves away from zero.
+    Dense(f64),
+}
+
+impl ReferenceFactor {
+    /// In 64 bits, for kernels: the higher half first, whose sign says which it is.
+    pub fn words(self) -> [i32; 2] {
+        match self {
+            Self::Convolution(FixedPoint { mantissa, exponent }) => [!mantissa, exponent],
+            Self::Dense(factor) => {
+                let bits = factor.abs().to_bits();
+                [(bits >> 32) as i32, bits as i32]
+            }
+        }
+    }
+
+    /// Of such words.
+    pub fn of_words([high, low]: [i32; 2]) -> Self {
+        if high < 0 {
+            return Self::Convolution(FixedPoint {
+                mantissa: !high,
+                exponent: low,
+            });
+        }
+        let bits = u64::from(high as u32) << 32 | u64::from(low as u32);
+        Self::Dense(f64::from_bits(bits))
+    }
+
+    /// A sum times this, to a whole number.
+    pub fn times(self, sum: i32) -> i64 {
+        match self {
+            Self::Convolution(factor) => factor.times(sum),
+            Self::Dense(factor) => (f64::from(sum) * factor).round() as i64,
+        }
+    }
+}
+
+/// A factor `mantissa / 2^31 * 2^exponent`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct FixedPoint {
     /// From 2^30 to 2^31, or less of a factor that is nearly 0.
     pub mantissa: i32,
     pub exponent: i32,
-    /// Whether products are rounded once, as FULLY_CONNECTED does; else twice.
-    pub once: bool,
 }
 
 impl FixedPoint {
     /// The nearest to a factor that is not negative; of one that is too small, 0.
-    pub fn new(factor: f64, once: bool) -> Self {
+    pub fn new(factor: f64) -> Self {
         let zero = Self {
             mantissa: 0,
             exponent: 0,
-            once,
         };
         if !(factor.is_normal() && factor > 0.0) {
             return zero;
@@ -190,42 +229,19 @@ impl FixedPoint {
         Self {
             mantissa: mantissa as i32,
             exponent,
-            once,
         }
     }
 
-    /// In 64 bits, for kernels.
-    pub fn words(self) -> [i32; 2] {
-        [self.mantissa, self.exponent * 2 + i32::from(self.once)]
-    }
-
-    /// Of such words.
-    pub fn of_words([mantissa, word]: [i32; 2]) -> Self {
-        Self {
-            mantissa,
-            exponent: word >> 1,
-            once: word & 1 == 1,
-        }
-    }
-
-    /// A sum times this. Rounded once, halves up; or to 31 places after the point, halves up, and what is
-    /// left of them then once more, halves away from zero.
+    /// A sum times this, rounded twice where the factor is less than a half: as if the exponent were 0,
+    /// halves up, and what that leaves to the exponent, halves away from zero.
     pub fn times(self, sum: i32) -> i64 {
         // Nothing is beyond 64 bits: 32 of the sum, 31 of the mantissa.
         let product = i64::from(sum) * i64::from(self.mantissa);
         let exponent = self.exponent.clamp(-62, 62);
-        let first = if self.once { 31 - exponent } else { 31 };
-        let product = if self.once || exponent < 0 {
-            i128::from(product)
-        } else {
-            i128::from(product) << exponent
-        };
-        let rounded = match first {
-            1.. => (product + (1 << (first - 1))) >> first,
-            _ => product << -first,
-        };
+        let product = i128::from(product) << exponent.max(0);
+        let rounded = (product + (1 << 30)) >> 31;
         let rounded = rounded.clamp(i64::MIN.into(), i64::MAX.into()) as i64;
-        if self.once || exponent >= 0 {
+        if exponent >= 0 {
             return rounded;
         }
         let (floor, rest) = (rounded >> -exponent, rounded & ((1 << -exponent) - 1));
@@ -292,16 +308,15 @@ impl IntegerAverage {
                         let factor = input.step / (self.output.step * count as f32);
                         (sum as f32 * factor).round_ties_even() as i64
                     }
-                    Rounding::Twice => {
+                    Rounding::Reference => {
                         let ratio = f64::from(input.step) / f64::from(self.output.step);
-                        let ratio = FixedPoint::new(ratio, false);
+                        let ratio = FixedPoint::new(ratio);
                         // The largest power of two that is not more than the count.
                         let shift = count.ilog2();
                         let mantissa = (i64::from(ratio.mantissa) << shift) / count;
                         let factor = FixedPoint {
                             mantissa: mantissa as i32,
                             exponent: ratio.exponent - shift as i32,
-                            once: false,
                         };
                         let sum = sum.clamp(i32::MIN.into(), i32::MAX.into());
                         factor.times(sum as i32)
@@ -370,24 +385,39 @@ mod tests {
             (f64::NAN, 0, 0),
             (f64::INFINITY, 0, 0),
         ] {
-            let found = FixedPoint::new(factor, false);
+            let found = FixedPoint::new(factor);
             assert_eq!((found.mantissa, found.exponent), (mantissa, exponent));
-            assert_eq!(FixedPoint::of_words(found.words()), found, "{factor}");
         }
-        let once = FixedPoint::new(0.25, true);
-        assert_eq!(FixedPoint::of_words(once.words()), once);
     }
 
     #[test]
-    fn products_are_rounded_once_or_twice() {
-        for (factor, sum, once, twice) in [
+    fn kernels_read_the_factors_that_were_written() {
+        for factor in [0.0, 1e-300, 2f64.powi(-31), 0.25, 0.3, 1.0, 255.0] {
+            for factor in [
+                ReferenceFactor::Convolution(FixedPoint::new(factor)),
+                ReferenceFactor::Dense(factor),
+            ] {
+                assert_eq!(ReferenceFactor::of_words(factor.words()), factor);
+            }
+        }
+        // What lies behind the last of them.
+        assert_eq!(ReferenceFactor::of_words([0, 0]).times(i32::MIN), 0);
+    }
+
+    #[test]
+    fn products_are_rounded_twice_in_convolutions_and_once_in_dense_layers() {
+        for (factor, sum, convolution, dense) in [
             (0.5, 3, 2, 2),
-            // Halves up, and halves away from zero.
+            // Halves up where it is rounded as if the exponent were 0, which is here; else away from zero.
+            (0.5, -3, -1, -2),
             (0.25, 2, 1, 1),
-            (0.25, -2, 0, -1),
-            (0.25, -6, -1, -2),
+            (0.25, -2, -1, -1),
+            (0.25, -6, -2, -2),
             // A little less than 1.5 is 1.5 after the first rounding.
-            (0.25 * (1.0 - 1e-9), 6, 1, 2),
+            (0.25 * (1.0 - 1e-9), 6, 2, 1),
+            // So little less that 31 bits don't hold it.
+            (0.5 * (1.0 - 1e-10), 3, 2, 1),
+            (0.5 * (1.0 - 1e-10), -3, -1, -1),
             (4.0, 7, 28, 28),
             (
                 1e9,
@@ -396,21 +426,17 @@ mod tests {
                 2_147_483_647_000_000_000,
             ),
         ] {
-            assert_eq!(FixedPoint::new(factor, true).times(sum), once, "{factor}");
-            assert_eq!(FixedPoint::new(factor, false).times(sum), twice, "{factor}");
+            let found = ReferenceFactor::Convolution(FixedPoint::new(factor)).times(sum);
+            assert_eq!(found, convolution, "{factor} times {sum}");
+            let found = ReferenceFactor::Dense(factor).times(sum);
+            assert_eq!(found, dense, "{factor} times {sum}");
         }
         // Whatever is in them.
-        for mantissa in [i32::MIN, -1, 0, i32::MAX] {
-            for exponent in [i32::MIN / 2, -40, 0, 40, i32::MAX / 2] {
-                for once in [false, true] {
-                    let factor = FixedPoint {
-                        mantissa,
-                        exponent,
-                        once,
-                    };
-                    factor.times(i32::MIN);
-                    factor.times(i32::MAX);
-                }
+        for high in [i32::MIN, -1, 0, i32::MAX] {
+            for low in [i32::MIN, -40, 0, 40, i32::MAX] {
+                let factor = ReferenceFactor::of_words([high, low]);
+                factor.times(i32::MIN);
+                factor.times(i32::MAX);
             }
         }
     }

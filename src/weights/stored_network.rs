@@ -7,8 +7,8 @@ use crate::error::{Error, Result};
 use crate::model::{
     AverageRule, Blueprint, ByteIntegers, Convolution, ConvolutionKind, FixedPoint, IntegerAverage,
     IntegerClassifier, IntegerWeights, Levels, PixelIntegers, Quantisation, QuantisedConvolution,
-    QuantisedLayers, QuantisedNetwork, Rounding, Scale, Softmax, StoredIntegers, StoredTensor,
-    StoredTensors, StoredValues,
+    QuantisedLayers, QuantisedNetwork, ReferenceFactor, Rounding, Scale, Softmax, StoredIntegers,
+    StoredTensor, StoredTensors, StoredValues,
 };
 use crate::pixels::{COLOURS, PixelScale};
 
@@ -51,8 +51,8 @@ pub(super) struct LayerIntegers {
     pub input: Scale,
     pub output: Scale,
     pub levels: Levels,
-    /// It is a FULLY_CONNECTED, whose reference kernel rounds once.
-    pub dense: bool,
+    /// It is a FULLY_CONNECTED, which the reference kernels compute otherwise.
+    pub is_dense: bool,
 }
 
 impl StoredNetwork {
@@ -142,7 +142,7 @@ impl StoredNetwork {
                     let pixel = byte as f32 / divisor + pixel_scale.offset()[colour] as f32;
                     let steps = match rounding {
                         Rounding::Once => (pixel * inverse).round_ties_even(),
-                        Rounding::Twice => (pixel / scale.step).round(),
+                        Rounding::Reference => (pixel / scale.step).round(),
                     };
                     steps.max(low.into()).min(high.into()) as i16
                 };
@@ -185,7 +185,7 @@ impl<'a> FileLayers<'a> {
             input,
             output,
             levels,
-            dense,
+            is_dense,
         } = self.integers_of(convolution)?;
         let error = |reason: &str| Error::tensor(convolution.weight_name(), reason);
         let quantisation = weight.quantisation.as_ref();
@@ -193,21 +193,25 @@ impl<'a> FileLayers<'a> {
         let outputs = convolution.out_channels;
         // Each step in f32, in the order of LiteRT's default kernels.
         let factor = |c| (input.step * quantisation.scale(c)) / output.step;
-        // The reference kernels multiply the scales in f64 where weights have one for each output, or
-        // could have; else in f32.
-        let is_whole = quantisation.scales.len() == 1;
-        let in_f32 = is_whole && (*dense || matches!(weight.values, StoredValues::U8(_)));
-        let exact = |c| {
+        // The reference kernels multiply the scales in f64, but those of convolutions in uint8.
+        let in_f32 = !is_dense && matches!(weight.values, StoredValues::U8(_));
+        let reference_factor = |c| {
             let (input, weights) = (input.step, quantisation.scale(c));
-            let product = match in_f32 {
-                true => f64::from(input * weights),
-                false => f64::from(input) * f64::from(weights),
+            let product = if in_f32 {
+                f64::from(input * weights)
+            } else {
+                f64::from(input) * f64::from(weights)
             };
-            FixedPoint::new(product / f64::from(output.step), *dense)
+            let factor = product / f64::from(output.step);
+            if *is_dense {
+                ReferenceFactor::Dense(factor)
+            } else {
+                ReferenceFactor::Convolution(FixedPoint::new(factor))
+            }
         };
-        let fixed_point = match self.rounding {
+        let reference_factor = match self.rounding {
             Rounding::Once => Vec::new(),
-            Rounding::Twice => (0..outputs).map(exact).collect(),
+            Rounding::Reference => (0..outputs).map(reference_factor).collect(),
         };
         Ok(QuantisedConvolution {
             weight: weights(weight, quantisation).ok_or_else(|| error("is not of bytes"))?,
@@ -215,7 +219,7 @@ impl<'a> FileLayers<'a> {
                 .whole_numbers()
                 .ok_or_else(|| Error::tensor(convolution.bias_name(), "is not of int32"))?,
             multiplier: (0..outputs).map(factor).collect(),
-            fixed_point,
+            reference_factor,
             input_zero: match convolution.kind {
                 // Taken off its pixels.
                 ConvolutionKind::Standard => 0,

@@ -1,6 +1,8 @@
 //! Quantised TFLite files in their own integers: the very numbers of LiteRT's default kernels and of its
-//! reference kernels (`tests/data/tflite/make_integers.py`), everywhere that pictures are shown to a
-//! network.
+//! reference kernels (`tests/data/tflite/make_integers.py` and `make_dense.py`), everywhere that pictures
+//! are shown to a network.
+
+use std::collections::HashMap;
 
 use candle_core::{DType, Device, Tensor};
 use mobilenet::device::{self, DeviceChoice};
@@ -12,13 +14,30 @@ use serde_json::Value;
 use crate::support::{Program, arg, data, repository, tensors};
 use crate::tflite::{fixture, read};
 
-/// `int8` is of `make_tflite.py`.
-const FILES: [&str; 4] = ["pool_uint8", "pool_int8", "mean_int8", "int8"];
+/// `int8` is of `make_tflite.py`, the last four are of `make_dense.py`: their dense layers have a single
+/// scale, and many sums that are halves, or that float64 alone tells from halves.
+const FILES: [&str; 8] = [
+    "pool_uint8",
+    "pool_int8",
+    "mean_int8",
+    "int8",
+    "halves_uint8",
+    "halves_int8",
+    "near_halves_uint8",
+    "near_halves_int8",
+];
 
 const KERNELS: [(Precision, &str); 2] = [
     (Precision::Int8, ""),
     (Precision::Int8Reference, "reference."),
 ];
+
+/// LiteRT's numbers for all of them.
+fn golden() -> HashMap<String, Tensor> {
+    let mut golden = tensors(data("tflite/integers.safetensors"));
+    golden.extend(tensors(data("tflite/dense.safetensors")));
+    golden
+}
 
 fn rows(tensor: &Tensor) -> Vec<Vec<f32>> {
     tensor.to_vec2().expect("rows")
@@ -33,7 +52,7 @@ fn network(checkpoint: &Checkpoint, precision: Precision) -> MobileNet {
 /// Averages, logits and scores, to the last integer.
 #[test]
 fn every_integer_is_litert_s() {
-    let golden = tensors(data("tflite/integers.safetensors"));
+    let golden = golden();
     for name in FILES {
         let checkpoint = read(fixture(name)).expect(name);
         assert_eq!(checkpoint.integers(), Integers::Own, "{name}");
@@ -72,7 +91,7 @@ fn every_integer_is_litert_s() {
 /// Whatever the instructions.
 #[test]
 fn every_set_of_instructions_gives_the_same() {
-    let golden = tensors(data("tflite/integers.safetensors"));
+    let golden = golden();
     for name in FILES {
         let checkpoint = read(fixture(name)).expect(name);
         let pixels = &golden[&format!("{name}.input")];

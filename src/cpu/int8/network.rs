@@ -62,7 +62,7 @@ impl Int8Network {
     pub fn new(blueprint: Blueprint, network: QuantisedNetwork, isa: Isa) -> Result<Self> {
         let kernels = match network.rounding {
             Rounding::Once => isa.int8_kernels(),
-            Rounding::Twice => &kernels::reference::KERNELS,
+            Rounding::Reference => &kernels::reference::KERNELS,
         };
         Self::with_kernels(blueprint, network, isa, kernels)
     }
@@ -316,7 +316,7 @@ impl Passes for Int8Network {
     fn precision(&self) -> Precision {
         match self.rounding {
             Rounding::Once => Precision::Int8,
-            Rounding::Twice => Precision::Int8Reference,
+            Rounding::Reference => Precision::Int8Reference,
         }
     }
 

@@ -165,7 +165,7 @@ fn stored<'a>(
         multiplier: multiplier
             .map(|(c, scale)| read.at(0) * scale / given.at(c))
             .collect(),
-        fixed_point: Vec::new(),
+        reference_factor: Vec::new(),
         input_zero: 0,
         output: Levels::of(convolution),
     }))
@@ -264,7 +264,7 @@ fn quantised(
         weight: IntegerWeights::Words(Cow::Borrowed(&[])),
         bias: Vec::with_capacity(outputs),
         multiplier: Vec::with_capacity(outputs),
-        fixed_point: Vec::new(),
+        reference_factor: Vec::new(),
         input_zero: 0,
         output,
     };

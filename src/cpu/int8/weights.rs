@@ -141,7 +141,7 @@ fn pack_some<'q>(
     rounding: Rounding,
     kernels: &Kernels,
 ) -> Result<Vec<(u8, PackedInt8)>> {
-    if (rounding == Rounding::Twice) != (kernels.factor_words == 2) {
+    if (rounding == Rounding::Reference) != (kernels.factor_words == 2) {
         return Err(Error::network("kernels that round otherwise"));
     }
     let mut end = 0;
@@ -205,7 +205,7 @@ fn check(
         && quantised.bias.len() == outputs
         && match rounding {
             Rounding::Once => quantised.multiplier.len() == outputs,
-            Rounding::Twice => quantised.fixed_point.len() == outputs,
+            Rounding::Reference => quantised.reference_factor.len() == outputs,
         };
     // What goes into a depthwise convolution may be wider than bytes, if it is from 0 on.
     let is_narrow = matches!(
@@ -358,7 +358,7 @@ impl Plan {
                 _ => channel,
             };
             bias[place] = less_zero(quantised.bias[channel], quantised.input_zero, row);
-            match quantised.fixed_point.get(channel) {
+            match quantised.reference_factor.get(channel) {
                 Some(factor) => {
                     let words: &mut [i32] = bytemuck::cast_slice_mut(multiplier);
                     words[2 * place..2 * place + 2].copy_from_slice(&factor.words());

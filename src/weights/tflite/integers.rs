@@ -201,7 +201,7 @@ impl<'g, 'a> Walk<'g, 'a> {
             input: given.scale,
             output: scale,
             levels,
-            dense: operator.code == Code::FULLY_CONNECTED,
+            is_dense: operator.code == Code::FULLY_CONNECTED,
         })
     }
 

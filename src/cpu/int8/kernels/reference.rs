@@ -1,5 +1,5 @@
 //! The arithmetic of LiteRT's reference kernels: the sums of the least that every machine has, and then
-//! two roundings, in 64 bits and one after the other. Slow, and there to be compared with.
+//! a [`ReferenceFactor`], one sum after the other. Slow, and there to be compared with.
 
 #[cfg(not(target_arch = "x86_64"))]
 use super::portable as base;
@@ -8,7 +8,7 @@ use super::sse2 as base;
 
 use super::generic::{self, Sums, Wide};
 use super::{Bounds, Depthwise, Kernels, Output, Pointwise, Stem};
-use crate::model::FixedPoint;
+use crate::model::ReferenceFactor;
 
 pub(in crate::cpu) static KERNELS: Kernels = Kernels {
     tile_bytes: 2,
@@ -23,7 +23,7 @@ pub(in crate::cpu) static KERNELS: Kernels = Kernels {
     peak,
 };
 
-/// Mantissa and exponent.
+/// Those of a [`ReferenceFactor`].
 const WORDS: usize = 2;
 
 const LANES: usize = 4;
@@ -32,7 +32,7 @@ const VECTORS: usize = 2;
 
 /// Sums, or what became of them.
 #[derive(Clone, Copy)]
-struct Twice(base::I32x4);
+struct Reference(base::I32x4);
 
 /// The numbers in a vector.
 fn numbers(sums: base::I32x4) -> [i32; LANES] {
@@ -48,7 +48,7 @@ fn numbers(sums: base::I32x4) -> [i32; LANES] {
 unsafe fn scaled(sum: i32, factors: *const f32, place: usize) -> i32 {
     // SAFETY: the caller's promise; any bits are numbers.
     let words = unsafe { factors.cast::<[i32; WORDS]>().add(place).read_unaligned() };
-    let factor = FixedPoint::of_words(words);
+    let factor = ReferenceFactor::of_words(words);
     factor.times(sum).clamp(i32::MIN.into(), i32::MAX.into()) as i32
 }
 
@@ -60,7 +60,7 @@ fn bounded(value: i32, bounds: Bounds) -> i32 {
 
 // SAFETY: every function does what it is named after, on the caller's promise that the pointer is
 // good for what is read or written.
-unsafe impl Sums for Twice {
+unsafe impl Sums for Reference {
     const LANES: usize = LANES;
     const GROUP: usize = <base::I32x4 as Sums>::GROUP;
     const FACTOR_WORDS: usize = WORDS;
@@ -192,12 +192,12 @@ unsafe fn depthwise(task: &Depthwise, tile: &mut [u8]) {
 
 unsafe fn pointwise(task: &Pointwise, output: Output) {
     // SAFETY: behind `Kernels::pointwise`, which checked the task.
-    unsafe { generic::pointwise::<Twice, ROWS, VECTORS>(task, 2, output) }
+    unsafe { generic::pointwise::<Reference, ROWS, VECTORS>(task, 2, output) }
 }
 
 unsafe fn stem(task: &Stem, output: Output) {
     // SAFETY: behind `Kernels::stem`, which checked the task.
-    unsafe { generic::stem::<Twice, ROWS, VECTORS>(task, output) }
+    unsafe { generic::stem::<Reference, ROWS, VECTORS>(task, output) }
 }
 
 fn peak(steps: usize) -> usize {
