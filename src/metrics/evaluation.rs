@@ -48,6 +48,21 @@ impl Evaluation {
     /// [`Error::ShapeMismatch`] for another number of scores, [`Error::InvalidInput`] for scores that
     /// are no probabilities, or a class that is not there.
     pub fn add(&mut self, scores: &[f32], truth: Option<usize>, rejected: bool) -> Result<()> {
+        self.add_in_order(scores, &[], truth, rejected)
+    }
+
+    /// The same; equal scores go by `order`, the highest first
+    /// ([`Answer::order`](crate::pipeline::Answer::order)).
+    ///
+    /// # Errors
+    /// As [`add`](Self::add).
+    pub fn add_in_order(
+        &mut self,
+        scores: &[f32],
+        order: &[f32],
+        truth: Option<usize>,
+        rejected: bool,
+    ) -> Result<()> {
         let wrong = |reason: String| Err(Error::input(reason));
         if scores.len() != self.classes || scores.is_empty() {
             let (found, classes) = (scores.len(), self.classes);
@@ -60,14 +75,14 @@ impl Evaluation {
         if let Some(class) = truth.filter(|&class| class >= self.classes) {
             return wrong(format!("class {class} of {} classes", self.classes));
         }
-        let predicted = first_of_highest(scores);
+        let predicted = highest(scores, order);
         let answer = if rejected { self.classes } else { predicted };
         self.answers.add(truth.unwrap_or(self.classes), answer);
         let correct = truth.map(|truth| truth == predicted);
         self.rejections.add(rejected, correct);
         if let Some(truth) = truth {
             self.predictions.add(truth, predicted);
-            self.in_top_k += u64::from(rank(scores, truth) < self.top_k());
+            self.in_top_k += u64::from(rank(scores, order, truth) < self.top_k());
             self.log_loss.add(scores[truth]);
             self.calibration.add(scores[predicted], truth == predicted);
         }
@@ -114,23 +129,31 @@ impl Evaluation {
     }
 }
 
-/// How many classes go before one.
-fn rank(scores: &[f32], class: usize) -> usize {
-    let (before, behind) = scores.split_at(class);
-    let own = scores[class];
-    let earlier = before.iter().filter(|&&score| score >= own);
-    let later = behind.iter().filter(|&&score| score > own);
-    earlier.count() + later.count()
+/// Whether a class goes before another: the one with the higher score, of equal ones that with the
+/// higher order, then the first.
+fn is_before(scores: &[f32], order: &[f32], class: usize, other: usize) -> bool {
+    let order = |class: usize| order.get(class).copied().unwrap_or(0.0);
+    let by_score = scores[class].total_cmp(&scores[other]);
+    let by_order = by_score.then_with(|| order(class).total_cmp(&order(other)));
+    by_order.then(other.cmp(&class)).is_gt()
 }
 
-fn first_of_highest(scores: &[f32]) -> usize {
-    let mut highest = 0;
-    for (class, score) in scores.iter().enumerate() {
-        if *score > scores[highest] {
-            highest = class;
+/// How many classes go before one.
+fn rank(scores: &[f32], order: &[f32], class: usize) -> usize {
+    let before = |&other: &usize| is_before(scores, order, other, class);
+    (0..scores.len()).filter(before).count()
+}
+
+/// The class that goes before all others.
+fn highest(scores: &[f32], order: &[f32]) -> usize {
+    let first = |first, class| {
+        if is_before(scores, order, class, first) {
+            class
+        } else {
+            first
         }
-    }
-    highest
+    };
+    (0..scores.len()).fold(0, first)
 }
 
 #[cfg(test)]
@@ -146,12 +169,29 @@ mod tests {
             vec![1.0],
             vec![0.0, 1.0, 1.0],
         ] {
-            let order = crate::top_outputs(&scores, scores.len(), 0.0);
-            for (place, &class) in order.iter().enumerate() {
-                assert_eq!(rank(&scores, class), place, "{scores:?}");
+            for order in [&[][..], &[1.0, 2.0, 2.0, 3.0, -1.0, 4.0, 0.5]] {
+                let ranked = crate::top_outputs_in_order(&scores, order, scores.len(), 0.0);
+                for (place, &class) in ranked.iter().enumerate() {
+                    assert_eq!(rank(&scores, order, class), place, "{scores:?}, {order:?}");
+                }
+                assert_eq!(highest(&scores, order), ranked[0]);
             }
-            assert_eq!(first_of_highest(&scores), order[0]);
         }
+    }
+
+    #[test]
+    fn of_equal_scores_the_one_with_the_higher_order_is_the_prediction() {
+        let mut evaluation = Evaluation::new(7);
+        let scores = [0.125; 7];
+        let order = [0.0, 1.0, 3.0, 2.0, 4.0, 5.0, 6.0];
+        for truth in [6, 0, 1] {
+            let added = evaluation.add_in_order(&scores, &order, Some(truth), false);
+            added.expect("a picture");
+        }
+        assert_eq!(evaluation.predictions().accuracy(), Some(1.0 / 3.0));
+        // The lowest two of seven.
+        assert_eq!(evaluation.top_k_accuracy(), Some(1.0 / 3.0));
+        assert_eq!(evaluation.answers().count(0, 6), 1);
     }
 
     #[test]

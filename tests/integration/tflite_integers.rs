@@ -186,6 +186,42 @@ fn the_program_computes_in_the_files_own() {
     assert_ne!(floats["predictions"], usual["predictions"]);
 }
 
+/// `eval` takes a picture for the class that `classify` names first, of equal scores too.
+#[test]
+fn pictures_are_evaluated_by_their_first_answer() {
+    let program = Program::new();
+    program.file("it.tflite", fixture("near_halves_uint8"));
+    let digits = repository("samples/digits");
+    let weights = ["--weights", "it.tflite"];
+    let classify = ["classify", "--jsonl", "-k", "2", arg(&digits)];
+    let answers = program.run(&[&classify[..], &weights].concat()).rows();
+    let field = |row: &Value, place: usize, name: &str| row["predictions"][place][name].clone();
+    let first = |row: &Value| field(row, 0, "index").as_u64().expect("a class");
+    let is_tie = |row: &&Value| {
+        let second = field(row, 1, "index").as_u64().expect("a class");
+        field(row, 0, "score") == field(row, 1, "score") && first(row) == 77 && second < 77
+    };
+    // By their number these would be of the other class.
+    assert!(answers.iter().filter(is_tie).count() >= 5, "{answers:?}");
+
+    let lines = answers
+        .iter()
+        .map(|row| format!("{},77\n", row["path"].as_str().expect("a path")));
+    program.file("list.csv", lines.collect::<String>());
+    let eval = ["eval", "--json", "--list", "list.csv"];
+    let predictions = ["--predictions", "predictions.csv"];
+    let ran = program.run(&[&eval[..], &predictions, &weights].concat());
+    assert_eq!(ran.code, Some(0), "{}", ran.stderr);
+    let right = answers.iter().filter(|row| first(row) == 77).count();
+    let accuracy = right as f64 / answers.len() as f64;
+    assert_eq!(ran.json()["accuracy"].as_f64(), Some(accuracy));
+    let table = std::fs::read_to_string(program.path("predictions.csv")).expect("a table");
+    let predicted = table.lines().skip(1).map(|line| line.split(',').nth(3));
+    for (predicted, row) in predicted.zip(&answers) {
+        assert_eq!(predicted, Some(first(row).to_string().as_str()));
+    }
+}
+
 /// All that shows pictures to a network, or describes one.
 #[test]
 fn every_command_takes_such_a_file() {

@@ -151,7 +151,8 @@ pub fn run(arguments: &Arguments, global: Global) -> Result<Outcome> {
         let rejected = scores.is_ok_and(|scores| classifier.rejects(scores, None));
         if let Ok(scores) = scores {
             let name = || answer.name.to_string_lossy().into_owned();
-            evaluation.add(scores, truth, rejected).with_context(name)?;
+            let added = evaluation.add_in_order(scores, &answer.order, truth, rejected);
+            added.with_context(name)?;
         }
         if let Some(predictions) = &mut predictions {
             let rejects = classifier.rejection().is_some();

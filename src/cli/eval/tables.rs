@@ -7,7 +7,7 @@ use anyhow::{Context, Result, bail};
 use mobilenet::labels::Class;
 use mobilenet::metrics::{ConfusionMatrix, Evaluation};
 use mobilenet::pipeline::Answer;
-use mobilenet::{Classifier, UNKNOWN, figures, top_outputs};
+use mobilenet::{Classifier, UNKNOWN, figures, top_outputs_in_order};
 
 use super::names;
 use super::report::EvalReport;
@@ -201,7 +201,8 @@ impl Predictions {
         let mut fields = vec![truth_index, label(truth)];
         match &answer.values {
             Ok(scores) => {
-                let first = top_outputs(scores, 1, 0.0).first().copied().unwrap_or(0);
+                let first = top_outputs_in_order(scores, &answer.order, 1, 0.0);
+                let first = first.first().copied().unwrap_or(0);
                 fields.extend([index(first), label(Some(first)), scores[first].to_string()]);
                 fields.push(truth.map(|t| scores[t].to_string()).unwrap_or_default());
                 fields.push(rejected.map(|r| r.to_string()).unwrap_or_default());
