@@ -14,7 +14,8 @@ Ours is timed as a whole process. A Python pipeline is timed without its start (
 in brackets, with it. A ratio is its time divided by ours in the same round: over 1 ours is faster. Printed are the
 medians of the rounds, and the ratios' range. Where other programs run meanwhile, the ratios of processor time
 tell more than those of time. `busy` is the share of the cores' time that the whole process had; `differ` counts
-pictures whose most probable class is not the one that plain Pillow and ONNX Runtime find.
+pictures whose most probable class is not the one that plain Pillow and ONNX Runtime find. With `--dtype int8` all
+compute in eight bits, each as its own tools quantise the network.
 
 Weights are random, the classifier's scaled so that scores are as far apart as a trained network's: ours looks
 twice at a picture that was decoded at a reduced scale and whose first two scores are near each other.
@@ -97,14 +98,17 @@ class Case:
     # The network's files, less what follows the last dot.
     models: str
     binary: str
+    dtype: str = "f32"
 
     def command(self, competitor, output):
         if isinstance(competitor, Pipeline):
             model = f"{self.models}.{'tflite' if competitor.engine == 'litert' else 'onnx'}"
+            if self.dtype == "int8":
+                model += ".int8.onnx" if competitor.engine == "onnxruntime" else ".int8.tflite"
             return [sys.executable, str(HERE / "pipelines.py"), json.dumps(asdict(competitor)), model,
                     str(self.folder), output, str(self.threads)]
         return [self.binary, *competitor.split()[1:], "--weights", f"{self.models}.safetensors", str(self.folder),
-                "--format", "csv", "--quiet", "-o", output, "-j", str(self.threads)]
+                "--format", "csv", "--quiet", "-o", output, "-j", str(self.threads), "--dtype", self.dtype]
 
 
 @dataclass(frozen=True)
@@ -137,7 +141,7 @@ def run(case, competitor, output):
     return Run(whole, *map(float, printed.split() or (whole, processors)), busy)
 
 
-def write_network(stem, alpha, checkpoint, paths):
+def write_network(stem, alpha, checkpoint, paths, dtype):
     if checkpoint:
         weights = networks.load(checkpoint)[1]
     else:
@@ -147,6 +151,9 @@ def write_network(stem, alpha, checkpoint, paths):
     networks.save(f"{stem}.safetensors", alpha, weights)
     networks.write_onnx(f"{stem}.onnx", alpha, weights, "n")
     networks.write_tflite(f"{stem}.tflite", f"{stem}.safetensors", 1)
+    if dtype == "int8":
+        networks.quantise_onnx(f"{stem}.onnx", 1)
+        networks.write_tflite(f"{stem}.tflite.int8.tflite", f"{stem}.safetensors", 1, "int8")
 
 
 def spread_answers(weights, onnx, paths):
@@ -264,6 +271,8 @@ def main():
     parser.add_argument("--sizes", choices=SETS, nargs="+", default=list(SETS))
     parser.add_argument("--alphas", type=float, nargs="+", default=[1.0, 0.25])
     parser.add_argument("--threads", type=int, nargs="+", default=[2, 1])
+    parser.add_argument("--dtype", choices=["f32", "int8"], default="f32",
+                        help="int8: each engine's network as its own tools quantise it")
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--every", type=int, default=1, help="use one of so many pictures, to be done sooner")
     parser.add_argument("--checkpoint", nargs="*", default=[], help="safetensors of ours")
@@ -287,10 +296,10 @@ def main():
         calibration = [path for folder in folders.values() for path in sorted(folder.iterdir())[:each]]
         for alpha in arguments.alphas:
             models = f"{scratch}/{alpha}"
-            write_network(models, alpha, checkpoints.get(alpha), calibration)
+            write_network(models, alpha, checkpoints.get(alpha), calibration, arguments.dtype)
             for size, folder in folders.items():
                 for threads in arguments.threads:
-                    case = Case(alpha, size, threads, folder, models, arguments.binary)
+                    case = Case(alpha, size, threads, folder, models, arguments.binary, arguments.dtype)
                     results.append(compare(case, arguments.rounds, scratch))
                     if arguments.profile:
                         results[-1]["profile"] = profile(case, scratch)

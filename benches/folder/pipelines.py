@@ -98,14 +98,19 @@ def litert(model, threads):
 
     interpreter = Interpreter(model_path=model, num_threads=threads)
     interpreter.allocate_tensors()
-    source, target = (d[0]["index"] for d in (interpreter.get_input_details(), interpreter.get_output_details()))
+    details = interpreter.get_input_details()[0], interpreter.get_output_details()[0]
+    source, target = (d["index"] for d in details)
+    (step, zero), (logit_step, logit_zero) = (d["quantization"] for d in details)
 
     def run(pictures):
         x = np.stack(pictures) / np.float32(127.5)
         x -= 1
+        if step:
+            x = np.clip(np.round(x / step) + zero, -128, 127).astype(np.int8)
         interpreter.set_tensor(source, x)
         interpreter.invoke()
-        return interpreter.get_tensor(target)
+        logits = interpreter.get_tensor(target)
+        return (logits.astype(np.float32) - logit_zero) * logit_step if logit_step else logits
 
     return run
 
