@@ -41,9 +41,16 @@ pub fn after(error: &anyhow::Error) -> Vec<&'static str> {
 
 /// The same for arguments that are wrong: a picture in the place of a command.
 pub fn after_arguments(error: &clap::Error) -> Option<String> {
-    let Some(ContextValue::String(name)) = error.get(ContextKind::InvalidSubcommand) else {
-        return None;
+    let text = |kind| match error.get(kind) {
+        Some(ContextValue::String(text)) => Some(text.as_str()),
+        _ => None,
     };
+    // A type that `convert` does not write.
+    let is_type = text(ContextKind::InvalidArg).is_some_and(|name| name.starts_with("--dtype"));
+    if is_type && text(ContextKind::InvalidValue) == Some("int8") {
+        return Some("mobilenet quantize, which writes int8".into());
+    }
+    let name = text(ContextKind::InvalidSubcommand)?;
     let is_path = error.kind() == ErrorKind::InvalidSubcommand && Path::new(name).exists();
     is_path.then(|| format!("mobilenet classify {}", printable(name)))
 }

@@ -214,4 +214,16 @@ mod tests {
     fn the_arguments_are_consistent() {
         super::Cli::command().debug_assert();
     }
+
+    /// Which the above looks at in debug builds alone, and which one then takes for the other.
+    #[test]
+    fn no_two_arguments_of_a_command_have_the_same_id() {
+        for command in super::Cli::command().get_subcommands() {
+            let mut ids: Vec<_> = command.get_arguments().map(|arg| arg.get_id()).collect();
+            let count = ids.len();
+            ids.sort();
+            ids.dedup();
+            assert_eq!(ids.len(), count, "{}", command.get_name());
+        }
+    }
 }

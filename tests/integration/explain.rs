@@ -429,6 +429,10 @@ fn classes_are_chosen_by_name_and_drawn_beside_each_other() {
     run(&["--class", "7"]).refused(&["no class is called so"]);
     run(&["-k", "0"]).refused(&["--top-k"]);
     run(&["-k", "2", "--class", "one"]).refused(&["cannot be used with"]);
+    // How many there are is another option, which says nothing of which to show.
+    run(&["--classes", "6"]).refused(&["it has 7 classes, not 6"]);
+    let ran = run(&["--json", "--classes", "7", "--class", "two"]);
+    assert_eq!(ran.json()["classes"][0]["index"], 2);
 }
 
 #[test]

@@ -413,6 +413,16 @@ fn what_makes_no_sense_is_refused() {
         .run(&["quantize", arg(&weights), "-o", arg(&weights)])
         .refused(&["q.safetensors"]);
     let digits = digits();
+    program
+        .run(&[
+            "convert",
+            arg(&digits),
+            "--dtype",
+            "int8",
+            "-o",
+            "other.safetensors",
+        ])
+        .refused(&["int8", "try: mobilenet quantize"]);
     std::fs::write(program.path("broken.png"), b"\x89PNG\r\n\x1a\nno").expect("a file");
     program
         .run(&[

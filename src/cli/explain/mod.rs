@@ -42,6 +42,8 @@ pub struct Arguments {
     /// Show this class instead of the most probable one: its name, a synonym, WordNet id or index; may
     /// be repeated
     #[arg(
+        // `--classes` has the field's own name.
+        id = "class",
         long = "class",
         value_name = "LABEL",
         conflicts_with = "top_k",
