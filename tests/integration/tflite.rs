@@ -155,6 +155,23 @@ fn kerass_own_top_is_read() {
     }
 }
 
+/// Of a single pixel there is no average to take, and none in the file; at another size there is.
+#[test]
+fn an_average_that_was_left_out_is_taken_where_there_is_more_than_a_pixel() {
+    let golden = tensors(data("tflite/one_pixel.golden.safetensors"));
+    for (name, size) in [("one_pixel", None), ("larger", Some(96))] {
+        let options = LoadOptions::default().with_size(size);
+        let file = fixture("one_pixel");
+        let checkpoint = Checkpoint::from_bytes(file, Path::new("one_pixel.tflite"), &options);
+        let checkpoint = checkpoint.expect(name);
+        let input = image(&golden[&format!("{name}.input")]);
+        assert_eq!(checkpoint.preprocessing().size, input.width() as usize);
+        let logits = floats(&answer(&checkpoint, &[input]).1);
+        let off = largest_difference(&logits, &floats(&golden[&format!("{name}.logits")]));
+        assert!(off < SMALL_TOLERANCE, "{name}: {off}");
+    }
+}
+
 /// Converted, it is the same network: the same settings, and bit for bit the same answers.
 #[test]
 fn converting_changes_nothing() {

@@ -308,8 +308,15 @@ impl<'g, 'a> Walk<'g, 'a> {
         }
     }
 
-    /// The global average pool.
+    /// The global average pool. Over a single pixel there is nothing to do, and TensorFlow's converter
+    /// leaves it out.
     fn pool(&mut self) -> Result<()> {
+        let next = self.ahead.peek().and_then(|operator| operator.input(0));
+        let shape = next.and_then(|input| self.graph.tensor(input).ok());
+        let is_pixel = shape.is_some_and(|tensor| matches!(tensor.shape[..], [_, 1, 1, _]));
+        if is_pixel && !self.next_is(&[Code::AVERAGE_POOL_2D, Code::MEAN]) {
+            return Ok(());
+        }
         let depthwise = Code::DEPTHWISE_CONV_2D;
         let operator = self.expect(&[depthwise, Code::AVERAGE_POOL_2D, Code::MEAN])?;
         let error = |reason: String| format!("{operator}: {reason}");
