@@ -335,10 +335,10 @@ fn little_endian(values: &[f32]) -> Vec<u8> {
 }
 
 /// A tensor's bytes, as the encoder takes them.
-struct View {
-    dtype: Dtype,
-    shape: Vec<usize>,
-    bytes: Vec<u8>,
+pub(super) struct View {
+    pub dtype: Dtype,
+    pub shape: Vec<usize>,
+    pub bytes: Vec<u8>,
 }
 
 impl ::safetensors::View for View {

@@ -10,11 +10,12 @@ mod tensors;
 
 use std::io::{Cursor, Read};
 
-use ::safetensors::Dtype;
 use zip::{CompressionMethod, ZipArchive};
 
 use pickle::Pickle;
 use tensors::{Described, state_dict};
+
+use super::safetensors::View;
 
 /// The pickle in the zip.
 const PICKLE: &str = "data.pkl";
@@ -156,30 +157,5 @@ fn numbers(
             at = at.wrapping_sub(index[dimension].wrapping_mul(tensor.strides[dimension]));
             index[dimension] = 0;
         }
-    }
-}
-
-/// A tensor's bytes, as the encoder takes them.
-struct View {
-    dtype: Dtype,
-    shape: Vec<usize>,
-    bytes: Vec<u8>,
-}
-
-impl ::safetensors::View for View {
-    fn dtype(&self) -> Dtype {
-        self.dtype
-    }
-
-    fn shape(&self) -> &[usize] {
-        &self.shape
-    }
-
-    fn data(&self) -> std::borrow::Cow<'_, [u8]> {
-        std::borrow::Cow::Borrowed(&self.bytes)
-    }
-
-    fn data_len(&self) -> usize {
-        self.bytes.len()
     }
 }
