@@ -23,7 +23,7 @@ use super::{Global, Outcome, files, note, saved_checkpoint};
 
 /// Write a checkpoint in eight bits: a quarter of the size, and computed in integers on the CPU
 ///
-/// Without pictures each weight is rounded for itself, and the answers are those of `--dtype int8`. A few
+/// Without pictures each weight is rounded for itself, and the answers are nearly those of `--dtype int8`. A few
 /// dozen pictures of the kind that it is to see, without labels, make them better: of Google's network of
 /// alpha 0.25, 95 in 100 pictures keep their first label in place of 90, of alpha 0.5 98 in place of 96.
 #[derive(Debug, Args)]

@@ -19,6 +19,8 @@ mod parallel;
 mod passes;
 mod pieces;
 mod pixels;
+#[cfg(test)]
+mod test_inputs;
 mod tiled_layer;
 mod tiles;
 mod weights;

@@ -5,7 +5,7 @@ use half::slice::HalfFloatSliceExt;
 use image::RgbImage;
 use rayon::prelude::*;
 
-use super::fit::{Fitted, fit};
+use super::fit::fit;
 use super::moments::Moments;
 use super::planes::{
     check_size, largest, means, output_size, pixels, product, to_floats, to_integers, windows,
@@ -160,21 +160,8 @@ impl Pass<'_> {
     /// Goes through a block.
     fn block(&mut self, depthwise: &FloatLayer, pointwise: &FloatLayer) -> Result<()> {
         let between = self.between(depthwise);
-        let fitted = {
-            let pass = &*self;
-            let moments = pass.moments(depthwise, &between)?;
-            fit(&pointwise.weight, &pointwise.bias, between.at(0), &moments)?
-        };
-        let Fitted {
-            integers,
-            steps,
-            bias,
-        } = fitted;
-        let quantised = Pointwise {
-            integers,
-            steps,
-            bias,
-        };
+        let moments = self.moments(depthwise, &between)?;
+        let quantised = fit(&pointwise.weight, &pointwise.bias, between.at(0), &moments)?;
         let weight = quantised.weight();
         let (channels, activation) = (self.channels, self.activation);
         // What the integers read is needed once more when the floats are gone.

@@ -2,6 +2,7 @@
 
 use rayon::prelude::*;
 
+use super::calibrate::Pointwise;
 use super::linear::{Cholesky, dot};
 use super::moments::Moments;
 use crate::error::{Error, Result};
@@ -15,16 +16,6 @@ const RIDGE: f64 = 1.0;
 /// The same for the order in which rounding errors are made up for.
 const DAMPING: f64 = 0.03;
 
-/// A pointwise convolution in integers: `integer * step`, and a bias in floats.
-pub(super) struct Fitted {
-    /// `[out][in]`.
-    pub integers: Vec<i8>,
-    /// `[out]`.
-    pub steps: Vec<f32>,
-    /// `[out]`.
-    pub bias: Vec<f64>,
-}
-
 /// Fits integers to a convolution of `weight` (`[out][in]`) and `bias`; `read` is the scale of what it
 /// reads.
 ///
@@ -34,7 +25,7 @@ pub(super) struct Fitted {
 /// vary together (GPTQ, Frantar et al. 2022, arXiv:2210.17323; here in the equal form of Babai's nearest
 /// plane, which needs one factorisation and no inverse). And the bias takes up what is left of the mean
 /// error.
-pub(super) fn fit(weight: &[f32], bias: &[f64], read: f32, moments: &Moments) -> Result<Fitted> {
+pub(super) fn fit(weight: &[f32], bias: &[f64], read: f32, moments: &Moments) -> Result<Pointwise> {
     let n = moments.channels();
     // Where nothing varies there is nothing to fit, and any diagonal will do.
     let variance = moments.mean_variance().max(f64::MIN_POSITIVE.sqrt());
@@ -86,7 +77,7 @@ pub(super) fn fit(weight: &[f32], bias: &[f64], read: f32, moments: &Moments) ->
         (integers, step, bias + mean)
     });
     let fitted: Vec<(Vec<i8>, f32, f64)> = fitted.collect();
-    Ok(Fitted {
+    Ok(Pointwise {
         steps: fitted.iter().map(|(_, step, _)| *step).collect(),
         bias: fitted.iter().map(|(_, _, bias)| *bias).collect(),
         integers: fitted

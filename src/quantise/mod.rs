@@ -45,7 +45,8 @@ pub use self::calibrate::pictures_wanted;
 ///
 /// `pictures` are those that the checkpoint's recipe was applied to, of the network's size; of more than
 /// [`pictures_wanted`] those beyond are not looked at. Without any, weights are rounded for themselves,
-/// and the result answers as `--dtype int8` does without a quantised file.
+/// and the result answers nearly as `--dtype int8` does without a
+/// quantised file, whose classifier stays in floats.
 ///
 /// # Errors
 /// A checkpoint that is quantised already, whose weights are not finite numbers, or of a network with ReLU

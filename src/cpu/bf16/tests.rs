@@ -9,39 +9,10 @@ use super::{Bf16, portable};
 use crate::cpu::Isa;
 use crate::cpu::network::CpuNetwork;
 use crate::cpu::passes::Passes;
+use crate::cpu::test_inputs::{imagenet, noise, planes, weights};
 use crate::model::{Blueprint, Config, Padding, random_tensors};
 use crate::ops::Activation;
 use crate::pixels::PixelScale;
-
-fn noise(len: usize, seed: u64) -> Vec<u8> {
-    let mut state = seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1;
-    let mut next = || {
-        state ^= state << 13;
-        state ^= state >> 7;
-        state ^= state << 17;
-        (state >> 32) as u8
-    };
-    (0..len).map(|_| next()).collect()
-}
-
-fn weights(config: &Config, seed: u64) -> VarBuilder<'static> {
-    let tensors = random_tensors(config, seed).expect("tensors");
-    VarBuilder::from_tensors(tensors, DType::F32, &Device::Cpu)
-}
-
-fn imagenet() -> PixelScale {
-    let (mean, std) = ([0.485, 0.456, 0.406], [0.229, 0.224, 0.225]);
-    PixelScale::from_mean_and_std(1.0 / 255.0, mean, std).expect("a scale")
-}
-
-/// Scaled pixels, colour by colour, of bytes.
-fn planes(bytes: &[u8], scale: &PixelScale) -> Vec<f32> {
-    let colour = |c| {
-        let pixels = bytes.chunks_exact(3);
-        pixels.map(move |pixel| scale.of_bytes().of(c, pixel[c]))
-    };
-    (0..3).flat_map(colour).collect()
-}
 
 /// The one in plain Rust, and those of this machine.
 fn networks(blueprint: Blueprint) -> (CpuNetwork<Bf16>, Vec<CpuNetwork<Bf16>>) {

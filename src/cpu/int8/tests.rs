@@ -1,8 +1,6 @@
 //! The kernels against plain loops: the same integers, whatever the instruction set, the threads,
 //! the size.
 
-use candle_core::{DType, Device};
-use candle_nn::VarBuilder;
 use proptest::prelude::*;
 
 use super::kernels::portable;
@@ -10,12 +8,13 @@ use super::{Int8Network, quantised};
 use crate::cpu::Isa;
 use crate::cpu::network::CpuNetwork;
 use crate::cpu::passes::Passes;
+use crate::cpu::test_inputs::{self, noise, planes, weights};
 use crate::error::{Error, Result};
 use crate::model::{
     AverageRule, Blueprint, ByteIntegers, Config, Convolution, ConvolutionKind, FixedPoint,
     IntegerAverage, IntegerClassifier, IntegerWeights, Levels, Padding, PixelIntegers, Precision,
     QuantisedConvolution, QuantisedLayers, QuantisedNetwork, ReferenceFactor, Rounding, Scale,
-    Softmax, random_tensors,
+    Softmax,
 };
 use crate::pixels::PixelScale;
 
@@ -150,22 +149,6 @@ fn plain(
     image.values.iter().map(|value| *value as u8).collect()
 }
 
-fn noise(len: usize, seed: u64) -> Vec<u8> {
-    let mut state = seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1;
-    let mut next = || {
-        state ^= state << 13;
-        state ^= state >> 7;
-        state ^= state << 17;
-        (state >> 32) as u8
-    };
-    (0..len).map(|_| next()).collect()
-}
-
-fn weights(config: &Config, seed: u64) -> VarBuilder<'static> {
-    let tensors = random_tensors(config, seed).expect("tensors");
-    VarBuilder::from_tensors(tensors, DType::F32, &Device::Cpu)
-}
-
 fn network(blueprint: Blueprint, isa: Isa) -> Int8Network {
     let integers = quantised(blueprint).expect("integers");
     Int8Network::new(blueprint, integers, isa).expect("a network")
@@ -191,8 +174,7 @@ proptest! {
         let config = Config { padding, shallow, ..Config::with_alpha(alpha) };
         let weights = weights(&config, seed);
         let pixel_scale = if imagenet {
-            let (mean, std) = ([0.485, 0.456, 0.406], [0.229, 0.224, 0.225]);
-            PixelScale::from_mean_and_std(1.0 / 255.0, mean, std).expect("a scale")
+            test_inputs::imagenet()
         } else {
             PixelScale::default()
         };
@@ -379,7 +361,7 @@ proptest! {
             let network = Int8Network::new(blueprint, integers(), isa).expect("a network");
             let found = on(threads, || network.integers(&bytes, size));
             prop_assert!(found == expected, "{isa}");
-            prop_assert!(network.integers(&planes(&bytes), size) == expected, "{isa}: planes");
+            prop_assert!(network.integers(&planes(&bytes, &PixelScale::default()), size) == expected, "{isa}: planes");
             prop_assert!(network.embed(&bytes, size) == embedding, "{isa}: embedding");
             let found = on(threads, || network.forward(&bytes, size));
             prop_assert!(found == logits, "{isa}: logits");
@@ -449,17 +431,10 @@ fn bytes_and_planes_are_the_same() {
     let size = (45, 61);
     let bytes = noise(size.0 * size.1 * 3, 5);
     let found = network.integers(&bytes, size);
-    assert_eq!(found, network.integers(&planes(&bytes), size));
-}
-
-/// The bytes of a picture scaled to [-1, 1], colour by colour.
-fn planes(bytes: &[u8]) -> Vec<f32> {
-    let colour = |c| {
-        bytes
-            .chunks_exact(3)
-            .map(move |pixel| f32::from(pixel[c]) / 127.5 - 1.0)
-    };
-    (0..3).flat_map(colour).collect()
+    assert_eq!(
+        found,
+        network.integers(&planes(&bytes, &PixelScale::default()), size)
+    );
 }
 
 /// Eight bits are near what f32 gives.
