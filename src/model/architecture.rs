@@ -37,6 +37,12 @@ pub(super) const EMBEDDING_CHANNELS: usize = BLOCKS[BLOCKS.len() - 1].1;
 /// Keras's name for the last layer.
 const CLASSIFIER: &str = "conv_preds";
 
+/// timm's name for a pointwise layer between the last block and the pool.
+pub(crate) const HEAD: &str = "conv_head";
+
+/// What stands before that in the place of a depthwise layer.
+const HEAD_INPUT: &str = "conv_head_input";
+
 /// What a network of this many depthwise convolutions is: shallow (`true`) or not; `None` where it is
 /// no MobileNet V1.
 pub(crate) fn is_shallow(depthwise: usize) -> Option<bool> {
@@ -87,6 +93,9 @@ pub struct Convolution {
     pub padding: ops::Padding,
     /// Batch norm follows; else it has a bias.
     pub batch_norm: bool,
+    /// It passes each channel on as it is, and has no tensors: what stands in the place of a depthwise
+    /// layer where a pointwise one has none before it.
+    pub identity: bool,
 }
 
 impl Convolution {
@@ -100,7 +109,33 @@ impl Convolution {
             stride: 1,
             padding: ops::Padding::Same,
             batch_norm: false,
+            identity: false,
         }
+    }
+
+    /// A pointwise layer behind the last block, as a block whose depthwise layer changes nothing: so
+    /// whatever runs blocks runs it, in any arithmetic. What comes out of an activation is not changed by
+    /// the same once more.
+    fn head(in_channels: usize, out_channels: usize, batch_norm: bool) -> [Self; 2] {
+        let pointwise = Self {
+            name: HEAD.into(),
+            kind: ConvolutionKind::Pointwise,
+            in_channels,
+            out_channels,
+            stride: 1,
+            padding: ops::Padding::Same,
+            batch_norm,
+            identity: false,
+        };
+        let input = Self {
+            name: HEAD_INPUT.into(),
+            kind: ConvolutionKind::Depthwise,
+            out_channels: in_channels,
+            batch_norm: false,
+            identity: true,
+            ..pointwise.clone()
+        };
+        [input, pointwise]
     }
 
     /// Whether it is the first block's pointwise one.
@@ -138,8 +173,12 @@ impl Convolution {
     /// The tensors of this convolution in our safetensors naming, with their shapes.
     ///
     /// `NAME.weight`, then `NAME_bn.{weight,bias,running_mean,running_var}` (gamma, beta,
-    /// moving mean and variance), or `NAME.bias` where there is no batch norm.
+    /// moving mean and variance), or `NAME.bias` where there is no batch norm. None of one that
+    /// changes nothing.
     pub fn tensors(&self) -> Vec<(String, Vec<usize>)> {
+        if self.identity {
+            return Vec::new();
+        }
         let name = &self.name;
         let mut tensors = vec![(self.weight_name(), self.weight_shape().to_vec())];
         if self.batch_norm {
@@ -175,6 +214,7 @@ impl Config {
             stride: 2,
             padding,
             batch_norm,
+            identity: false,
         }];
         for (number, (stride, base)) in (1..).zip(BLOCKS) {
             if self.shallow && LEFT_OUT_IN_SHALLOW.contains(&number) {
@@ -192,6 +232,7 @@ impl Config {
                     _ => strided_depthwise_padding,
                 },
                 batch_norm,
+                identity: false,
             });
             layers.push(Convolution {
                 name: format!("conv_pw_{number}"),
@@ -201,7 +242,12 @@ impl Config {
                 stride: 1,
                 padding,
                 batch_norm,
+                identity: false,
             });
+            channels = out_channels;
+        }
+        if let Some(out_channels) = self.head_channels {
+            layers.extend(Convolution::head(channels, out_channels, batch_norm));
             channels = out_channels;
         }
         if let Some(classes) = self.classes {
@@ -244,15 +290,18 @@ mod tests {
     #[test]
     fn channels_connect_from_layer_to_layer() {
         for alpha in [0.05, 0.25, 0.35, 1.0, 1.25] {
-            for shallow in [false, true] {
+            for (shallow, head_channels) in [(false, None), (true, None), (false, Some(40))] {
                 let config = Config {
                     shallow,
+                    head_channels,
                     ..Config::with_alpha(alpha)
                 };
                 let layers = config.convolutions();
                 for pair in layers.windows(2) {
                     assert_eq!(pair[0].out_channels, pair[1].in_channels);
                 }
+                let classifier = layers.last().map(|layer| layer.in_channels);
+                assert_eq!(classifier, Some(config.embedding_len()));
             }
         }
     }

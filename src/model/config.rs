@@ -44,6 +44,10 @@ pub struct Config {
     pub classes: Option<usize>,
     /// Leaves out blocks 7 to 11 (the paper's Table 5).
     pub shallow: bool,
+    /// Outputs of a pointwise layer, with batch norm and the activation, between the last block and the
+    /// global average pool, if there is one: timm's `conv_head`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub head_channels: Option<usize>,
     /// ReLU6 in every published ImageNet checkpoint, ReLU in the paper's text.
     pub activation: Activation,
     /// Where the convolutions' zeros go.
@@ -63,6 +67,7 @@ impl Default for Config {
             alpha: 1.0,
             classes: Some(1000),
             shallow: false,
+            head_channels: None,
             activation: Activation::Relu6,
             padding: Padding::Keras,
             batch_norm_epsilon: 1e-3,
@@ -97,7 +102,8 @@ impl Config {
 
     /// Length of the embedding, the global average pool's output.
     pub fn embedding_len(&self) -> usize {
-        self.channels(EMBEDDING_CHANNELS)
+        let channels = self.head_channels;
+        channels.unwrap_or_else(|| self.channels(EMBEDDING_CHANNELS))
     }
 
     /// Checks that such a network can be built.
@@ -119,6 +125,13 @@ impl Config {
             return invalid(
                 "classes",
                 "the number of classes has to be from 1 to 1000000".into(),
+            );
+        }
+        let most = (EMBEDDING_CHANNELS as f64 * MAX_ALPHA) as usize;
+        if self.head_channels.is_some_and(|n| n == 0 || n > most) {
+            return invalid(
+                "head_channels",
+                format!("the channels of the layer before the pool have to be from 1 to {most}"),
             );
         }
         if !(self.batch_norm_epsilon > 0.0 && self.batch_norm_epsilon <= 1.0) {

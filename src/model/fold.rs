@@ -28,6 +28,9 @@ impl<'a> Folded<'a> {
         convolution: &Convolution,
         tensors: &'a dyn TensorSource,
     ) -> Result<Self> {
+        if convolution.identity {
+            return Ok(Self::identity(convolution));
+        }
         let read = |name: String, shape: &[usize]| {
             let values = tensors.tensor(&name, shape)?.numbers()?;
             if !all_finite(&values) {
@@ -64,6 +67,17 @@ impl<'a> Folded<'a> {
             scale,
             bias,
         })
+    }
+
+    /// A depthwise convolution that changes nothing: a 1 in the middle of each filter.
+    fn identity(convolution: &Convolution) -> Self {
+        let (channels, taps) = (convolution.out_channels, convolution.kernel().pow(2));
+        let tap = |i: usize| if i % taps == taps / 2 { 1.0 } else { 0.0 };
+        Self {
+            weight: (0..channels * taps).map(tap).collect(),
+            scale: vec![1.0; channels],
+            bias: vec![0.0; channels],
+        }
     }
 
     /// The weight multiplied, in f32.

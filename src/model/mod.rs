@@ -16,7 +16,7 @@ mod stored;
 mod summary;
 
 pub use architecture::{BATCH_NORM_PARTS, Convolution, ConvolutionKind};
-pub(crate) use architecture::{block_count, is_shallow};
+pub(crate) use architecture::{HEAD, block_count, is_shallow};
 pub(crate) use assembly::{Assembly, SeparableBlock};
 pub use config::{
     Config, MAX_ALPHA, MAX_SIZE, MIN_SIZE, PUBLISHED_ALPHAS, PUBLISHED_SIZES, Padding,

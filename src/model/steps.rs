@@ -62,14 +62,23 @@ impl Steps {
 pub(crate) fn activation_steps(config: &Config, tensors: &dyn TensorSource) -> Result<Vec<Steps>> {
     let convolutions = config.convolutions().into_iter();
     let convolutions = convolutions.filter(|c| c.kind != ConvolutionKind::Classifier);
-    let steps = |convolution: Convolution| match tensors.activation(&convolution.name) {
-        Some(stated) => stated_steps(config.activation, &convolution, stated),
-        None => match config.activation {
-            Activation::Relu6 => Ok(Steps::uniform(relu6_step(Levels::of(&convolution)))),
-            Activation::Relu => batch_norm_steps(&convolution, tensors),
-        },
-    };
-    convolutions.map(steps).collect()
+    let mut all: Vec<Steps> = Vec::new();
+    for convolution in convolutions {
+        let stated = tensors.activation(&convolution.name);
+        let steps = match (stated, config.activation, all.last()) {
+            (Some(stated), activation, _) => stated_steps(activation, &convolution, stated)?,
+            (None, Activation::Relu6, _) => Steps::uniform(relu6_step(Levels::of(&convolution))),
+            // It gives what it reads.
+            (None, Activation::Relu, Some(read)) if convolution.identity => Steps::uniform(
+                read.values()
+                    .iter()
+                    .fold(0f32, |most, step| most.max(*step)),
+            ),
+            (None, Activation::Relu, _) => batch_norm_steps(&convolution, tensors)?,
+        };
+        all.push(steps);
+    }
+    Ok(all)
 }
 
 /// What a source says, if that can be.
@@ -136,4 +145,34 @@ fn batch_norm_steps(convolution: &Convolution, tensors: &dyn TensorSource) -> Re
         }
         _ => Steps(steps),
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use candle_core::{DType, Device};
+    use candle_nn::VarBuilder;
+
+    use super::*;
+    use crate::model::random_tensors;
+
+    /// Sums over its channels need one number for all of them, none of which may be cut off.
+    #[test]
+    fn what_changes_nothing_reaches_as_far_as_what_it_reads() -> Result<()> {
+        let config = Config {
+            activation: Activation::Relu,
+            head_channels: Some(24),
+            ..Config::with_alpha(0.0625)
+        };
+        let tensors = random_tensors(&config, 0)?;
+        let weights = VarBuilder::from_tensors(tensors, DType::F32, &Device::Cpu);
+        let steps = activation_steps(&config, &weights)?;
+        let convolutions = config.convolutions();
+        let at = convolutions.iter().position(|c| c.identity);
+        let at = at.expect("a layer that changes nothing");
+        let read = steps[at - 1].values();
+        assert_eq!(read.len(), 64);
+        let most = read.iter().copied().fold(0.0, f32::max);
+        assert_eq!(steps[at], Steps::uniform(most));
+        Ok(())
+    }
 }

@@ -62,7 +62,9 @@ impl Summary {
         let mut layers = vec![plain("input", "InputLayer", vec![size, size, 3])];
         let mut side = size;
         let mut depthwise: Option<Convolution> = None;
-        for convolution in config.convolutions() {
+        // What changes nothing is no layer to anybody else.
+        let convolutions = config.convolutions().into_iter();
+        for convolution in convolutions.filter(|convolution| !convolution.identity) {
             if convolution.kind == ConvolutionKind::Classifier {
                 push_pool(&mut layers, convolution.in_channels);
                 side = 1;

@@ -150,6 +150,9 @@ fn stored(network: &Floats, calibrated: Calibrated) -> StoredTensors {
     let layers = network.layers.iter().zip(calibrated.pointwise);
     for (layer, pointwise) in layers {
         let convolution = &layer.convolution;
+        if convolution.identity {
+            continue;
+        }
         let shape = convolution.weight_shape();
         let (weight, bias) = match pointwise {
             Some(pointwise) => {

@@ -189,6 +189,7 @@ mod tests {
             stride,
             padding,
             batch_norm: false,
+            identity: false,
         };
         let weights = convolution.weight_shape().iter().product();
         FloatLayer {

@@ -37,6 +37,13 @@ pub(super) struct TrainingLayer {
     pub frozen: bool,
     /// Made of candle's operations.
     pub composed: bool,
+    /// None of one that changes nothing.
+    trained: Option<Trained>,
+}
+
+/// A convolution's variables.
+#[derive(Debug)]
+struct Trained {
     /// As [`Convolution::weight_shape`] says.
     weight: Var,
     after: After,
@@ -62,26 +69,12 @@ impl TrainingLayer {
         frozen: bool,
         take: &dyn Fn(&str, &[usize]) -> Result<Tensor>,
     ) -> Result<Self> {
-        let name = &convolution.name;
-        let shape = [convolution.out_channels];
-        let var = |name: &str, shape: &[usize]| -> Result<Var> {
-            Ok(Var::from_tensor(&take(name, shape)?)?)
-        };
-        let part = |part: &str| format!("{name}_bn.{part}");
-        let after = match convolution.batch_norm {
-            true => After::Norm {
-                gamma: var(&part("weight"), &shape)?,
-                beta: var(&part("bias"), &shape)?,
-                running: Statistics {
-                    mean: take(&part("running_mean"), &shape)?,
-                    variance: take(&part("running_var"), &shape)?,
-                },
-            },
-            false => After::Bias(var(&format!("{name}.bias"), &shape)?),
+        let trained = match convolution.identity {
+            true => None,
+            false => Some(Trained::new(&convolution, take)?),
         };
         Ok(Self {
-            weight: var(&format!("{name}.weight"), &convolution.weight_shape())?,
-            after,
+            trained,
             frozen,
             composed: false,
             convolution,
@@ -90,9 +83,9 @@ impl TrainingLayer {
 
     /// The weights that are trained.
     pub fn parameters(&self) -> Vec<Parameter> {
-        if self.frozen {
+        let Some(Trained { weight, after }) = self.trained.as_ref().filter(|_| !self.frozen) else {
             return Vec::new();
-        }
+        };
         let Convolution { name, kind, .. } = &self.convolution;
         let parameter = |end: &str, value: &Var, decays| Parameter {
             name: format!("{name}{end}"),
@@ -100,8 +93,8 @@ impl TrainingLayer {
             decays,
         };
         let decays = *kind != ConvolutionKind::Depthwise;
-        let mut parameters = vec![parameter(".weight", &self.weight, decays)];
-        match &self.after {
+        let mut parameters = vec![parameter(".weight", weight, decays)];
+        match after {
             After::Norm { gamma, beta, .. } => {
                 parameters.push(parameter("_bn.weight", gamma, false));
                 parameters.push(parameter("_bn.bias", beta, false));
@@ -113,10 +106,13 @@ impl TrainingLayer {
 
     /// All of its tensors, by the names that they have in a checkpoint.
     pub fn tensors(&self) -> Vec<(String, &Tensor)> {
+        let Some(Trained { weight, after }) = &self.trained else {
+            return Vec::new();
+        };
         let name = &self.convolution.name;
         let named = |end: &str, tensor| (format!("{name}{end}"), tensor);
-        let mut tensors = vec![named(".weight", self.weight.as_tensor())];
-        match &self.after {
+        let mut tensors = vec![named(".weight", weight.as_tensor())];
+        match after {
             After::Norm {
                 gamma,
                 beta,
@@ -140,8 +136,11 @@ impl TrainingLayer {
         phase: Phase,
         config: &Config,
     ) -> Result<(Tensor, Option<Statistics>)> {
-        let sums = self.convolve(x)?;
-        match &self.after {
+        let Some(Trained { weight, after }) = &self.trained else {
+            return Ok((x.clone(), None));
+        };
+        let sums = self.convolve(x, weight.as_tensor())?;
+        match after {
             After::Bias(bias) => Ok((sums.broadcast_add(&bias.reshape(((), 1))?)?, None)),
             After::Norm { gamma, beta, .. } if phase == Phase::Training && !self.frozen => {
                 let (epsilon, activation) = (config.batch_norm_epsilon, config.activation);
@@ -173,7 +172,7 @@ impl TrainingLayer {
     }
 
     /// The convolution without bias.
-    fn convolve(&self, x: &Tensor) -> candle_core::Result<Tensor> {
+    fn convolve(&self, x: &Tensor, weight: &Tensor) -> candle_core::Result<Tensor> {
         let Convolution {
             kind,
             stride,
@@ -182,7 +181,6 @@ impl TrainingLayer {
             in_channels,
             ..
         } = self.convolution;
-        let weight = self.weight.as_tensor();
         match kind {
             ConvolutionKind::Pointwise | ConvolutionKind::Classifier => {
                 let weight = weight.reshape((out_channels, in_channels))?;
@@ -210,7 +208,8 @@ impl TrainingLayer {
 
     /// Moves the running statistics to those of a batch.
     pub fn follow(&mut self, batch: &Statistics, momentum: f64) -> candle_core::Result<()> {
-        if let After::Norm { running, .. } = &mut self.after {
+        let after = self.trained.as_mut().map(|trained| &mut trained.after);
+        if let Some(After::Norm { running, .. }) = after {
             let towards = |running: &Tensor, batch: &Tensor| {
                 let batch = (batch.detach() * (1.0 - momentum))?;
                 (running * momentum)? + batch
@@ -219,5 +218,34 @@ impl TrainingLayer {
             running.variance = towards(&running.variance, &batch.variance)?;
         }
         Ok(())
+    }
+}
+
+impl Trained {
+    fn new(
+        convolution: &Convolution,
+        take: &dyn Fn(&str, &[usize]) -> Result<Tensor>,
+    ) -> Result<Self> {
+        let name = &convolution.name;
+        let shape = [convolution.out_channels];
+        let var = |name: &str, shape: &[usize]| -> Result<Var> {
+            Ok(Var::from_tensor(&take(name, shape)?)?)
+        };
+        let part = |part: &str| format!("{name}_bn.{part}");
+        let after = match convolution.batch_norm {
+            true => After::Norm {
+                gamma: var(&part("weight"), &shape)?,
+                beta: var(&part("bias"), &shape)?,
+                running: Statistics {
+                    mean: take(&part("running_mean"), &shape)?,
+                    variance: take(&part("running_var"), &shape)?,
+                },
+            },
+            false => After::Bias(var(&format!("{name}.bias"), &shape)?),
+        };
+        Ok(Self {
+            weight: var(&format!("{name}.weight"), &convolution.weight_shape())?,
+            after,
+        })
     }
 }

@@ -1,6 +1,6 @@
 //! How others name the tensors of a MobileNet V1 in safetensors, as data.
 
-use crate::model::{BATCH_NORM_PARTS, Config, Convolution, ConvolutionKind, Padding};
+use crate::model::{BATCH_NORM_PARTS, Config, Convolution, ConvolutionKind, HEAD, Padding};
 
 /// A naming of tensors, and what a checkpoint in it leaves unsaid.
 ///
@@ -12,6 +12,8 @@ pub(super) struct Naming {
     stem: Names,
     depthwise: Names,
     pointwise: Names,
+    /// A pointwise layer between the last block and the pool, where its networks may have one.
+    head: Option<Names>,
     /// Its weight is `[classes, C]`.
     classifier: &'static str,
     /// The last part of the names of tensors that do not matter.
@@ -42,6 +44,7 @@ const NAMINGS: [Naming; 3] = [
             convolution: "mobilenet_v1.layer.{pointwise}.convolution",
             batch_norm: "mobilenet_v1.layer.{pointwise}.normalization",
         },
+        head: None,
         classifier: "classifier",
         ignored: "num_batches_tracked",
         padding: Padding::Same,
@@ -61,6 +64,10 @@ const NAMINGS: [Naming; 3] = [
             convolution: "blocks.{stage}.conv_pw",
             batch_norm: "blocks.{stage}.bn2",
         },
+        head: Some(Names {
+            convolution: "conv_head",
+            batch_norm: "bn2",
+        }),
         classifier: "classifier",
         ignored: "num_batches_tracked",
         padding: Padding::Symmetric,
@@ -80,6 +87,7 @@ const NAMINGS: [Naming; 3] = [
             convolution: "layer.{pointwise}.convolution",
             batch_norm: "layer.{pointwise}.normalization",
         },
+        head: None,
         classifier: "classifier",
         ignored: "num_batches_tracked",
         padding: Padding::Same,
@@ -102,9 +110,13 @@ impl Naming {
 
     /// Our names of all the tensors that a network may have, each with the one here.
     pub fn names(&self) -> Vec<(String, String)> {
-        let convolutions = Config::default().convolutions();
-        let names = convolutions.iter().flat_map(|c| self.names_of(c));
-        names.collect()
+        let widest = Config {
+            head_channels: self.head.as_ref().map(|_| 1),
+            ..Config::default()
+        };
+        let convolutions = widest.convolutions();
+        let stored = convolutions.iter().filter(|c| !c.identity);
+        stored.flat_map(|c| self.names_of(c)).collect()
     }
 
     fn names_of(&self, convolution: &Convolution) -> Vec<(String, String)> {
@@ -115,7 +127,10 @@ impl Naming {
         let names = match convolution.kind {
             ConvolutionKind::Standard => &self.stem,
             ConvolutionKind::Depthwise => &self.depthwise,
-            ConvolutionKind::Pointwise => &self.pointwise,
+            ConvolutionKind::Pointwise => match &self.head {
+                Some(head) if convolution.name == HEAD => head,
+                _ => &self.pointwise,
+            },
             ConvolutionKind::Classifier => {
                 let parts = ["weight", "bias"];
                 return parts.map(|part| pair(ours, self.classifier, part)).into();
@@ -198,7 +213,14 @@ mod tests {
             assert_eq!(theirs(0, ours).as_deref(), Some(transformers));
             assert_eq!(theirs(1, ours).as_deref(), Some(timm));
         }
+        assert_eq!(
+            theirs(1, "conv_head.weight").as_deref(),
+            Some("conv_head.weight")
+        );
+        assert_eq!(theirs(1, "conv_head_bn.bias").as_deref(), Some("bn2.bias"));
         let all = Config::default().tensors().len();
-        assert!(NAMINGS.iter().all(|naming| naming.names().len() == all));
+        let head = 5;
+        let counts = NAMINGS.each_ref().map(|naming| naming.names().len());
+        assert_eq!(counts, [all, all + head, all]);
     }
 }

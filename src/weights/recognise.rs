@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use crate::model::{Config, Convolution, ConvolutionKind, alpha_from_channels, block_count};
+use crate::model::{Config, Convolution, ConvolutionKind, HEAD, alpha_from_channels, block_count};
 
 /// A tensor as a file states it.
 pub(super) struct Stated {
@@ -16,11 +16,11 @@ pub(super) struct Stated {
 
 /// Alpha, classes and shallow or not, from the tensors' names and shapes.
 pub(super) fn recognise(tensors: &[Stated]) -> Result<Config, String> {
-    let channels = |convolution: &Convolution| {
-        let name = convolution.weight_name();
+    let outputs = |name: &str| {
         let weight = tensors.iter().find(|tensor| tensor.name == name)?;
         weight.shape.first().copied()
     };
+    let channels = |convolution: &Convolution| outputs(&convolution.weight_name());
     let paper = Config::default().convolutions();
     // The first layer of each width tells the multiplier; whether the others have theirs is checked
     // later on.
@@ -75,6 +75,7 @@ pub(super) fn recognise(tensors: &[Stated]) -> Result<Config, String> {
     Ok(Config {
         batch_norm_folded: paper.first().is_some_and(is_folded),
         classes: paper.last().and_then(channels),
+        head_channels: outputs(&format!("{HEAD}.weight")),
         shallow: left_out.is_some_and(|c| channels(c).is_none()),
         ..Config::with_alpha(alpha)
     })
@@ -129,7 +130,11 @@ fn describe(config: &Config) -> String {
         Some(n) => format!("{n} classes"),
         None => "no classifier".into(),
     };
-    format!("{kind}alpha {:?}, {classes}", config.alpha)
+    let head = match config.head_channels {
+        Some(channels) => format!("{channels} channels before the pool, "),
+        None => String::new(),
+    };
+    format!("{kind}alpha {:?}, {head}{classes}", config.alpha)
 }
 
 /// The first lines of a list that may be long.

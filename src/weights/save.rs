@@ -159,7 +159,8 @@ impl Checkpoint {
     /// the network is built; and the settings that say so.
     fn folded(&self) -> Result<(HashMap<String, Tensor>, Config)> {
         let mut tensors = HashMap::new();
-        for convolution in self.config.convolutions() {
+        let convolutions = self.config.convolutions().into_iter();
+        for convolution in convolutions.filter(|convolution| !convolution.identity) {
             let folded = Folded::read(&self.config, &convolution, &self.tensors)?;
             let shape = convolution.weight_shape();
             let (weight, bias) = folded.tensors(&shape, |value| value as f32)?;

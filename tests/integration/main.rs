@@ -9,6 +9,7 @@
 //! - `tflite`: TensorFlow Lite files of every type of weights
 //! - `tflite_damaged`: and what is wrong with others
 //! - `tflite_integers`: quantised ones in their own integers, beside LiteRT's
+//! - `timm`: networks of timm's own with a layer before the pool
 //! - `torch`: PyTorch's files, and pickles that are made to harm
 //! - `pixels`: every image gives Pillow's own bytes
 //! - `orientation`: and is upright, wherever its file says how it lies
@@ -84,6 +85,7 @@ mod support;
 mod tflite;
 mod tflite_damaged;
 mod tflite_integers;
+mod timm;
 mod torch;
 mod train;
 mod weights;

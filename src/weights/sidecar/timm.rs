@@ -26,8 +26,8 @@ struct Recipe {
     interpolation: String,
     crop_pct: f64,
     crop_mode: Option<String>,
-    mean: [f64; COLOURS],
-    std: [f64; COLOURS],
+    mean: Vec<f64>,
+    std: Vec<f64>,
 }
 
 /// `model_args`: what the network was made with, as far as it changes the answers.
@@ -53,11 +53,23 @@ const HARMLESS: &[&str] = &[
     "drop_rate",
     "exportable",
     "fix_stem",
+    "head_conv",
     "num_classes",
     "pretrained",
     "scriptable",
     "stem_size",
 ];
+
+/// Whether an argument of this value leaves the network as it is.
+fn is_harmless(name: &str, value: &Value) -> bool {
+    let usual = match name {
+        "depth_multiplier" => Some(1.0),
+        "stem_kernel_size" => Some(3.0),
+        _ => None,
+    };
+    let is_usual = usual.is_some() && value.as_f64() == usual;
+    is_usual || value.is_null() || *value == Value::Bool(false) || HARMLESS.contains(&name)
+}
 
 /// What a network reduces its pictures' sides by.
 const STRIDE: usize = 32;
@@ -81,7 +93,8 @@ impl Description {
 /// Refuses another pool than the average over all places.
 fn check_pool(pool: Option<&str>) -> Result<(), String> {
     match pool {
-        None | Some("avg") => Ok(()),
+        None | Some("avg" | "fast" | "fastavg") => Ok(()),
+        Some("") => Err("it has no global pool, and so no embedding".into()),
         Some(other) => Err(format!("its global pool is {other:?}, not avg")),
     }
 }
@@ -109,7 +122,7 @@ impl Arguments {
         }
         check_pool(self.global_pool.as_deref())?;
         let mut others = self.others.iter();
-        match others.find(|(name, value)| !value.is_null() && !HARMLESS.contains(&name.as_str())) {
+        match others.find(|(name, value)| !is_harmless(name, value)) {
             None => Ok(()),
             Some((name, value)) => Err(format!(
                 "it was made with {name} {value}, which is not supported"
@@ -121,8 +134,16 @@ impl Arguments {
 impl Recipe {
     /// As its model cards use it: the shorter side to `floor(size / crop_pct)`, centre cut out.
     fn recipe(&self) -> Result<Preprocessing, String> {
-        let pixel_scale = pixel_scale(PER_BYTE, self.mean, self.std)?;
-        let [_, size, width] = self.input_size;
+        let [channels, size, width] = self.input_size;
+        let colours = |values: &[f64]| <[f64; COLOURS]>::try_from(values).ok();
+        let (Some(mean), Some(std)) = (colours(&self.mean), colours(&self.std)) else {
+            let means = self.mean.len();
+            return Err(format!("its pixels have {means} channels"));
+        };
+        if channels != COLOURS {
+            return Err(format!("its pixels have {channels} channels"));
+        }
+        let pixel_scale = pixel_scale(PER_BYTE, mean, std)?;
         if size != width {
             return Err(format!("its input is {width}x{size}, not a square"));
         }
