@@ -13,7 +13,7 @@ use crate::familiarity::Familiarity;
 use crate::head::Head;
 use crate::labels::Labels;
 use crate::model::{MobileNet, Precision, Softmax};
-use crate::pixels::Preprocessing;
+use crate::pixels::{AsPixels, Preprocessing};
 use crate::rejection::Rejection;
 use crate::weights::{Checkpoint, LoadOptions};
 
@@ -142,13 +142,13 @@ impl Classifier {
     ///
     /// # Errors
     /// As [`scores`](Self::scores); also pictures of different sizes.
-    pub fn scores_of_inputs(&self, inputs: &[RgbImage]) -> Result<Vec<Vec<f32>>> {
+    pub fn scores_of_inputs<P: AsPixels>(&self, inputs: &[P]) -> Result<Vec<Vec<f32>>> {
         let scored = self.scored(inputs)?.into_iter();
         Ok(scored.map(|scored| scored.scores).collect())
     }
 
     /// The same, each with what is known of it besides.
-    pub(crate) fn scored(&self, inputs: &[RgbImage]) -> Result<Vec<Scored>> {
+    pub(crate) fn scored<P: AsPixels>(&self, inputs: &[P]) -> Result<Vec<Scored>> {
         let softmax = self.network().softmax();
         let scores = |logits: &Vec<f32>| {
             let scores = self.head.scores(logits, softmax)?;

@@ -7,7 +7,7 @@ use crate::cpu::{Threads, for_each};
 use crate::device::OpenedDevice;
 use crate::error::{Error, Result};
 use crate::model::{MobileNet, Precision};
-use crate::pixels::{Preprocessing, to_bytes};
+use crate::pixels::{AsPixels, Pixels, Preprocessing, to_input};
 use crate::weights::Checkpoint;
 
 /// A network with its recipe for pixels. It needs no classifier.
@@ -86,12 +86,12 @@ impl Embedder {
     }
 
     /// What the network sees of pictures, which are resized on several threads.
-    pub(crate) fn inputs(&self, images: &[RgbImage]) -> Vec<RgbImage> {
+    pub(crate) fn inputs(&self, images: &[RgbImage]) -> Vec<Pixels> {
         let apply = |image| self.preprocessing.apply(image);
         if images.len() < 2 || self.threads.count() == 1 {
             return images.iter().map(apply).collect();
         }
-        let mut inputs = vec![RgbImage::default(); images.len()];
+        let mut inputs = vec![Pixels::default(); images.len()];
         for_each(self.threads, images.iter().zip(&mut inputs), |pair| {
             let (image, input) = pair;
             *input = apply(image);
@@ -103,7 +103,7 @@ impl Embedder {
     ///
     /// # Errors
     /// As [`embeddings`](Self::embeddings); also pictures of different sizes.
-    pub fn embeddings_of_inputs(&self, inputs: &[RgbImage]) -> Result<Vec<Vec<f32>>> {
+    pub fn embeddings_of_inputs<P: AsPixels>(&self, inputs: &[P]) -> Result<Vec<Vec<f32>>> {
         if inputs.is_empty() {
             return Ok(Vec::new());
         }
@@ -118,7 +118,7 @@ impl Embedder {
     ///
     /// # Errors
     /// As [`embeddings_of_inputs`](Self::embeddings_of_inputs).
-    pub(crate) fn logits_of_inputs(&self, inputs: &[RgbImage]) -> Result<Vec<Vec<f32>>> {
+    pub(crate) fn logits_of_inputs<P: AsPixels>(&self, inputs: &[P]) -> Result<Vec<Vec<f32>>> {
         if inputs.is_empty() {
             return Ok(Vec::new());
         }
@@ -139,8 +139,8 @@ impl Embedder {
     }
 
     /// Pictures on the network's device.
-    fn pixels(&self, inputs: &[RgbImage]) -> Result<Tensor> {
-        to_bytes(inputs, self.network.device())
+    fn pixels<P: AsPixels>(&self, inputs: &[P]) -> Result<Tensor> {
+        to_input(inputs, self.network.pixel_scale(), self.network.device())
     }
 }
 

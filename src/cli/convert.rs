@@ -7,7 +7,7 @@ use candle_core::DType;
 use clap::{Args, ValueEnum};
 use mobilenet::weights::{Checkpoint, SaveOptions};
 
-use super::options::{UnstatedOptions, tell_assumed};
+use super::options::{RecipeOptions, UnstatedOptions, tell_assumed};
 use super::{Global, Outcome, note, saved_checkpoint};
 
 /// Convert a checkpoint to safetensors that describe themselves
@@ -37,6 +37,9 @@ pub struct Arguments {
 
     #[command(flatten)]
     unstated: UnstatedOptions,
+
+    #[command(flatten)]
+    recipe: RecipeOptions,
 }
 
 /// `--dtype` of a file.
@@ -64,6 +67,8 @@ impl Arguments {
 pub fn run(arguments: &Arguments, global: Global) -> Result<Outcome> {
     let loading = arguments.unstated.loading(arguments.size)?;
     let checkpoint = Checkpoint::open(&arguments.input, &loading)?;
+    let recipe = arguments.recipe.preprocessing(checkpoint.preprocessing());
+    let checkpoint = checkpoint.with_preprocessing(recipe)?;
     let output = arguments.output.as_path();
     saved_checkpoint::write(&checkpoint, output, &arguments.options())?;
     if !global.quiet {

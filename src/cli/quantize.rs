@@ -6,10 +6,10 @@ use std::sync::Arc;
 
 use anyhow::{Context, Result, bail};
 use clap::Args;
-use image::RgbImage;
+use image::{Rgb32FImage, RgbImage};
 use mobilenet::dataset::{Input, Inputs};
 use mobilenet::pipeline::{Model, Pipeline, Reply};
-use mobilenet::pixels::Preprocessing;
+use mobilenet::pixels::{Pixels, Preprocessing};
 use mobilenet::quantise::{pictures_wanted, quantise};
 use mobilenet::weights::{Checkpoint, SaveOptions};
 
@@ -68,6 +68,8 @@ pub fn run(arguments: &Arguments, global: Global) -> Result<Outcome> {
     let loading = arguments.unstated.loading(arguments.size)?;
     let checkpoint = Checkpoint::open(&arguments.checkpoint, &loading)?;
     files::protect(&[output], [checkpoint.path()])?;
+    let recipe = arguments.view.preprocessing(checkpoint.preprocessing());
+    let checkpoint = checkpoint.with_preprocessing(recipe)?;
     let threads = arguments.threads.map_or_else(default_threads, usize::from);
     rayon::ThreadPoolBuilder::new()
         .num_threads(threads)
@@ -112,7 +114,7 @@ pub fn run(arguments: &Arguments, global: Global) -> Result<Outcome> {
 /// The pictures that there are to fit to.
 #[derive(Default)]
 struct Found {
-    pictures: Vec<RgbImage>,
+    pictures: Vec<Pixels>,
     /// How many were named.
     named: usize,
     tally: Tally,
@@ -129,7 +131,7 @@ impl Arguments {
     ) -> Result<Found> {
         let inputs: Vec<Input> = inputs.collect();
         let named = inputs.len();
-        let recipe = self.view.preprocessing(checkpoint.preprocessing());
+        let recipe = checkpoint.preprocessing().clone();
         let (size, wanted) = (
             recipe.size,
             pictures_wanted(checkpoint.config(), recipe.size),
@@ -137,7 +139,8 @@ impl Arguments {
         let chosen = inputs.into_iter().enumerate();
         let chosen = chosen.filter(move |(i, _)| is_chosen(*i, named, wanted));
         let chosen = Box::new(chosen.map(|(_, input)| input));
-        let model = Arc::new(Pixels { recipe });
+        let gives_bytes = recipe.gives_bytes();
+        let model = Arc::new(Shown { recipe });
         let pipeline = Pipeline::new(model)
             .decode_options(self.view.decode())
             .threads(threads);
@@ -145,9 +148,13 @@ impl Arguments {
         let session = Session::new(chosen, false, pipeline, global).with_answers_elsewhere();
         let tally = session.run(|answer| {
             if let Ok(values) = &answer.values {
-                let bytes = values.iter().map(|value| *value as u8).collect();
                 let side = size as u32;
-                let picture = RgbImage::from_raw(side, side, bytes);
+                let picture = if gives_bytes {
+                    let bytes = values.iter().map(|value| *value as u8).collect();
+                    RgbImage::from_raw(side, side, bytes).map(Pixels::Bytes)
+                } else {
+                    Rgb32FImage::from_raw(side, side, values.clone()).map(Pixels::Floats)
+                };
                 pictures.push(picture.context("a picture of another size than the network's")?);
             }
             Ok(ControlFlow::Continue(()))
@@ -168,11 +175,11 @@ fn is_chosen(i: usize, named: usize, wanted: usize) -> bool {
 
 /// What gives back the pixels that a network sees.
 #[derive(Clone)]
-struct Pixels {
+struct Shown {
     recipe: Preprocessing,
 }
 
-impl Model for Pixels {
+impl Model for Shown {
     fn preprocessing(&self) -> &Preprocessing {
         &self.recipe
     }
@@ -181,11 +188,10 @@ impl Model for Pixels {
         true
     }
 
-    fn answer(&self, inputs: &[RgbImage]) -> mobilenet::Result<Vec<Reply>> {
-        let values = |image: &RgbImage| image.as_raw().iter().map(|&byte| byte.into()).collect();
+    fn answer(&self, inputs: &[Pixels]) -> mobilenet::Result<Vec<Reply>> {
         Ok(inputs
             .iter()
-            .map(|image| Reply::sure(values(image)))
+            .map(|pixels| Reply::sure(pixels.to_floats()))
             .collect())
     }
 

@@ -14,13 +14,11 @@ mod spread;
 
 use std::sync::Arc;
 
-use image::RgbImage;
-
 use crate::error::{Error, Result};
 use crate::familiarity::Familiarity;
 use crate::head::Head;
 use crate::model::{MobileNet, Softmax};
-use crate::pixels::to_bytes;
+use crate::pixels::{AsPixels, to_input};
 use crate::weights::Checkpoint;
 
 /// A network with the weights of its last layer at hand, in f32. Where the network computes in fewer
@@ -92,8 +90,9 @@ impl Explainer {
     /// # Errors
     /// A failure of the device, weights that lead to scores that are not numbers, or a network
     /// that is not the checkpoint's.
-    pub fn explain(&self, input: &RgbImage) -> Result<Explanation<'_>> {
-        let pixels = to_bytes(std::slice::from_ref(input), self.network.device())?;
+    pub fn explain<P: AsPixels>(&self, input: &P) -> Result<Explanation<'_>> {
+        let input = std::slice::from_ref(input);
+        let pixels = to_input(input, self.network.pixel_scale(), self.network.device())?;
         let features = self.network.features(&pixels)?;
         let (_, channels, rows, columns) = features.dims4()?;
         if channels * self.bias.len() != self.weight.len() {

@@ -10,7 +10,7 @@ use super::error::{Error, Result, Stage};
 use super::model::{Model, Reply};
 use crate::dataset::Input;
 use crate::error::ImageError;
-use crate::pixels::{DecodeOptions, Prepared, RgbImage, dimensions};
+use crate::pixels::{DecodeOptions, Pixels, Prepared, dimensions};
 
 /// Pixels of a large photograph, for as many of which as there are threads there is always room.
 const PHOTOGRAPH: u64 = 24_000_000;
@@ -19,7 +19,7 @@ const PHOTOGRAPH: u64 = 24_000_000;
 #[derive(Debug, Clone, PartialEq)]
 pub struct Look {
     /// The pixels that it was shown, at the network's size.
-    pub pixels: RgbImage,
+    pub pixels: Pixels,
     /// Its numbers.
     pub values: Vec<f32>,
     /// By which classes of equal scores go.
@@ -148,7 +148,7 @@ impl Shared {
 
     /// The model's replies to some pictures, in smaller batches where the device's memory does not
     /// hold all of them.
-    pub fn ask(&self, model: &dyn Model, inputs: &[RgbImage]) -> Result<Vec<Reply>> {
+    pub fn ask(&self, model: &dyn Model, inputs: &[Pixels]) -> Result<Vec<Reply>> {
         let mut replies = Vec::with_capacity(inputs.len());
         while replies.len() < inputs.len() {
             let rest = &inputs[replies.len()..];

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use crate::classifier::Scored;
 use crate::error::Result;
-use crate::pixels::{Preprocessing, RgbImage};
+use crate::pixels::{Pixels, Preprocessing};
 use crate::{Classifier, Embedder};
 
 /// Gives a list of numbers for each picture: scores, or an embedding.
@@ -20,7 +20,7 @@ pub trait Model: Send + Sync {
     ///
     /// # Errors
     /// A failure of the device, or weights that lead to what is not a number.
-    fn answer(&self, inputs: &[RgbImage]) -> Result<Vec<Reply>>;
+    fn answer(&self, inputs: &[Pixels]) -> Result<Vec<Reply>>;
 
     /// The same model, with the same weights in memory, on so many threads of the CPU.
     fn on_threads(&self, threads: usize) -> Arc<dyn Model>;
@@ -62,7 +62,7 @@ impl Model for Classifier {
         self.network().device().is_cpu()
     }
 
-    fn answer(&self, inputs: &[RgbImage]) -> Result<Vec<Reply>> {
+    fn answer(&self, inputs: &[Pixels]) -> Result<Vec<Reply>> {
         let answers = self.scored(inputs)?.into_iter();
         let reply = |scored: Scored| Reply {
             values: scored.scores,
@@ -87,7 +87,7 @@ impl Model for Embedder {
         self.network().device().is_cpu()
     }
 
-    fn answer(&self, inputs: &[RgbImage]) -> Result<Vec<Reply>> {
+    fn answer(&self, inputs: &[Pixels]) -> Result<Vec<Reply>> {
         let embeddings = self.embeddings_of_inputs(inputs)?.into_iter();
         Ok(embeddings.map(Reply::sure).collect())
     }

@@ -7,7 +7,8 @@ use std::io::{self, BufRead, Read};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use image::RgbImage;
-use mozjpeg::{ColorSpace, Decompress};
+use mozjpeg::{ColorSpace, DctMethod, Decompress};
+use serde::{Deserialize, Serialize};
 
 use super::limits::{DecodeOptions, check_size};
 use super::picture::Picture;
@@ -15,6 +16,30 @@ use crate::error::{ImageError, ImageErrorKind};
 
 #[cfg(panic = "abort")]
 compile_error!("a damaged JPEG is reported by unwinding: build with panic = \"unwind\"");
+
+/// Which of libjpeg's transforms turns the frequencies of a JPEG into pixels.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Dct {
+    /// In integers of enough bits: Pillow, OpenCV, torchvision.
+    #[default]
+    Accurate,
+    /// In fewer bits, off by a level here and there: TensorFlow, unless it is told otherwise.
+    Fast,
+}
+
+impl Dct {
+    pub(super) fn is_accurate(&self) -> bool {
+        *self == Self::Accurate
+    }
+
+    fn method(self) -> DctMethod {
+        match self {
+            Self::Accurate => DctMethod::IntegerSlow,
+            Self::Fast => DctMethod::IntegerFast,
+        }
+    }
+}
 
 /// What of a picture is needed.
 pub(super) struct Needs {
@@ -82,7 +107,7 @@ fn decode_unwinding(
     let size @ (width, height) = decoder.size();
     check_size(width as u64, height as u64, options)?;
     check_scans(bytes, width * height)?;
-    decoder.dct_method(mozjpeg::DctMethod::IntegerSlow);
+    decoder.dct_method(options.dct.method());
     let (colours, channels) = match decoder.color_space() {
         ColorSpace::JCS_GRAYSCALE => (ColorSpace::JCS_GRAYSCALE, 1),
         ColorSpace::JCS_YCbCr | ColorSpace::JCS_RGB => (ColorSpace::JCS_RGB, 3),

@@ -1,5 +1,6 @@
 //! What a decoder takes and what it refuses.
 
+use super::jpeg::Dct;
 use crate::error::{ImageError, ImageErrorKind};
 
 /// What is taken and what is refused.
@@ -19,6 +20,9 @@ pub struct DecodeOptions {
     /// Decode a JPEG that is much larger than the network's input at a reduced scale, in a
     /// fraction of the time: [`Preprocessing::read`](super::Preprocessing::read).
     pub reduced: bool,
+    /// How a JPEG is decoded. A recipe has its own
+    /// ([`Preprocessing::dct`](super::Preprocessing::dct)), which goes before this.
+    pub dct: Dct,
     /// Width times height above which an image is refused before it is decoded.
     pub max_pixels: u64,
     /// Size of a file above which it is refused before it is read to its end.
@@ -37,6 +41,11 @@ impl DecodeOptions {
     /// The same, where large JPEGs are decoded at a reduced scale, or not.
     pub fn with_reduced(self, reduced: bool) -> Self {
         Self { reduced, ..self }
+    }
+
+    /// The same, where JPEGs are decoded in another way.
+    pub fn with_dct(self, dct: Dct) -> Self {
+        Self { dct, ..self }
     }
 
     /// The same with another limit for width times height.
@@ -62,6 +71,7 @@ impl Default for DecodeOptions {
         Self {
             exif_orientation: true,
             reduced: false,
+            dct: Dct::Accurate,
             max_pixels: 178_956_970,
             max_bytes: 512 << 20,
         }

@@ -1,8 +1,10 @@
 //! From the bytes of a file to the pixels that a network takes.
 //!
-//! A file's [`PictureFormat`] says who decodes it; `decode` turns it into upright 8-bit RGB, `resize` resamples as Pillow does,
+//! A file's [`PictureFormat`] says who decodes it; `decode` turns it into upright 8-bit RGB, `resize` resamples as Pillow, torchvision
+//! or TensorFlow does,
 //! and a checkpoint's [`Preprocessing`] says how the two are put together.
 
+mod crop;
 mod decode;
 mod filter;
 mod format;
@@ -10,8 +12,10 @@ mod frame;
 mod gif;
 mod ifd;
 mod image_crate;
+mod input;
 mod jpeg;
 mod limits;
+mod line;
 mod metadata;
 mod orientation;
 mod picture;
@@ -23,16 +27,21 @@ mod scale;
 mod shrunk;
 mod tensor;
 mod tiff;
+mod unrounded;
 
 pub use ::image::RgbImage;
+pub use crop::{CENTER_CROP, Centring, Crop, Region};
 pub use decode::{decode, dimensions, looks_like_image, open, read};
-pub use filter::Filter;
+pub use filter::{Filter, Resampler};
 pub use format::{PictureFormat, supported_formats};
+pub use input::{AsPixels, Pixels, Samples};
+pub use jpeg::Dct;
 pub use limits::DecodeOptions;
 pub use orientation::Orientation;
-pub use preprocess::{CENTER_CROP, Centring, Crop, Prepared, Preprocessing, Region};
+pub use preprocess::{Prepared, Preprocessing};
 pub use resize::{Window, resize};
 pub use scale::PixelScale;
 pub(crate) use scale::{ByteScale, COLOURS};
 pub use shrunk::decode_shrunk;
+pub(crate) use tensor::to_input;
 pub use tensor::{to_bytes, to_tensor};

@@ -4,62 +4,64 @@
 
 use image::RgbImage;
 
-use super::filter::Filter;
-use super::frame::Span;
+use super::filter::Resampler;
+use super::line::Line;
 
 /// Bytes of a pixel.
 pub(super) const CHANNELS: usize = 3;
 /// Fractional bits of a weight: 32, less 8 for a sample and 2 for headroom, as in Pillow.
 const PRECISION: u32 = 22;
-/// What rounds to the nearest.
-const HALF: i32 = 1 << (PRECISION - 1);
+/// The largest weight, its fractional bits among it, that fits into torchvision's 16 bits.
+const LARGEST: f64 = 32_767.0;
 
 /// For every output position along one direction, the input positions and their weights.
 pub(super) struct Taps {
     /// First input position of each output, and where its weights lie.
     spans: Vec<(usize, std::ops::Range<usize>)>,
     weights: Vec<i32>,
+    /// Fractional bits of the weights.
+    precision: u32,
 }
 
 impl Taps {
-    /// The `wanted` of `to` outputs, resampled from a part of `from` inputs.
-    pub fn new(
-        from: usize,
-        part: Span,
-        to: usize,
-        wanted: std::ops::Range<usize>,
-        filter: Filter,
-    ) -> Self {
-        let scale = part.len / to as f64;
-        let stretch = match filter.averages() {
-            true => scale.max(1.0),
-            false => 1.0,
+    /// The `wanted` outputs of a line.
+    pub fn new(line: &Line, wanted: std::ops::Range<usize>) -> Self {
+        let mut exact = Vec::new();
+        let precision = if line.resampler == Resampler::Torchvision {
+            // Decided by all outputs, wanted or not.
+            let mut largest = 0.0;
+            for output in 0..line.to {
+                line.weights(output, &mut exact);
+                largest = exact.iter().copied().fold(largest, f64::max);
+            }
+            narrow_precision(largest)
+        } else {
+            PRECISION
         };
-        let support = filter.support() * stretch;
         let mut taps = Self {
             spans: Vec::with_capacity(wanted.len()),
             weights: Vec::new(),
+            precision,
         };
-        let mut exact = Vec::new();
+        let one = f64::from(1 << precision);
         for output in wanted {
-            let centre = part.start + (output as f64 + 0.5) * scale;
-            // The casts truncate, and bring what is below zero to zero.
-            let begin = (centre - support + 0.5) as usize;
-            let end = ((centre + support + 0.5) as usize).min(from);
-            exact.clear();
-            exact.extend(
-                (begin..end)
-                    .map(|input| filter.weight((input as f64 - centre + 0.5) * (1.0 / stretch))),
-            );
-            let sum: f64 = exact.iter().sum();
+            let begin = line.weights(output, &mut exact);
             let start = taps.weights.len();
-            taps.weights.extend(exact.iter().map(|weight| {
-                let normal = if sum == 0.0 { *weight } else { weight / sum };
-                (normal * f64::from(1 << PRECISION)).round() as i32
-            }));
+            let integers = exact.iter().map(|weight| (weight * one).round() as i32);
+            taps.weights.extend(integers);
             taps.spans.push((begin, start..taps.weights.len()));
         }
         taps
+    }
+
+    /// What rounds to the nearest.
+    fn half(&self) -> i32 {
+        1 << (self.precision - 1)
+    }
+
+    /// A sum, without its fraction.
+    fn to_byte(&self, sum: i32) -> u8 {
+        (sum >> self.precision).clamp(0, 255) as u8
     }
 
     /// Each output's first input and weights.
@@ -76,8 +78,10 @@ impl Taps {
     }
 }
 
-fn to_byte(sum: i32) -> u8 {
-    (sum >> PRECISION).clamp(0, 255) as u8
+/// Torchvision's fractional bits: the most with which the largest weight fits into 16 bits.
+fn narrow_precision(largest: f64) -> u32 {
+    let fits = |precision: &u32| 0.5 + largest * f64::from(1 << precision) < LARGEST + 1.0;
+    (1..=PRECISION).rev().find(fits).unwrap_or(1)
 }
 
 /// Resamples along x. `pixels` has lines of `width` pixels, the first of which is the taps'
@@ -107,14 +111,14 @@ pub(super) fn resample_columns(pixels: &[u8], width: usize, taps: &Taps, offset:
 /// One line along x.
 fn columns(line: &[u8], taps: &Taps, offset: usize, output: &mut [u8]) {
     for ((begin, weights), pixel) in taps.iter().zip(output.chunks_exact_mut(CHANNELS)) {
-        let mut sums = [HALF; CHANNELS];
+        let mut sums = [taps.half(); CHANNELS];
         let inputs = line[(begin - offset) * CHANNELS..].chunks_exact(CHANNELS);
         for (samples, weight) in inputs.zip(weights) {
             for (sum, sample) in sums.iter_mut().zip(samples) {
                 *sum += i32::from(*sample) * weight;
             }
         }
-        pixel.copy_from_slice(&sums.map(to_byte));
+        pixel.copy_from_slice(&sums.map(|sum| taps.to_byte(sum)));
     }
 }
 
@@ -136,25 +140,30 @@ pub(super) fn resample_rows(
         #[cfg(target_arch = "x86_64")]
         if is_x86_feature_detected!("avx2") {
             // SAFETY: the processor has AVX2.
-            unsafe { avx2::rows(lines, &mut sums, output) };
+            unsafe { avx2::rows(lines, taps, &mut sums, output) };
             continue;
         }
-        rows(lines, &mut sums, output);
+        rows(lines, taps, &mut sums, output);
     }
     output
 }
 
 /// One line along y from lines and their weights; `sums` is room to work in.
 #[inline(always)]
-fn rows<'a>(lines: impl Iterator<Item = (&'a [u8], &'a i32)>, sums: &mut [i32], output: &mut [u8]) {
-    sums.fill(HALF);
+fn rows<'a>(
+    lines: impl Iterator<Item = (&'a [u8], &'a i32)>,
+    taps: &Taps,
+    sums: &mut [i32],
+    output: &mut [u8],
+) {
+    sums.fill(taps.half());
     for (line, weight) in lines {
         for (sum, sample) in sums.iter_mut().zip(line) {
             *sum += i32::from(*sample) * weight;
         }
     }
     for (byte, sum) in output.iter_mut().zip(sums) {
-        *byte = to_byte(*sum);
+        *byte = taps.to_byte(*sum);
     }
 }
 
@@ -162,15 +171,15 @@ fn rows<'a>(lines: impl Iterator<Item = (&'a [u8], &'a i32)>, sums: &mut [i32], 
 #[cfg(target_arch = "x86_64")]
 mod avx2 {
     use std::arch::x86_64::{
-        __m128i, __m256i, _mm_add_epi32, _mm_cvtsi128_si32, _mm_packs_epi32, _mm_packus_epi16,
-        _mm_set1_epi32, _mm_srai_epi32, _mm256_add_epi32, _mm256_broadcastsi128_si256,
-        _mm256_castsi256_si128, _mm256_extracti128_si256, _mm256_madd_epi16, _mm256_setzero_si256,
-        _mm256_shuffle_epi8, _mm256_slli_epi32,
+        __m128i, __m256i, _mm_add_epi32, _mm_cvtsi32_si128, _mm_cvtsi128_si32, _mm_packs_epi32,
+        _mm_packus_epi16, _mm_set1_epi32, _mm_sra_epi32, _mm256_add_epi32,
+        _mm256_broadcastsi128_si256, _mm256_castsi256_si128, _mm256_extracti128_si256,
+        _mm256_madd_epi16, _mm256_setzero_si256, _mm256_shuffle_epi8, _mm256_slli_epi32,
     };
 
     use bytemuck::{cast, pod_read_unaligned};
 
-    use super::{CHANNELS, HALF, PRECISION, Taps};
+    use super::{CHANNELS, Taps};
 
     /// Bytes behind a line that [`columns`] may read, and multiply with nothing.
     pub const READ_BEHIND: usize = 16;
@@ -184,6 +193,8 @@ mod avx2 {
         /// For each output the first byte it reads, and where its weights lie.
         spans: Vec<(usize, std::ops::Range<usize>)>,
         weights: Vec<Weights>,
+        half: i32,
+        precision: u32,
     }
 
     /// The weights of four pixels: two side by side for each channel and one more, in two
@@ -199,6 +210,8 @@ mod avx2 {
             let mut packed = Self {
                 spans: Vec::with_capacity(taps.spans.len()),
                 weights: Vec::new(),
+                half: taps.half(),
+                precision: taps.precision,
             };
             for (begin, weights) in taps.iter() {
                 let start = packed.weights.len();
@@ -228,6 +241,8 @@ mod avx2 {
             [0, Z, 3, Z, 1, Z, 4, Z, 2, Z, 5, Z, Z, Z, Z, Z],
             [6, Z, 9, Z, 7, Z, 10, Z, 8, Z, 11, Z, Z, Z, Z, Z],
         ]);
+        let half = _mm_set1_epi32(taps.half);
+        let precision = _mm_cvtsi32_si128(taps.precision as i32);
         let outputs = output.chunks_exact_mut(CHANNELS);
         for ((start, weights), pixel) in taps.spans.iter().zip(outputs) {
             let mut high = _mm256_setzero_si256();
@@ -247,8 +262,8 @@ mod avx2 {
                 _mm256_castsi256_si128(sums),
                 _mm256_extracti128_si256::<1>(sums),
             );
-            let rounded = _mm_add_epi32(sums, _mm_set1_epi32(HALF));
-            let values = _mm_srai_epi32::<{ PRECISION as i32 }>(rounded);
+            let rounded = _mm_add_epi32(sums, half);
+            let values = _mm_sra_epi32(rounded, precision);
             let words = _mm_packs_epi32(values, values);
             let bytes = _mm_cvtsi128_si32(_mm_packus_epi16(words, words)).to_le_bytes();
             pixel.copy_from_slice(&bytes[..CHANNELS]);
@@ -259,16 +274,19 @@ mod avx2 {
     #[target_feature(enable = "avx2")]
     pub fn rows<'a>(
         lines: impl Iterator<Item = (&'a [u8], &'a i32)>,
+        taps: &Taps,
         sums: &mut [i32],
         output: &mut [u8],
     ) {
-        super::rows(lines, sums, output);
+        super::rows(lines, taps, sums, output);
     }
 }
 
 #[cfg(all(test, target_arch = "x86_64"))]
 mod tests {
     use super::*;
+    use crate::pixels::filter::Filter;
+    use crate::pixels::frame::Span;
 
     #[test]
     fn avx2_sums_up_to_the_same_bytes() {
@@ -284,8 +302,19 @@ mod tests {
             (500, 341),
             (5003, 31),
         ] {
-            for filter in [Filter::Bilinear, Filter::Bicubic] {
-                let taps = Taps::new(from, Span::whole(from), to, 0..to, filter);
+            for (filter, resampler) in [
+                (Filter::Bilinear, Resampler::Pillow),
+                (Filter::Bicubic, Resampler::Pillow),
+                (Filter::Lanczos, Resampler::Torchvision),
+            ] {
+                let line = Line {
+                    from,
+                    part: Span::whole(from),
+                    to,
+                    filter,
+                    resampler,
+                };
+                let taps = Taps::new(&line, 0..to);
                 for darkest in [0, 254] {
                     let line: Vec<u8> = (0..from * CHANNELS)
                         .map(|i| (i * 7919 % 256).max(darkest) as u8)
@@ -296,9 +325,9 @@ mod tests {
                     let lines = || line.chunks(CHANNELS).zip(&taps.weights);
                     let mut sums = [0; CHANNELS];
                     let (mut plain, mut fast) = ([0; CHANNELS], [1; CHANNELS]);
-                    rows(lines(), &mut sums, &mut plain);
+                    rows(lines(), &taps, &mut sums, &mut plain);
                     // SAFETY: the processor has AVX2.
-                    unsafe { avx2::rows(lines(), &mut sums, &mut fast) };
+                    unsafe { avx2::rows(lines(), &taps, &mut sums, &mut fast) };
                     assert_eq!(plain, fast);
                 }
             }

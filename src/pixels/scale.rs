@@ -156,10 +156,10 @@ pub(crate) struct ByteScale {
 }
 
 impl ByteScale {
-    /// What a byte of a colour becomes.
+    /// What a byte of a colour becomes, or what was not rounded to one.
     #[inline(always)]
-    pub fn of(&self, colour: usize, byte: u8) -> f32 {
-        (f32::from(byte) - self.zero[colour]) * self.scale[colour]
+    pub fn of(&self, colour: usize, value: impl Into<f32>) -> f32 {
+        (value.into() - self.zero[colour]) * self.scale[colour]
     }
 }
 
@@ -172,7 +172,7 @@ mod tests {
         let scale = PixelScale::default();
         assert_eq!(scale.zero(), [127.5; 3]);
         for colour in 0..3 {
-            for (byte, want) in [(0, -1.0), (255, 1.0)] {
+            for (byte, want) in [(0u8, -1.0), (255, 1.0)] {
                 assert!((scale.of_bytes().of(colour, byte) - want).abs() < 1e-6);
             }
         }
@@ -187,7 +187,7 @@ mod tests {
         let scaled = imagenet.of_bytes();
         for colour in 0..3 {
             let want = (200.0 / 255.0 - mean[colour]) / std[colour];
-            assert!((f64::from(scaled.of(colour, 200)) - want).abs() < 1e-6);
+            assert!((f64::from(scaled.of(colour, 200u8)) - want).abs() < 1e-6);
             assert!((imagenet.zero()[colour] - 255.0 * mean[colour]).abs() < 1e-9);
         }
         Ok(())

@@ -3,10 +3,9 @@
 use image::RgbImage;
 
 use super::decode::decode_for;
-use super::filter::Filter;
 use super::jpeg::Needs;
 use super::limits::DecodeOptions;
-use super::resize::{Window, resize_frame};
+use super::resize::resize_frame_bilinear;
 use crate::error::ImageError;
 
 /// Decodes an image and, where its shorter side is longer than `shorter` pixels, shrinks it to
@@ -33,15 +32,8 @@ pub fn decode_shrunk(
     if (width, height) == picture.size {
         return Ok(picture.pixels);
     }
-    let whole = Window::whole((width, height));
     let (pixels, frame) = (&picture.pixels, picture.frame);
-    Ok(resize_frame(
-        pixels,
-        frame,
-        (width, height),
-        Filter::Bilinear,
-        whole,
-    ))
+    Ok(resize_frame_bilinear(pixels, frame, (width, height)))
 }
 
 fn shrunk((width, height): (usize, usize), shorter: usize) -> (usize, usize) {

@@ -2,7 +2,6 @@
 
 use half::f16;
 use half::slice::HalfFloatSliceExt;
-use image::RgbImage;
 use rayon::prelude::*;
 
 use super::fit::fit;
@@ -14,7 +13,7 @@ use super::{FloatLayer, Floats, rounded};
 use crate::error::{Error, Result};
 use crate::model::{Config, ConvolutionKind, Levels, Steps, relu6_step, step_up_to};
 use crate::ops::Activation;
-use crate::pixels::Preprocessing;
+use crate::pixels::{Pixels, Preprocessing};
 
 /// Views of pictures that are looked at: more change nothing that could be measured.
 const MOST_VIEWS: usize = 128;
@@ -96,7 +95,7 @@ struct Pass<'a> {
 pub(super) fn calibrate(
     network: &Floats,
     recipe: &Preprocessing,
-    pictures: &[RgbImage],
+    pictures: &[Pixels],
 ) -> Result<Calibrated> {
     let size = recipe.size;
     check_size(pictures, size)?;
@@ -113,7 +112,7 @@ pub(super) fn calibrate(
     } else {
         &[false]
     };
-    let views: Vec<(&RgbImage, bool)> = pictures
+    let views: Vec<(&Pixels, bool)> = pictures
         .iter()
         .flat_map(|picture| mirrors.iter().map(move |mirrored| (picture, *mirrored)))
         .collect();

@@ -26,8 +26,6 @@ mod planes;
 
 use std::collections::HashMap;
 
-use image::RgbImage;
-
 use self::calibrate::{Calibrated, Pointwise};
 use crate::error::Result;
 use crate::model::{
@@ -35,6 +33,7 @@ use crate::model::{
     StoredTensor, StoredTensors, StoredValues, TensorSource, activation_steps, least_step,
     relu6_step, round_filter, weight_step,
 };
+use crate::pixels::Pixels;
 use crate::weights::Checkpoint;
 
 pub use self::calibrate::pictures_wanted;
@@ -51,7 +50,7 @@ pub use self::calibrate::pictures_wanted;
 /// # Errors
 /// A checkpoint that is quantised already, whose weights are not finite numbers, or of a network with ReLU
 /// whose ranges neither batch norm nor pictures tell; pictures of another size.
-pub fn quantise(checkpoint: &Checkpoint, pictures: &[RgbImage]) -> Result<Checkpoint> {
+pub fn quantise(checkpoint: &Checkpoint, pictures: &[Pixels]) -> Result<Checkpoint> {
     checkpoint.refuse_quantised()?;
     let named = |error: crate::Error| error.in_checkpoint(checkpoint.path());
     let network = Floats::read(checkpoint.config(), checkpoint.tensor_source()).map_err(named)?;

@@ -1,29 +1,28 @@
 //! A network's layers on the planes of one picture, in floats: `[channel][pixel]`.
 
 use candle_core::{Device, Tensor};
-use image::RgbImage;
 
 use super::FloatLayer;
 use crate::error::{Error, Result};
 use crate::model::{Levels, Steps};
 use crate::ops::Activation;
 use crate::ops::planes::{Geometry, TAPS};
-use crate::pixels::{COLOURS, PixelScale};
+use crate::pixels::{AsPixels, COLOURS, PixelScale, Pixels};
 
 /// A picture's pixels in the network's scale, or their mirror image.
-pub(super) fn pixels(picture: &RgbImage, mirrored: bool, scale: &PixelScale) -> Vec<f32> {
-    let (width, height) = picture.dimensions();
-    let (width, plane) = (width as usize, (width * height) as usize);
+pub(super) fn pixels(picture: &Pixels, mirrored: bool, scale: &PixelScale) -> Vec<f32> {
+    let (width, height) = picture.size();
+    let plane = width * height;
     let scale = scale.of_bytes();
     let mut planes = vec![0.0; COLOURS * plane];
-    for (i, pixel) in picture.as_raw().chunks_exact(COLOURS).enumerate() {
+    for (i, pixel) in picture.to_floats().chunks_exact(COLOURS).enumerate() {
         let at = if mirrored {
             i - i % width + width - 1 - i % width
         } else {
             i
         };
-        for (colour, byte) in pixel.iter().enumerate() {
-            planes[colour * plane + at] = scale.of(colour, *byte);
+        for (colour, value) in pixel.iter().enumerate() {
+            planes[colour * plane + at] = scale.of(colour, *value);
         }
     }
     planes
@@ -149,11 +148,11 @@ pub(super) fn means(planes: &[f32], channels: usize) -> Vec<f64> {
 }
 
 /// Refuses pictures of another size than the network's.
-pub(super) fn check_size(pictures: &[RgbImage], size: usize) -> Result<()> {
+pub(super) fn check_size(pictures: &[Pixels], size: usize) -> Result<()> {
     let wrong = pictures
         .iter()
-        .map(RgbImage::dimensions)
-        .find(|(width, height)| (*width as usize, *height as usize) != (size, size));
+        .map(AsPixels::size)
+        .find(|found| *found != (size, size));
     match wrong {
         Some((width, height)) => Err(Error::input(format!(
             "a picture of {width}x{height} pixels for a network of {size}x{size}"
@@ -250,7 +249,8 @@ mod tests {
 
     #[test]
     fn a_mirror_image_is_one() {
-        let picture = RgbImage::from_fn(3, 2, |x, y| image::Rgb([x as u8, y as u8, 7]));
+        let picture = image::RgbImage::from_fn(3, 2, |x, y| image::Rgb([x as u8, y as u8, 7]));
+        let picture = Pixels::from(picture);
         let scale = PixelScale::default();
         let (plain, mirrored) = (
             pixels(&picture, false, &scale),

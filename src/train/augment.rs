@@ -1,10 +1,10 @@
 //! Pictures as they are shown in training: never twice the same.
 
 use image::RgbImage;
-use image::imageops::{crop_imm, flip_horizontal_in_place};
+use image::imageops::crop_imm;
 
 use crate::error::{Error, Result};
-use crate::pixels::{Preprocessing, Window, resize};
+use crate::pixels::{Pixels, Preprocessing};
 use crate::random::Random;
 
 /// Shapes of a random part, width to height.
@@ -59,13 +59,13 @@ impl Augmentation {
         picture: &RgbImage,
         recipe: &Preprocessing,
         random: &mut Random,
-    ) -> RgbImage {
+    ) -> Pixels {
         let mut shown = match self.least_area < 1.0 {
             true => self.part(picture, recipe, random),
             false => recipe.apply(picture),
         };
         if self.flip && random.below(2) == 1 {
-            flip_horizontal_in_place(&mut shown);
+            shown.mirror();
         }
         if self.colour > 0.0 {
             let mut factor = || random.between(1.0 - self.colour, 1.0 + self.colour) as f32;
@@ -79,7 +79,7 @@ impl Augmentation {
     }
 
     /// A random part, resized, as torchvision's `RandomResizedCrop` chooses it.
-    fn part(&self, picture: &RgbImage, recipe: &Preprocessing, random: &mut Random) -> RgbImage {
+    fn part(&self, picture: &RgbImage, recipe: &Preprocessing, random: &mut Random) -> Pixels {
         let (width, height) = picture.dimensions();
         let area = f64::from(width) * f64::from(height);
         let (low, high) = (RATIOS.0.ln(), RATIOS.1.ln());
@@ -98,8 +98,7 @@ impl Augmentation {
         }
         let (x, y, w, h) = chosen.unwrap_or_else(|| middle(width, height));
         let part = crop_imm(picture, x, y, w, h).to_image();
-        let size = (recipe.size, recipe.size);
-        resize(&part, size, recipe.filter, Window::whole(size))
+        recipe.squashed(&part)
     }
 }
 
@@ -122,33 +121,26 @@ fn middle(width: u32, height: u32) -> (u32, u32, u32, u32) {
 }
 
 /// Brings each sample nearer to a value of its pixel, or farther from it, by a factor.
-fn scale_from(image: &mut RgbImage, factor: f32, from: impl Fn([u8; 3]) -> f32) {
-    for pixel in image.pixels_mut() {
-        let from = from(pixel.0);
-        // A cast ends at 0 and 255.
-        pixel.0 = pixel
-            .0
-            .map(|x| (from + factor * (f32::from(x) - from)).round() as u8);
-    }
+fn scale_from(image: &mut Pixels, factor: f32, from: impl Fn([f32; 3]) -> f32) {
+    image.change(|pixel| {
+        let from = from(pixel);
+        pixel.map(|x| from + factor * (x - from))
+    });
 }
 
-fn grey(pixel: [u8; 3]) -> f32 {
-    pixel
-        .iter()
-        .zip(GREY)
-        .map(|(&x, weight)| f32::from(x) * weight)
-        .sum()
+fn grey(pixel: [f32; 3]) -> f32 {
+    pixel.iter().zip(GREY).map(|(x, weight)| x * weight).sum()
 }
 
 /// The mean of the greys, rounded, as torchvision takes it from an image.
-fn mean_grey(image: &RgbImage) -> f32 {
-    let sum: f64 = image.pixels().map(|pixel| f64::from(grey(pixel.0))).sum();
-    (sum / f64::from(image.width() * image.height()).max(1.0)).round() as f32
+fn mean_grey(image: &Pixels) -> f32 {
+    image.mean(grey).round() as f32
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::pixels::AsPixels;
     use crate::random::Purpose;
 
     fn picture(width: u32, height: u32) -> RgbImage {
@@ -174,7 +166,7 @@ mod tests {
         );
         let flip = Augmentation { flip: true, ..none };
         let mut mirrored = recipe.apply(&picture);
-        flip_horizontal_in_place(&mut mirrored);
+        mirrored.mirror();
         let shown: Vec<_> = (0..40)
             .map(|i| flip.apply(&picture, &recipe, &mut random(i)))
             .collect();
@@ -199,7 +191,9 @@ mod tests {
         let mut areas = Vec::new();
         let mut lefts = Vec::new();
         for i in 0..200 {
-            let shown = crop.apply(&picture, &recipe, &mut random(i));
+            let Pixels::Bytes(shown) = crop.apply(&picture, &recipe, &mut random(i)) else {
+                panic!("a recipe of bytes");
+            };
             let span = |from: u8, to: u8| (f64::from(to) - f64::from(from)) / 255.0 * 32.0 / 31.0;
             let width = span(shown[(0, 0)][0], shown[(31, 0)][0]);
             let height = span(shown[(0, 0)][1], shown[(0, 31)][1]);
@@ -227,7 +221,7 @@ mod tests {
                     &Preprocessing::center(32),
                     &mut random(i),
                 );
-                assert_eq!(shown.dimensions(), (32, 32));
+                assert_eq!(shown.size(), (32, 32));
             }
         }
         assert_eq!(middle(100, 1000), (0, 433, 100, 133));
@@ -236,17 +230,18 @@ mod tests {
 
     #[test]
     fn colours_change_as_torchvision_changes_them() {
-        let mut image = RgbImage::from_pixel(2, 1, image::Rgb([200, 100, 40]));
+        let mut image: Pixels = RgbImage::from_pixel(1, 1, image::Rgb([200, 100, 40])).into();
         scale_from(&mut image, 1.5, |_| 0.0);
-        assert_eq!(image[(0, 0)].0, [255, 150, 60]);
+        assert_eq!(image.to_floats(), [255.0, 150.0, 60.0]);
         // The grey of (255, 150, 60) is 171.135.
         scale_from(&mut image, 0.5, grey);
-        assert_eq!(image[(0, 0)].0, [213, 161, 116]);
+        assert_eq!(image.to_floats(), [213.0, 161.0, 116.0]);
+        let mut image = RgbImage::from_pixel(2, 1, image::Rgb([213, 161, 116]));
         image.put_pixel(1, 0, image::Rgb([0, 0, 0]));
+        let mut image = Pixels::from(image);
         // And of (213, 161, 116) it is 171.418, so that the mean is 86.
         assert_eq!(mean_grey(&image), 86.0);
         scale_from(&mut image, 2.0, |_| 86.0);
-        assert_eq!(image[(0, 0)].0, [255, 236, 146]);
-        assert_eq!(image[(1, 0)].0, [0, 0, 0]);
+        assert_eq!(image.to_floats(), [255.0, 236.0, 146.0, 0.0, 0.0, 0.0]);
     }
 }

@@ -6,26 +6,29 @@ use std::sync::{Arc, OnceLock};
 use image::RgbImage;
 
 use crate::error::ImageError;
+use crate::pixels::{AsPixels, Samples};
 use crate::random::{Purpose, Random};
 
-type Read = Box<dyn Fn(usize) -> Result<RgbImage, ImageError> + Send + Sync>;
+type Read<P> = Box<dyn Fn(usize) -> Result<P, ImageError> + Send + Sync>;
 
 /// Pictures of known classes, kept in memory as far as there is room for them.
-pub struct Dataset {
+///
+/// They are as they were taken, or [`Pixels`](crate::pixels::Pixels) that a recipe was applied to.
+pub struct Dataset<P = RgbImage> {
     classes: Vec<usize>,
-    read: Read,
-    kept: Vec<OnceLock<Arc<RgbImage>>>,
+    read: Read<P>,
+    kept: Vec<OnceLock<Arc<P>>>,
     /// Bytes that may still be kept.
     room: AtomicU64,
 }
 
-impl Dataset {
+impl<P: AsPixels + Send + Sync + 'static> Dataset<P> {
     /// Pictures that `read` gives by their number, the same ones whenever it is asked; the class of
     /// each; and how many bytes of them may be kept.
     pub fn new(
         classes: Vec<usize>,
         room: u64,
-        read: impl Fn(usize) -> Result<RgbImage, ImageError> + Send + Sync + 'static,
+        read: impl Fn(usize) -> Result<P, ImageError> + Send + Sync + 'static,
     ) -> Self {
         Self {
             kept: classes.iter().map(|_| OnceLock::new()).collect(),
@@ -46,10 +49,7 @@ impl Dataset {
             mut kept,
             room,
         } = self;
-        let bytes = |kept: &OnceLock<Arc<RgbImage>>| {
-            kept.get()
-                .map_or(0, |picture| picture.as_raw().len() as u64)
-        };
+        let bytes = |kept: &OnceLock<Arc<P>>| kept.get().map_or(0, |picture| bytes(&**picture));
         let all: u64 = kept.iter().map(bytes).sum();
         let kept: Vec<_> = numbers
             .iter()
@@ -86,7 +86,7 @@ impl Dataset {
     ///
     /// # Panics
     /// Where there are not as many.
-    pub fn get(&self, number: usize) -> Result<Arc<RgbImage>, ImageError> {
+    pub fn get(&self, number: usize) -> Result<Arc<P>, ImageError> {
         if let Some(kept) = self.kept[number].get() {
             return Ok(Arc::clone(kept));
         }
@@ -99,8 +99,8 @@ impl Dataset {
     ///
     /// # Panics
     /// Where there are not as many.
-    pub fn keep(&self, number: usize, picture: &Arc<RgbImage>) {
-        let bytes = picture.as_raw().len() as u64;
+    pub fn keep(&self, number: usize, picture: &Arc<P>) {
+        let bytes = bytes(&**picture);
         let take = |room: u64| room.checked_sub(bytes);
         if self
             .room
@@ -109,6 +109,14 @@ impl Dataset {
         {
             let _ = self.kept[number].set(Arc::clone(picture));
         }
+    }
+}
+
+/// What a picture takes in memory.
+fn bytes(picture: &impl AsPixels) -> u64 {
+    match picture.samples() {
+        Samples::Bytes(bytes) => bytes.len() as u64,
+        Samples::Floats(values) => size_of_val(values) as u64,
     }
 }
 

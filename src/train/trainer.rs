@@ -17,7 +17,7 @@ use super::network::TrainableNetwork;
 use super::optimiser::{AdamW, learning_rate};
 use super::settings::{Epoch, Settings, Shown};
 use crate::error::{Error, ImageError, Result};
-use crate::pixels::{RgbImage, to_bytes, to_tensor};
+use crate::pixels::{Pixels, to_input, to_tensor};
 use crate::random::{Purpose, Random};
 use crate::weights::Checkpoint;
 
@@ -83,7 +83,7 @@ impl Trainer {
     pub fn epoch(
         &mut self,
         pictures: &Dataset,
-        validation: Option<&Dataset>,
+        validation: Option<&Dataset<Pixels>>,
         mut watch: impl FnMut(Shown) -> ControlFlow<()>,
     ) -> Result<Option<Epoch>> {
         let begin = Instant::now();
@@ -94,7 +94,7 @@ impl Trainer {
         let Settings {
             augmentation, seed, ..
         } = self.settings;
-        let show = |&picture: &usize| -> Result<RgbImage, ImageError> {
+        let show = |&picture: &usize| -> Result<Pixels, ImageError> {
             let mut random = Random::new(seed, Purpose::Augmentation, number, picture);
             Ok(augmentation.apply(&*pictures.get(picture)?, &recipe, &mut random))
         };
@@ -173,7 +173,7 @@ impl Trainer {
     }
 
     /// Learns from a batch; its mean loss, and how many answers were right.
-    fn step(&mut self, images: &[RgbImage], classes: &[usize], rate: f64) -> Result<(f64, usize)> {
+    fn step(&mut self, images: &[Pixels], classes: &[usize], rate: f64) -> Result<(f64, usize)> {
         let scale = &self.beginning.preprocessing().pixel_scale;
         let pixels = to_tensor(images, scale, &self.device)?;
         let passed = self.network.forward(&pixels, Phase::Training)?;
@@ -193,7 +193,7 @@ impl Trainer {
     }
 
     /// Tests the network, built as from a file: mean loss, and share of the answers that are right.
-    fn test(&self, pictures: &Dataset) -> Result<(f64, f64)> {
+    fn test(&self, pictures: &Dataset<Pixels>) -> Result<(f64, f64)> {
         let network = self.checkpoint()?.network(&self.device, DType::F32)?;
         let (mut loss, mut hits) = (0.0, 0);
         let all: Vec<usize> = (0..pictures.len()).collect();
@@ -203,7 +203,8 @@ impl Trainer {
                 .map(|&i| Ok((*pictures.get(i)?).clone()))
                 .collect();
             let classes: Vec<usize> = batch.iter().map(|&i| pictures.classes()[i]).collect();
-            let logits = network.forward(&to_bytes(&images?, &self.device)?)?;
+            let pixels = to_input(&images?, network.pixel_scale(), &self.device)?;
+            let logits = network.forward(&pixels)?;
             let batch_loss = cross_entropy(&logits, &classes, 0.0)?.to_scalar::<f32>()?;
             loss += f64::from(batch_loss) * batch.len() as f64;
             hits += correct(&logits, &classes)?;

@@ -15,7 +15,7 @@ use crate::model::{
     Padding, Quantisation, StoredIntegers, StoredTensor, StoredTensors, TensorSource,
 };
 use crate::ops::Activation;
-use crate::pixels::{Crop, Filter, PixelScale, Preprocessing};
+use crate::pixels::{PixelScale, Preprocessing};
 
 /// A checkpoint's tensors.
 #[derive(Debug, Clone)]
@@ -147,8 +147,9 @@ pub(super) struct Imported {
     pub recipe: Option<Preprocessing>,
     /// What a graph or a description says of the pixels' scale, where there is no recipe.
     pub pixel_scale: Option<PixelScale>,
-    /// What a description says of how pictures become squares, where there is no recipe.
-    pub view: Option<(Crop, Filter)>,
+    /// What a description says of how pictures become squares, where there is no recipe; its size and its
+    /// scale are not stated.
+    pub view: Option<Preprocessing>,
     /// What makes scores of its outputs.
     pub head: Option<Head>,
     /// The classes' names.

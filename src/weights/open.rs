@@ -246,12 +246,9 @@ impl Checkpoint {
         }
         let scale = stated_scale.or(options.pixel_scale);
         let usual = || {
-            let recipe = Preprocessing::center(DEFAULT_SIZE);
-            let recipe = recipe.with_pixel_scale(scale.unwrap_or_default());
-            match imported.view {
-                Some((crop, filter)) => recipe.with_crop(crop).with_filter(filter),
-                None => recipe,
-            }
+            let recipe = imported.view;
+            let recipe = recipe.unwrap_or_else(|| Preprocessing::center(DEFAULT_SIZE));
+            recipe.with_pixel_scale(scale.unwrap_or_default())
         };
         let preprocessing = recipe.unwrap_or_else(usual).at(size);
         let assumed = [

@@ -6,7 +6,7 @@ use std::path::Path;
 
 use mobilenet::model::Padding;
 use mobilenet::ops::Activation;
-use mobilenet::pixels::{Crop, Filter, PixelScale};
+use mobilenet::pixels::{Crop, PixelScale, Resampler};
 use mobilenet::weights::{Checkpoint, LoadOptions};
 use serde_json::{Value, json};
 
@@ -234,13 +234,13 @@ fn networks_that_are_not_ours_are_refused() {
     for (setting, value, reason) in [
         (
             "interpolation",
-            json!("nearest"),
-            "has the interpolation nearest",
+            json!("lanczos5"),
+            "has the interpolation lanczos5",
         ),
         (
-            "crop_to_aspect_ratio",
+            "pad_to_aspect_ratio",
             json!(true),
-            "has crop_to_aspect_ratio",
+            "has pad_to_aspect_ratio",
         ),
         ("height", json!(34), "makes something else than a square"),
     ] {
@@ -424,7 +424,7 @@ fn other_spellings_are_understood() {
         let recipe = match name.contains("resizing") {
             true => recipe
                 .with_crop(Crop::Squash)
-                .with_filter(Filter::BilinearSampled),
+                .with_resampler(Resampler::Tensorflow),
             false => recipe,
         };
         assert_eq!(*opened.preprocessing(), recipe, "{name}");

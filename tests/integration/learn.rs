@@ -3,7 +3,6 @@
 use std::path::{Path, PathBuf};
 
 use candle_core::{DType, Device, Tensor};
-use image::imageops::flip_horizontal;
 use image::{Rgb, RgbImage};
 use mobilenet::Embedder;
 use mobilenet::device::{self, DeviceChoice};
@@ -304,7 +303,9 @@ fn learned_by_hand(
                 .join(format!("{number:03}.png"));
             let image = open(path, &DecodeOptions::default()).expect("a picture");
             let input = embedder.preprocessing().apply(&image);
-            let inputs = [input.clone(), flip_horizontal(&input)];
+            let mut mirrored = input.clone();
+            mirrored.mirror();
+            let inputs = [input, mirrored];
             let views = embedder
                 .embeddings_of_inputs(&inputs[..views])
                 .expect("embeddings");

@@ -4,6 +4,7 @@
 //! - `keras_models`: so does every model that people build and train themselves
 //! - `weights`: safetensors files that others wrote
 //! - `layouts`: checkpoints as transformers and timm write them
+//! - `sidecars`: and every statement of those tools on pictures, beside what they make of one
 //! - `cases`: checkpoints that other tools write today, with the scores they give
 //! - `heads`: last layers that give each class a score of its own
 //! - `tflite`: TensorFlow Lite files of every type of weights
@@ -12,6 +13,7 @@
 //! - `timm`: networks of timm's own with a layer before the pool
 //! - `torch`: PyTorch's files, and pickles that are made to harm
 //! - `pixels`: every image gives Pillow's own bytes
+//! - `recipes`: and those of TensorFlow, torchvision and transformers, by recipe
 //! - `orientation`: and is upright, wherever its file says how it lies
 //! - `formats`: the formats that are known by name
 //! - `pixel_scale`: pixels of any scale, on every engine
@@ -76,8 +78,10 @@ mod pipeline;
 mod pixel_scale;
 mod pixels;
 mod quantize;
+mod recipes;
 mod rejection;
 mod shared;
+mod sidecars;
 mod similar;
 mod skipped;
 mod spark;

@@ -16,7 +16,7 @@ use mobilenet::dataset::{self, Input};
 use mobilenet::device::{DeviceChoice, open};
 use mobilenet::error::{ImageError, ImageErrorKind};
 use mobilenet::pipeline::{Answer, CancelToken, Error, Model, Pipeline, Reply, Stage};
-use mobilenet::pixels::{self, DecodeOptions, Preprocessing, RgbImage};
+use mobilenet::pixels::{self, DecodeOptions, Pixels, Preprocessing, RgbImage};
 use mobilenet::weights::{Checkpoint, LoadOptions};
 use mobilenet::{Classifier, Familiarity, FamiliarityRange};
 use rayon::prelude::*;
@@ -24,7 +24,15 @@ use rayon::prelude::*;
 use crate::support::{Program, arg, repository};
 
 /// What a batch does before it is answered.
-type Before = dyn Fn(&[RgbImage]) -> mobilenet::Result<()> + Send + Sync;
+/// What a picture shown has for bytes.
+fn bytes(pixels: &Pixels) -> &[u8] {
+    match pixels {
+        Pixels::Bytes(image) => image.as_raw(),
+        Pixels::Floats(_) => panic!("a recipe of bytes"),
+    }
+}
+
+type Before = dyn Fn(&[Pixels]) -> mobilenet::Result<()> + Send + Sync;
 
 /// Answers with the sum of a picture's bytes, and looks twice at what is not of one colour.
 #[derive(Clone)]
@@ -48,7 +56,7 @@ impl Sums {
 
     fn before(
         self,
-        before: impl Fn(&[RgbImage]) -> mobilenet::Result<()> + Send + Sync + 'static,
+        before: impl Fn(&[Pixels]) -> mobilenet::Result<()> + Send + Sync + 'static,
     ) -> Self {
         Self {
             before: Arc::new(before),
@@ -74,11 +82,11 @@ impl Model for Sums {
         self.on_cpu
     }
 
-    fn answer(&self, inputs: &[RgbImage]) -> mobilenet::Result<Vec<Reply>> {
+    fn answer(&self, inputs: &[Pixels]) -> mobilenet::Result<Vec<Reply>> {
         (self.before)(inputs)?;
         self.batches.lock().expect("sizes").push(inputs.len());
-        let reply = |input: &RgbImage| {
-            let bytes = input.as_raw();
+        let reply = |input: &Pixels| {
+            let bytes = bytes(input);
             let sum: u32 = bytes.iter().map(|&byte| u32::from(byte)).sum();
             Reply {
                 values: vec![sum as f32],
@@ -124,7 +132,7 @@ fn kinds() -> impl Iterator<Item = (Sums, Pipeline, usize)> {
 
 /// The same with models that do something before they answer.
 fn kinds_before(
-    before: impl Fn(&[RgbImage]) -> mobilenet::Result<()> + Clone + Send + Sync + 'static,
+    before: impl Fn(&[Pixels]) -> mobilenet::Result<()> + Clone + Send + Sync + 'static,
 ) -> impl Iterator<Item = (Pipeline, usize)> {
     [(true, 1), (true, 2), (false, 1), (false, 4)]
         .into_iter()
@@ -230,8 +238,8 @@ fn second_looks_are_batched() {
 
 #[test]
 fn a_panic_of_the_model_is_an_error() {
-    let defect = |inputs: &[RgbImage]| {
-        if inputs.iter().any(|input| input.as_raw()[0] == 20) {
+    let defect = |inputs: &[Pixels]| {
+        if inputs.iter().any(|input| bytes(input)[0] == 20) {
             panic("defect");
         }
         Ok(())
@@ -250,7 +258,7 @@ fn a_panic_of_the_model_is_an_error() {
 
 #[test]
 fn a_failure_of_the_model_is_an_error() {
-    let fails = |inputs: &[RgbImage]| match inputs.iter().any(|input| input.as_raw()[0] == 20) {
+    let fails = |inputs: &[Pixels]| match inputs.iter().any(|input| bytes(input)[0] == 20) {
         true => Err(mobilenet::Error::from(candle_core::Error::Msg(
             "no more".into(),
         ))),
@@ -424,7 +432,7 @@ impl Model for Counted {
         true
     }
 
-    fn answer(&self, inputs: &[RgbImage]) -> mobilenet::Result<Vec<Reply>> {
+    fn answer(&self, inputs: &[Pixels]) -> mobilenet::Result<Vec<Reply>> {
         self.1.fetch_add(inputs.len(), Ordering::SeqCst);
         Model::answer(&*self.0, inputs)
     }

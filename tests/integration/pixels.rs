@@ -6,7 +6,7 @@ use mobilenet::pixels::{
 };
 use serde::Deserialize;
 
-use crate::support::{data, decodes_to, floats, image, largest_difference, repository, tensors};
+use crate::support::{data, decodes_to, image, repository, tensors};
 
 /// Files that the image crate's decoder rounds differently, and by how much.
 const INEXACT: [(&str, u8); 1] = [("cmyk.tif", 1)];
@@ -107,27 +107,6 @@ fn resizing_gives_pillows_bytes() {
 }
 
 /// Only what the window shows is computed: it has to be what cutting it out later gives.
-/// TensorFlow rounds nothing; here bytes come of both directions.
-#[test]
-fn sampling_gives_tensorflows_pixels() {
-    let golden = tensors(data("pixels/sampled.golden.safetensors"));
-    let mut compared = 0;
-    for (name, want) in golden.iter().filter(|(name, _)| name.ends_with(".output")) {
-        let picture = image(&golden[&name.replace("output", "input")]);
-        let size = want.dims()[0];
-        let recipe = Preprocessing::squash(size).with_filter(Filter::BilinearSampled);
-        let got: Vec<f32> = recipe
-            .apply(&picture)
-            .iter()
-            .map(|&byte| byte.into())
-            .collect();
-        let off = largest_difference(&got, &floats(want));
-        assert!(off <= 1.001, "{name}: off by {off}");
-        compared += 1;
-    }
-    assert_eq!(compared, 5);
-}
-
 #[test]
 fn a_window_is_a_part_of_the_whole() {
     let golden = tensors(data("pixels/resize.golden.safetensors"));

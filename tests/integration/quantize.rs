@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use candle_core::{DType, Device};
 use mobilenet::model::{Config, Precision};
 use mobilenet::ops::Activation;
-use mobilenet::pixels::{DecodeOptions, RgbImage, open, to_bytes};
+use mobilenet::pixels::{DecodeOptions, Pixels, RgbImage, open, to_bytes};
 use mobilenet::quantise::{pictures_wanted, quantise};
 use mobilenet::weights::{Checkpoint, LoadOptions};
 use serde_json::Value;
@@ -438,7 +438,7 @@ fn what_makes_no_sense_is_refused() {
 
 /// Fitted to some of the digits, a network answers nearly as in floats on others.
 fn near_floats(checkpoint: &Checkpoint, most: f32) {
-    let pixels = |number: usize| -> Vec<RgbImage> {
+    let pixels = |number: usize| -> Vec<Pixels> {
         let picture = |digit: usize| {
             let path = pictures().join(format!("{digit}-{number}.png"));
             let picture = open(path, &DecodeOptions::default()).expect("a picture");
@@ -478,5 +478,5 @@ fn no_more_pictures_are_wanted_than_memory_holds() {
     assert_eq!(pictures_wanted(&config, 224), 128);
     assert_eq!(pictures_wanted(&config, 4096), 1);
     let checkpoint = random_checkpoint(0.25);
-    assert!(quantise(&checkpoint, &[RgbImage::new(7, 7)]).is_err());
+    assert!(quantise(&checkpoint, &[RgbImage::new(7, 7).into()]).is_err());
 }

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 
 use candle_core::{DType, Device, Tensor};
-use mobilenet::pixels::{DecodeOptions, RgbImage, open, to_bytes};
+use mobilenet::pixels::{AsPixels, DecodeOptions, RgbImage, open, to_bytes};
 use mobilenet::weights::Checkpoint;
 
 /// A file of the repository.
@@ -84,7 +84,7 @@ pub fn largest_difference(a: &[f32], b: &[f32]) -> f32 {
 }
 
 /// A checkpoint's embedding and logits for pictures that are the network's input already.
-pub fn answer(checkpoint: &Checkpoint, inputs: &[RgbImage]) -> (Tensor, Tensor) {
+pub fn answer<P: AsPixels>(checkpoint: &Checkpoint, inputs: &[P]) -> (Tensor, Tensor) {
     let network = checkpoint
         .network(&Device::Cpu, DType::F32)
         .expect("a network");

@@ -2,9 +2,8 @@
 
 use std::sync::Arc;
 
-use image::imageops::flip_horizontal;
 use mobilenet::pipeline::{Model, Reply};
-use mobilenet::pixels::{Preprocessing, RgbImage};
+use mobilenet::pixels::{Pixels, Preprocessing};
 use mobilenet::{Embedder, Result};
 
 /// Gives the embedding of each picture and, where that is wanted, behind it that of its mirror
@@ -34,14 +33,16 @@ impl Model for Views {
         self.embedder.network().device().is_cpu()
     }
 
-    fn answer(&self, inputs: &[RgbImage]) -> Result<Vec<Reply>> {
+    fn answer(&self, inputs: &[Pixels]) -> Result<Vec<Reply>> {
         if !self.mirror {
             return Model::answer(&self.embedder, inputs);
         }
-        let both = inputs
-            .iter()
-            .flat_map(|input| [input.clone(), flip_horizontal(input)]);
-        let both: Vec<RgbImage> = both.collect();
+        let both = inputs.iter().flat_map(|input| {
+            let mut mirrored = input.clone();
+            mirrored.mirror();
+            [input.clone(), mirrored]
+        });
+        let both: Vec<Pixels> = both.collect();
         let embeddings = self.embedder.embeddings_of_inputs(&both)?;
         let views = embeddings.chunks(Self::count(self.mirror));
         Ok(views.map(|views| Reply::sure(views.concat())).collect())

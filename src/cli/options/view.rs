@@ -1,15 +1,16 @@
 //! How pictures are seen.
 
-use clap::{Args, ValueEnum};
-use mobilenet::pixels::{CENTER_CROP, Crop, DecodeOptions, Preprocessing};
+use clap::Args;
+use mobilenet::pixels::{DecodeOptions, Preprocessing};
+
+use super::RecipeOptions;
 
 /// How pictures are read and made square.
 #[derive(Debug, Clone, Args)]
 #[command(next_help_heading = "Pictures")]
 pub struct ViewOptions {
-    /// How a picture becomes a square [default: what the checkpoint says, else center]
-    #[arg(long, value_name = "HOW")]
-    crop: Option<CropName>,
+    #[command(flatten)]
+    recipe: RecipeOptions,
 
     /// Ignore the EXIF orientation: take pictures as they are stored
     #[arg(long)]
@@ -29,13 +30,6 @@ pub struct ViewOptions {
     max_file_size: u64,
 }
 
-/// `--crop`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-enum CropName {
-    Center,
-    Squash,
-}
-
 impl ViewOptions {
     /// How files are decoded.
     pub fn decode(&self) -> DecodeOptions {
@@ -48,12 +42,6 @@ impl ViewOptions {
 
     /// A checkpoint's recipe, with what the command line changes of it.
     pub fn preprocessing(&self, recipe: &Preprocessing) -> Preprocessing {
-        let crop = match (self.crop, recipe.crop) {
-            (None, own) => own,
-            (Some(CropName::Squash), _) => Crop::Squash,
-            (Some(CropName::Center), Crop::Squash) => Crop::Center(CENTER_CROP),
-            (Some(CropName::Center), own) => own,
-        };
-        recipe.clone().with_crop(crop)
+        self.recipe.preprocessing(recipe)
     }
 }

@@ -8,7 +8,7 @@ use anyhow::{Context, Result, ensure};
 use mobilenet::dataset::{Input, Labelled};
 use mobilenet::digest::Sha256Hex;
 use mobilenet::error::ImageError;
-use mobilenet::pixels::{DecodeOptions, Preprocessing, RgbImage, decode_shrunk};
+use mobilenet::pixels::{AsPixels, DecodeOptions, Pixels, Preprocessing, decode, decode_shrunk};
 use mobilenet::train::{Dataset, split};
 use rayon::prelude::*;
 use serde::Serialize;
@@ -41,7 +41,7 @@ pub struct FoundPictures {
 /// The pictures of a run.
 pub struct TrainingData {
     pub learn: Dataset,
-    pub test: Dataset,
+    pub test: Dataset<Pixels>,
     /// What they are, class by class, for runs that go on.
     pub contents: BTreeMap<String, Content>,
     /// How many could not be read.
@@ -109,7 +109,7 @@ impl TrainingData {
         interrupt: &Interrupt,
         global: Global,
     ) -> Result<Option<Self>> {
-        let options = arguments.view.decode();
+        let options = arguments.view.decode().with_dct(recipe.dct);
         let mut reading = Reading {
             contents: BTreeMap::new(),
             failed: 0,
@@ -118,7 +118,15 @@ impl TrainingData {
             classes: &found.classes,
         };
         let side = SPARE * recipe.size;
-        let shrunk = move |bytes: &[u8]| decode_shrunk(bytes, &options, side);
+        let averages = recipe.averages();
+        let shrunk = move |bytes: &[u8]| {
+            if averages {
+                decode_shrunk(bytes, &options, side)
+            } else {
+                // Shrunk first, it would be smoother than what the recipe makes of it later on.
+                decode(bytes, &options)
+            }
+        };
         let (decode, limits) = (Arc::new(shrunk), arguments.view.decode());
         let Some(learn) =
             reading.all("class", &arguments.pictures, found.learn, &limits, decode)?
@@ -170,15 +178,15 @@ impl TrainingData {
 type Decoded<T> = Result<T, ImageError>;
 
 /// Makes a picture of the bytes of a file.
-type Decode = Arc<dyn Fn(&[u8]) -> Decoded<RgbImage> + Send + Sync>;
+type Decode<P> = Arc<dyn Fn(&[u8]) -> Decoded<P> + Send + Sync>;
 
 /// Some of the pictures, with their classes, to be read when they are wanted.
-fn pictures(
+fn pictures<P: AsPixels + Send + Sync + 'static>(
     inputs: Arc<Vec<(Input, usize)>>,
     numbers: Vec<usize>,
     limits: &DecodeOptions,
-    decode: Decode,
-) -> Dataset {
+    decode: Decode<P>,
+) -> Dataset<P> {
     let limits = limits.clone();
     let classes = numbers.iter().map(|&number| inputs[number].1).collect();
     Dataset::new(classes, ROOM, move |number| {
@@ -187,15 +195,15 @@ fn pictures(
 }
 
 /// Reads a picture, and takes the digest of its bytes.
-fn read(input: &Input, limits: &DecodeOptions, decode: &Decode) -> Decoded<([u8; 32], RgbImage)> {
+fn read<P>(input: &Input, limits: &DecodeOptions, decode: &Decode<P>) -> Decoded<([u8; 32], P)> {
     input.decode(limits, |bytes| {
         Ok((Sha256::digest(bytes).into(), decode(bytes)?))
     })
 }
 
 /// Pictures that can be read, by their places among all.
-struct Readable {
-    pictures: Dataset,
+struct Readable<P> {
+    pictures: Dataset<P>,
     inputs: Arc<Vec<(Input, usize)>>,
     numbers: Vec<usize>,
 }
@@ -211,14 +219,14 @@ struct Reading<'a> {
 
 impl Reading<'_> {
     /// The pictures that can be read. Those that can't are told; `None` where it was asked to stop.
-    fn all(
+    fn all<P: AsPixels + Send + Sync + 'static>(
         &mut self,
         kind: &str,
         root: &Path,
         inputs: Vec<(Input, usize)>,
         limits: &DecodeOptions,
-        decode: Decode,
-    ) -> Result<Option<Readable>> {
+        decode: Decode<P>,
+    ) -> Result<Option<Readable<P>>> {
         let inputs = Arc::new(inputs);
         let every: Vec<usize> = (0..inputs.len()).collect();
         let all = pictures(inputs.clone(), every.clone(), limits, decode.clone());

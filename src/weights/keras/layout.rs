@@ -7,6 +7,8 @@ pub(super) enum Kind {
     Depthwise,
     BatchNorm,
     Dense,
+    /// Only in front of the network.
+    Normalization,
 }
 
 /// How the layers of a kind are stored.
@@ -27,7 +29,7 @@ pub(super) struct KerasLayout {
 pub(super) const BATCH_NORM_VARIABLES: [&str; 4] =
     ["gamma", "beta", "moving_mean", "moving_variance"];
 
-const LAYOUTS: [KerasLayout; 4] = [
+const LAYOUTS: [KerasLayout; 5] = [
     KerasLayout {
         kind: Kind::Convolution,
         name: "conv2d",
@@ -55,16 +57,23 @@ const LAYOUTS: [KerasLayout; 4] = [
         // Input, output.
         kernel: &[1, 0],
     },
+    KerasLayout {
+        kind: Kind::Normalization,
+        name: "normalization",
+        variables: &["mean", "variance", "count"],
+        kernel: &[],
+    },
 ];
 
 impl Kind {
     pub fn layout(self) -> &'static KerasLayout {
-        let [convolution, depthwise, batch_norm, dense] = &LAYOUTS;
+        let [convolution, depthwise, batch_norm, dense, normalization] = &LAYOUTS;
         match self {
             Self::Convolution => convolution,
             Self::Depthwise => depthwise,
             Self::BatchNorm => batch_norm,
             Self::Dense => dense,
+            Self::Normalization => normalization,
         }
     }
 }
@@ -98,6 +107,7 @@ pub(super) enum Role {
     /// Does nothing once the network is trained.
     Training,
     Resizing,
+    CenterCrop,
     Rescaling,
     /// An operation with a constant: the pixels, or what came of them.
     Arithmetic(Arithmetic),
@@ -154,6 +164,8 @@ const ROLES: &[(&str, Role)] = &[
     ("RandomTranslation", Role::Training),
     ("RandomZoom", Role::Training),
     ("Resizing", Role::Resizing),
+    ("CenterCrop", Role::CenterCrop),
+    ("Normalization", Role::Weighted(Kind::Normalization)),
     ("Rescaling", Role::Rescaling),
     ("TrueDivide", Role::Arithmetic(Arithmetic::Divide)),
     ("Divide", Role::Arithmetic(Arithmetic::Divide)),

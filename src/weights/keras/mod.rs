@@ -15,10 +15,12 @@
 //! `layout` says how Keras names and orders what its layers have, as data. `stored` gathers a
 //! file's variables by layer. Which layer of ours each is, the model's description tells
 //! (`describe` lists its layers, `walk` goes through them, `network` and `unit` hold them
-//! against the architecture, `settings` says what a layer's settings mean), or else names, numbers
+//! against the architecture, `front` says what comes before the first convolution, `settings` what a layer's
+//! settings mean), or else names, numbers
 //! or order (`names`). `translate` makes tensors of them.
 
 mod describe;
+mod front;
 mod layout;
 mod names;
 mod network;
@@ -104,7 +106,7 @@ fn import(file: &File, description: Option<&[u8]>) -> Result<Imported, String> {
             ..Imported::new(tensors(found, stored)?)
         });
     }
-    let network = DescribedNetwork::of(&layers)?;
+    let network = DescribedNetwork::of(&layers, &mut stored)?;
     let found = network.find(&mut stored);
     Ok(Imported {
         size: network.size,

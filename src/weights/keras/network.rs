@@ -2,23 +2,23 @@
 
 use serde_json::Value;
 
-use super::describe::{Described, numbered_name};
+use super::describe::Described;
 use super::layout::{Kind, Role};
-use super::stored::{Stored, StoredLayer};
+use super::stored::{Stored, take};
 use super::translate::Placed;
 use super::unit::Unit;
 use super::walk::Walk;
 use crate::head::Head;
 use crate::model::{Config, Convolution, ConvolutionKind, Padding, is_shallow};
 use crate::ops::{self, Activation};
-use crate::pixels::{Crop, Filter, PixelScale};
+use crate::pixels::{PixelScale, Preprocessing};
 use crate::weights::recognise::{list, wrong_depth};
 
 /// A description that is a MobileNet's.
 pub(super) struct DescribedNetwork<'a> {
     pub size: Option<usize>,
     pub pixel_scale: Option<PixelScale>,
-    pub view: Option<(Crop, Filter)>,
+    pub view: Option<Preprocessing>,
     pub head: Option<Head>,
     pub activation: Activation,
     pub padding: Padding,
@@ -29,13 +29,14 @@ pub(super) struct DescribedNetwork<'a> {
 }
 
 impl<'a> DescribedNetwork<'a> {
-    /// Goes through a model's layers and names all that a MobileNet V1 doesn't have.
-    pub fn of(layers: &'a [Described<'a>]) -> Result<Self, String> {
+    /// Goes through a model's layers and names all that a MobileNet V1 doesn't have. What the layers before
+    /// its first convolution have stored is taken out of the file.
+    pub fn of(layers: &'a [Described<'a>], stored: &mut Stored) -> Result<Self, String> {
         let mut walk = Walk::default();
         for layer in layers {
-            walk.layer(layer);
+            walk.layer(layer, stored);
         }
-        let size = walk.size;
+        let size = walk.front.size;
         let units = std::mem::take(&mut walk.units);
         walk.head();
         let depthwise = units.iter().filter(|u| u.kind == Kind::Depthwise).count();
@@ -71,7 +72,7 @@ impl<'a> DescribedNetwork<'a> {
                 Ok(Self {
                     size,
                     pixel_scale: walk.pixel_scale,
-                    view: walk.view,
+                    view: walk.front.view,
                     head: walk.head,
                     activation,
                     padding,
@@ -117,16 +118,6 @@ impl<'a> DescribedNetwork<'a> {
         });
         found.collect()
     }
-}
-
-/// Takes the variables of a described layer out of a file.
-fn take(stored: &mut Stored, described: &Described<'_>, kind: Kind) -> Option<StoredLayer> {
-    if stored.numbered {
-        let name = numbered_name(kind.layout().name, described.number);
-        return stored.take(|l| l.name == name && *l.within == *described.container);
-    }
-    let within = described.within.unwrap_or_default();
-    stored.take(|l| l.name == described.name && l.within == within)
 }
 
 /// The variables that a layer's settings say it was made without.

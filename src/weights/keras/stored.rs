@@ -2,7 +2,8 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
-use super::layout;
+use super::describe::{Described, numbered_name};
+use super::layout::{self, Kind};
 use crate::weights::hdf5::{Dataset, File};
 
 /// The containers of a `.weights.h5`; the latter is Keras 2.12's.
@@ -59,6 +60,20 @@ impl Stored {
         let at = self.layers.iter().position(is_it)?;
         Some(self.layers.remove(at))
     }
+}
+
+/// Takes the variables of a described layer out of a file.
+pub(super) fn take(
+    stored: &mut Stored,
+    described: &Described<'_>,
+    kind: Kind,
+) -> Option<StoredLayer> {
+    if stored.numbered {
+        let name = numbered_name(kind.layout().name, described.number);
+        return stored.take(|l| l.name == name && *l.within == *described.container);
+    }
+    let within = described.within.unwrap_or_default();
+    stored.take(|l| l.name == described.name && l.within == within)
 }
 
 /// `[...]layers/CLASS[_NUMBER]/vars/INDEX` as container, layer and index.

@@ -3,22 +3,22 @@
 use serde_json::Value;
 
 use super::describe::{Described, title};
-use super::layout::{Arithmetic, Kind, Role};
-use super::settings::{self, Activates, Scaling};
+use super::front::Front;
+use super::layout::{Kind, Role};
+use super::settings::{self, Activates};
+use super::stored::{Stored, take};
 use super::unit::Unit;
 use crate::head::Head;
 use crate::ops::Activation;
-use crate::pixels::{COLOURS, Crop, Filter, PixelScale};
+use crate::pixels::PixelScale;
 
 /// The way through the layers.
 #[derive(Default)]
 pub(super) struct Walk<'a> {
     pub wrong: Vec<String>,
-    pub size: Option<usize>,
-    /// How pictures become squares.
-    pub view: Option<(Crop, Filter)>,
-    scaling: Scaling,
-    /// What comes of the scaling, once the way has ended.
+    /// What comes before the first convolution.
+    pub front: Front,
+    /// What comes of its scaling, once the way has ended.
     pub pixel_scale: Option<PixelScale>,
     zeros: Option<&'a Value>,
     pub units: Vec<Unit<'a>>,
@@ -29,7 +29,7 @@ pub(super) struct Walk<'a> {
 }
 
 impl<'a> Walk<'a> {
-    pub fn layer(&mut self, layer: &'a Described<'a>) {
+    pub fn layer(&mut self, layer: &'a Described<'a>, stored: &mut Stored) {
         let at_start = self.units.is_empty() && self.zeros.is_none();
         let in_head = self.pooled;
         let convolves = matches!(
@@ -41,14 +41,26 @@ impl<'a> Walk<'a> {
             Some(_) if self.zeros.is_some() && !convolves => {
                 self.refuse(layer, "is between zeros and a convolution");
             }
-            Some(Role::Input) => self.size = self.size.or(settings::input_side(layer.config)),
-            Some(Role::Resizing) if at_start => self.resizing(layer),
-            Some(Role::Rescaling) if at_start => match settings::rescaling(layer.config) {
-                Some(scaling) => self.scaling = self.scaling.then(scaling),
-                None => self.refuse(layer, "has a scaling that is none for three colours"),
-            },
+            Some(Role::Input) => self.front.input(layer.config),
+            Some(Role::Resizing) if at_start => {
+                let done = self.front.resizing(layer.config);
+                self.unless_done(layer, done);
+            }
+            Some(Role::CenterCrop) if at_start => {
+                let done = self.front.center_crop(layer.config);
+                self.unless_done(layer, done);
+            }
+            Some(Role::Rescaling) if at_start => {
+                let done = self.front.rescaling(layer.config);
+                self.unless_done(layer, done);
+            }
+            Some(Role::Weighted(Kind::Normalization)) if at_start => {
+                let statistics = take(stored, layer, Kind::Normalization);
+                let done = self.front.normalization(layer.config, statistics);
+                self.unless_done(layer, done);
+            }
             Some(Role::Arithmetic(arithmetic)) if at_start => match layer.constant {
-                Some(constant) => self.arithmetic(arithmetic, constant),
+                Some(constant) => self.front.arithmetic(arithmetic, constant),
                 None => self.refuse(layer, "joins two layers"),
             },
             Some(Role::ZeroPadding) if !in_head => {
@@ -87,30 +99,10 @@ impl<'a> Walk<'a> {
         self.wrong.push(format!("{} {why}", title(layer)));
     }
 
-    /// Pictures of any size are brought to one by the model itself, which is its recipe then.
-    fn resizing(&mut self, layer: &'a Described<'a>) {
-        match settings::resizing(layer.config) {
-            Ok((side, _)) if self.size == Some(side) => {}
-            Ok((side, filter)) if self.size.is_none() && self.view.is_none() => {
-                self.size = Some(side);
-                self.view = Some((Crop::Squash, filter));
-            }
-            Ok(_) => self.refuse(layer, "resizes pictures that have a size already"),
-            Err(why) => self.refuse(layer, &why),
+    fn unless_done(&mut self, layer: &Described<'_>, done: Result<(), String>) {
+        if let Err(why) = done {
+            self.refuse(layer, &why);
         }
-    }
-
-    fn arithmetic(&mut self, arithmetic: Arithmetic, constant: f64) {
-        let (scale, offset) = match arithmetic {
-            Arithmetic::Add => (1.0, constant),
-            Arithmetic::Subtract => (1.0, -constant),
-            Arithmetic::Multiply => (constant, 0.0),
-            Arithmetic::Divide => (1.0 / constant, 0.0),
-        };
-        self.scaling = self.scaling.then(Scaling {
-            scale: [scale; COLOURS],
-            offset: [offset; COLOURS],
-        });
     }
 
     fn batch_norm(&mut self, layer: &'a Described<'a>) {
@@ -147,7 +139,7 @@ impl<'a> Walk<'a> {
 
     /// Whether a pool's window is all that is left of the picture.
     fn pools_all(&self, layer: &Described<'_>) -> bool {
-        let side = self.size.map(|size| size.div_ceil(32));
+        let side = self.front.size.map(|size| size.div_ceil(32));
         let window = &layer.config["pool_size"];
         let is_side = |n: &Value| n.as_u64().map(|n| n as usize) == side && side.is_some();
         is_side(&window[0]) && is_side(&window[1])
@@ -155,7 +147,7 @@ impl<'a> Walk<'a> {
 
     /// What there is to say of scaling and classifier.
     pub fn head(&mut self) {
-        match self.scaling.pixel_scale() {
+        match self.front.pixel_scale() {
             Ok(scale) => self.pixel_scale = scale,
             Err(why) => self.wrong.push(why),
         }

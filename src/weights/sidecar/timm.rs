@@ -132,7 +132,7 @@ impl Arguments {
 }
 
 impl Recipe {
-    /// As its model cards use it: the shorter side to `floor(size / crop_pct)`, centre cut out.
+    /// As its model cards use it: the shorter side, or both, to `floor(size / crop_pct)`, centre cut out.
     fn recipe(&self) -> Result<Preprocessing, String> {
         let [channels, size, width] = self.input_size;
         let colours = |values: &[f64]| <[f64; COLOURS]>::try_from(values).ok();
@@ -147,21 +147,26 @@ impl Recipe {
         if size != width {
             return Err(format!("its input is {width}x{size}, not a square"));
         }
-        match self.crop_mode.as_deref() {
-            None | Some("center") => {}
-            Some(mode) => return Err(format!("its crop_mode is {mode}, not center")),
-        }
         if !(self.crop_pct > 0.0 && self.crop_pct <= 1.0) {
             return Err(format!("its crop_pct is {}", self.crop_pct));
         }
-        let shorter = (size as f64 / self.crop_pct).floor();
+        let fraction = size as f64 / (size as f64 / self.crop_pct).floor();
+        let crop = match self.crop_mode.as_deref() {
+            None | Some("center") => Crop::Center(fraction),
+            Some("squash") => Crop::SquashCenter(fraction),
+            Some(mode) => return Err(format!("its crop_mode is {mode}, not center or squash")),
+        };
         let filter = match self.interpolation.as_str() {
+            "nearest" => Filter::Nearest,
+            "box" => Filter::Box,
             "bilinear" => Filter::Bilinear,
+            "hamming" => Filter::Hamming,
             "bicubic" => Filter::Bicubic,
+            "lanczos" => Filter::Lanczos,
             other => return Err(format!("its interpolation is {other}")),
         };
         Ok(Preprocessing::center(size)
-            .with_crop(Crop::Center(size as f64 / shorter))
+            .with_crop(crop)
             .with_filter(filter)
             .with_centring(Centring::HalfToEven)
             .with_pixel_scale(pixel_scale))

@@ -8,7 +8,7 @@ use serde::Deserialize;
 use super::{PER_BYTE, activation, pixel_scale};
 use crate::head::Head;
 use crate::model::Padding;
-use crate::pixels::{COLOURS, Crop, Filter, PixelScale, Preprocessing};
+use crate::pixels::{COLOURS, Crop, Filter, PixelScale, Preprocessing, Resampler};
 use crate::weights::imported::Imported;
 
 /// `config.json`, as far as it matters.
@@ -26,7 +26,7 @@ pub(super) struct Description {
 #[derive(Debug, Deserialize)]
 pub(super) struct Preprocessor {
     size: Side,
-    resample: u8,
+    resample: Option<u8>,
     image_processor_type: Option<String>,
     feature_extractor_type: Option<String>,
     #[serde(default = "yes")]
@@ -121,17 +121,36 @@ fn in_order(labels: BTreeMap<usize, String>) -> Result<Vec<String>, String> {
     }
 }
 
-/// Whether an image processor resizes and then crops, where it says nothing of that; `None` for one
-/// that may do something else. They do the same otherwise.
-fn crops_by_itself(kind: &str) -> Option<bool> {
-    let kind = kind.trim_end_matches("Fast").trim_end_matches("Pil");
-    match kind
-        .trim_end_matches("ImageProcessor")
-        .trim_end_matches("FeatureExtractor")
-    {
-        "MobileNetV1" | "MobileNetV2" | "DeiT" | "CLIP" => Some(true),
-        "ViT" => Some(false),
-        _ => None,
+/// What an image processor does where its file says nothing of it.
+#[derive(Debug, Clone, Copy)]
+struct Habits {
+    /// Whether it crops what it resized.
+    crops: bool,
+    /// Whether a plain number for a size is that of both sides.
+    squashes: bool,
+    /// Pillow's number for what it resamples with.
+    resample: u8,
+}
+
+impl Habits {
+    /// Those of a kind; `None` for one that may do something else besides.
+    fn of(kind: &str) -> Option<Self> {
+        let kind = kind.trim_end_matches("Fast").trim_end_matches("Pil");
+        let kind = kind
+            .trim_end_matches("ImageProcessor")
+            .trim_end_matches("FeatureExtractor");
+        let (crops, squashes, resample) = match kind {
+            "MobileNetV1" | "MobileNetV2" => (true, false, 2),
+            "CLIP" => (true, false, 3),
+            "DeiT" => (true, true, 3),
+            "ViT" => (false, true, 2),
+            _ => return None,
+        };
+        Some(Self {
+            crops,
+            squashes,
+            resample,
+        })
     }
 }
 
@@ -143,38 +162,76 @@ impl Preprocessor {
             Side::Plain(n) => Ok(n),
             other => Err(format!("its size is {other}, not a square")),
         };
-        let (size, crop) = match (self.crops()?, self.size) {
-            (false, size) => (square(size)?, Crop::Squash),
-            (
-                true,
-                Side::Shortest {
-                    shortest_edge: side,
-                }
-                | Side::Plain(side),
-            ) => {
-                let size = square(self.crop_size.unwrap_or(Side::Plain(side)))?;
-                if size > side {
-                    return Err(format!("it resizes to {side} and crops to {size}"));
-                }
-                (size, Crop::Center(size as f64 / side as f64))
+        let habits = self.habits()?;
+        let squashes = matches!(self.size, Side::Both { .. })
+            || matches!(self.size, Side::Plain(_)) && habits.is_some_and(|habits| habits.squashes);
+        let (size, crop) = if self.crops(habits)? {
+            let side = match self.size {
+                Side::Shortest { shortest_edge } => shortest_edge,
+                size => square(size)?,
+            };
+            let size = square(self.crop_size.unwrap_or(Side::Plain(side)))?;
+            if size > side {
+                return Err(format!("it resizes to {side} and crops to {size}"));
             }
-            (true, size) => return Err(format!("it resizes to {size} and then crops")),
+            let fraction = size as f64 / side as f64;
+            if squashes {
+                (size, Crop::SquashCenter(fraction))
+            } else {
+                (size, Crop::Center(fraction))
+            }
+        } else {
+            (square(self.size)?, Crop::Squash)
         };
-        let filter = match self.resample {
+        let resample = self.resample.or(habits.map(|habits| habits.resample));
+        let filter = match resample.ok_or("it does not say how it resamples")? {
+            0 => Filter::Nearest,
+            1 => Filter::Lanczos,
             2 => Filter::Bilinear,
             3 => Filter::Bicubic,
+            4 => Filter::Box,
+            5 => Filter::Hamming,
             other => return Err(format!("its resampling is Pillow's number {other}")),
         };
         Ok(Preprocessing::center(size)
             .with_crop(crop)
             .with_filter(filter)
+            .with_resampler(Self::resampler(filter))
             .with_pixel_scale(pixel_scale))
     }
 
+    /// What resizes pictures where transformers loads the configuration: since version 5 torchvision, whatever
+    /// wrote it. Earlier versions used Pillow under the same names, as later ones do if they are asked, and that
+    /// can't be told from a file. What only Pillow has is Pillow's.
+    fn resampler(filter: Filter) -> Resampler {
+        if Resampler::Torchvision.has(filter) {
+            Resampler::Torchvision
+        } else {
+            Resampler::Pillow
+        }
+    }
+
+    /// The class that makes its pictures.
+    fn kind(&self) -> Option<&str> {
+        let kind = self.image_processor_type.as_deref();
+        kind.or(self.feature_extractor_type.as_deref())
+    }
+
+    /// What its kind does, if that is stated.
+    fn habits(&self) -> Result<Option<Habits>, String> {
+        let Some(kind) = self.kind() else {
+            return Ok(None);
+        };
+        match Habits::of(kind) {
+            Some(habits) => Ok(Some(habits)),
+            None => Err(format!(
+                "its pictures are made by {kind}, which is not supported"
+            )),
+        }
+    }
+
     /// Whether it crops: as it says, or else as its kind does.
-    fn crops(&self) -> Result<bool, String> {
-        let kind = self.image_processor_type.as_ref();
-        let kind = kind.or(self.feature_extractor_type.as_ref());
+    fn crops(&self, habits: Option<Habits>) -> Result<bool, String> {
         for (is_so, what) in [
             (!self.do_resize, "it does not resize pictures"),
             (self.crop_pct.is_some(), "it crops by crop_pct"),
@@ -189,16 +246,10 @@ impl Preprocessor {
                 return Err(format!("{what}, which is not supported"));
             }
         }
-        let by_itself = kind.map(|kind| (kind, crops_by_itself(kind)));
-        match (self.do_center_crop, by_itself) {
-            (_, Some((kind, None))) => Err(format!(
-                "its pictures are made by {kind}, which is not supported"
-            )),
-            (Some(crops), _) | (None, Some((_, Some(crops)))) => Ok(crops),
-            (None, None) => Err(
-                "it makes pictures in a way without a name, and not whether it crops them".into(),
-            ),
-        }
+        let crops = self.do_center_crop.or(habits.map(|habits| habits.crops));
+        crops.ok_or_else(|| {
+            "it makes pictures in a way without a name, and not whether it crops them".into()
+        })
     }
 
     fn pixel_scale(&self) -> Result<PixelScale, String> {
