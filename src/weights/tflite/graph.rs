@@ -143,6 +143,8 @@ pub(super) struct Graph<'a> {
     file: &'a [u8],
     tensors: Tables<'a>,
     buffers: Tables<'a>,
+    /// What is said of the model besides, by name.
+    metadata: Tables<'a>,
     pub operators: Vec<Operator<'a>>,
     pub inputs: Vec<Option<usize>>,
     pub outputs: Vec<Option<usize>>,
@@ -180,6 +182,7 @@ impl<'a> Graph<'a> {
             file,
             tensors: graph.tables(0)?,
             buffers: model.tables(4)?,
+            metadata: model.tables(6)?,
             operators: operators.collect::<Result<_>>()?,
             inputs: tensor_numbers(graph, 1)?,
             outputs: tensor_numbers(graph, 2)?,
@@ -212,8 +215,26 @@ impl<'a> Graph<'a> {
 
     /// The bytes of a tensor's values; none where it is computed.
     pub fn data(&self, tensor: &TensorInfo) -> Result<&'a [u8]> {
-        let missing = || damaged(&format!("it has no buffer {}", tensor.buffer));
-        let buffer = self.buffers.get(tensor.buffer)?.ok_or_else(missing)?;
+        self.buffer(tensor.buffer)
+    }
+
+    /// What is said of the model under a name, among at most `most` names.
+    pub fn metadata(&self, name: &[u8], most: usize) -> Result<Option<&'a [u8]>> {
+        for entry in 0..self.metadata.len().min(most) {
+            let Some(entry) = self.metadata.get(entry)? else {
+                break;
+            };
+            if entry.bytes(0)? == name {
+                let buffer = entry.scalar::<u32>(1, 0)? as usize;
+                return self.buffer(buffer).map(Some);
+            }
+        }
+        Ok(None)
+    }
+
+    fn buffer(&self, number: usize) -> Result<&'a [u8]> {
+        let missing = || damaged(&format!("it has no buffer {number}"));
+        let buffer = self.buffers.get(number)?.ok_or_else(missing)?;
         // Files above 2 GB keep values behind the FlatBuffer; 0 and 1 mean that this one doesn't.
         let offset: u64 = buffer.scalar(1, 0)?;
         if offset <= 1 {

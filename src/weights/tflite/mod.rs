@@ -3,7 +3,8 @@
 //! between them (`integers`).
 //!
 //! Names of tensors depend on what converted a model, so the network is read off its operators
-//! (`walk`), which a graph holds (`graph`) in a FlatBuffer (`flatbuffer`). Generated code for
+//! (`walk`), which a graph holds (`graph`) in a FlatBuffer (`flatbuffer`). What is done to the pixels before
+//! may stand in the task library's metadata (`metadata`). Generated code for
 //! TFLite's schema would be a hundred tables; a MobileNet needs ten, and every offset in them
 //! checked.
 
@@ -11,6 +12,7 @@ mod flatbuffer;
 mod graph;
 mod integers;
 mod labels;
+mod metadata;
 mod options;
 mod reshape;
 mod values;
@@ -20,6 +22,7 @@ use std::sync::Arc;
 
 use flatbuffer::Result;
 use graph::Graph;
+use metadata::Normalization;
 use walk::{Scaling, TfliteLayer, TfliteNetwork};
 
 use super::imported::{Imported, Tensors};
@@ -38,7 +41,13 @@ pub(super) fn read(bytes: &[u8]) -> Result<Imported> {
         scaling,
         head,
     } = walk::network(&graph, &chain, bytes.len())?;
-    let pixel_scale = pixel_scale(range, scaling)?;
+    // Integers say themselves what they stand for.
+    let normalization = if range.is_none() {
+        metadata::normalization(&graph)?
+    } else {
+        None
+    };
+    let pixel_scale = pixel_scale(range, normalization, scaling)?;
 
     let depthwise = layers.len().saturating_sub(1) / 2;
     let shallow = is_shallow(depthwise).ok_or_else(|| wrong_depth(depthwise))?;
@@ -128,16 +137,27 @@ impl Pixels {
 }
 
 /// What the first layer makes of the bytes of a picture; `None` where the file doesn't say.
-fn pixel_scale(range: Option<[f64; 2]>, scaling: Option<Scaling>) -> Result<Option<PixelScale>> {
+fn pixel_scale(
+    range: Option<[f64; 2]>,
+    normalization: Option<Normalization>,
+    scaling: Option<Scaling>,
+) -> Result<Option<PixelScale>> {
+    let of_first_layer = |e| format!("of what its first layer takes: {e}");
+    let Scaling { factor, offset } = scaling.unwrap_or(Scaling {
+        factor: [1.0; COLOURS],
+        offset: [0.0; COLOURS],
+    });
+    if let Some(Normalization { mean, std }) = normalization {
+        let scale = std::array::from_fn(|colour| factor[colour] / std[colour]);
+        let offset = std::array::from_fn(|colour| offset[colour] - mean[colour] * scale[colour]);
+        let scale = PixelScale::new(scale, offset).map_err(of_first_layer)?;
+        return Ok(Some(scale.snapped()));
+    }
     // Floats that a graph scales are of 0 to 255. Others may be anything, and are taken to be
     // scaled already.
     let Some([low, high]) = range.or(scaling.map(|_| [0.0, 255.0])) else {
         return Ok(None);
     };
-    let Scaling { factor, offset } = scaling.unwrap_or(Scaling {
-        factor: [1.0; COLOURS],
-        offset: [0.0; COLOURS],
-    });
     // Calibration on a few pictures makes the range of integers a little narrower.
     let usual = |colour: usize| {
         let [low, high] = [low, high].map(|end| end * factor[colour] + offset[colour]);
@@ -150,7 +170,7 @@ fn pixel_scale(range: Option<[f64; 2]>, scaling: Option<Scaling>) -> Result<Opti
         factor.map(|factor| (high - low) / 255.0 * factor),
         std::array::from_fn(|colour| low * factor[colour] + offset[colour]),
     );
-    let scale = scale.map_err(|e| format!("of what its first layer takes: {e}"))?;
+    let scale = scale.map_err(of_first_layer)?;
     Ok(Some(scale.snapped()))
 }
 
