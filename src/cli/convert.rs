@@ -7,7 +7,7 @@ use candle_core::DType;
 use clap::{Args, ValueEnum};
 use mobilenet::weights::{Checkpoint, SaveOptions};
 
-use super::options::{RecipeOptions, UnstatedOptions, tell_assumed};
+use super::options::{Assumed, RecipeOptions, UnstatedOptions};
 use super::{Global, Outcome, note, saved_checkpoint};
 
 /// Convert a checkpoint to safetensors that describe themselves
@@ -72,7 +72,7 @@ pub fn run(arguments: &Arguments, global: Global) -> Result<Outcome> {
     let output = arguments.output.as_path();
     saved_checkpoint::write(&checkpoint, output, &arguments.options())?;
     if !global.quiet {
-        tell_assumed(&checkpoint);
+        Assumed::of(&checkpoint, &arguments.recipe).tell();
     }
     if global.verbose {
         let config = checkpoint.config();

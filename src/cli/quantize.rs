@@ -14,9 +14,7 @@ use mobilenet::quantise::{pictures_wanted, quantise};
 use mobilenet::weights::{Checkpoint, SaveOptions};
 
 use super::interrupt::Interrupt;
-use super::options::{
-    OptionalSources, UnstatedOptions, ViewOptions, default_threads, tell_assumed,
-};
+use super::options::{OptionalSources, UnstatedOptions, ViewOptions, default_threads};
 use super::progress::Waiting;
 use super::session::{Session, Tally};
 use super::{Global, Outcome, files, note, saved_checkpoint};
@@ -95,7 +93,7 @@ pub fn run(arguments: &Arguments, global: Global) -> Result<Outcome> {
     }
     saved_checkpoint::write(&quantised, output, &SaveOptions::default())?;
     if !global.quiet {
-        tell_assumed(&checkpoint);
+        arguments.view.assumed(&checkpoint).tell();
         let used = found.pictures.len();
         if found.named > used {
             note(&format!("fitted to {used} of {} pictures", found.named));

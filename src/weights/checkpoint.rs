@@ -298,7 +298,8 @@ impl Checkpoint {
         Ok(self)
     }
 
-    /// The settings that neither the file nor the caller stated: `size`, `activation`.
+    /// The settings that neither the file nor the caller stated: of `size`, `activation`, `pixels` (what
+    /// bytes become), `head`, `crop` and `filter`.
     pub fn assumed(&self) -> &[&'static str] {
         &self.assumed
     }

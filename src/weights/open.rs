@@ -245,21 +245,27 @@ impl Checkpoint {
             options.check_scale(path, stated)?;
         }
         let scale = stated_scale.or(options.pixel_scale);
+        let has_view = recipe.is_some() || imported.view.is_some();
         let usual = || {
             let recipe = imported.view;
             let recipe = recipe.unwrap_or_else(|| Preprocessing::center(DEFAULT_SIZE));
             recipe.with_pixel_scale(scale.unwrap_or_default())
         };
         let preprocessing = recipe.unwrap_or_else(usual).at(size);
+        let stated = imported.tensors.stated();
+        let recognised = recognise(&stated).map_err(|e| Error::checkpoint(path, e))?;
+        let has_head = imported.head.or(options.head).is_some() || recognised.classes.is_none();
         let assumed = [
             ("size", size.is_none()),
             ("activation", activation.is_none()),
+            ("pixels", scale.is_none()),
+            ("head", !has_head),
+            ("crop", !has_view),
+            ("filter", !has_view),
         ]
         .into_iter()
         .filter_map(|(name, assumed)| assumed.then_some(name))
         .collect();
-        let stated = imported.tensors.stated();
-        let recognised = recognise(&stated).map_err(|e| Error::checkpoint(path, e))?;
         let head = options.head(path, imported.head, recognised.classes)?;
         let file_name = path.file_name().unwrap_or(path.as_os_str());
         let checkpoint = Self {

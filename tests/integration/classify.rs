@@ -442,7 +442,7 @@ fn a_closed_pipe_ends_the_program_quietly() {
         drop(child.stdout.take());
         let output = child.wait_with_output().expect("an end");
         assert_eq!(output.status.code(), Some(0), "{format}");
-        assert_eq!(String::from_utf8_lossy(&output.stderr), "", "{format}");
+        assert_eq!(crate::support::Ran::of(output).stderr, "", "{format}");
     }
 }
 

@@ -180,10 +180,11 @@ fn convert_keeps_the_answers() {
         assert_eq!(ran.code, Some(0));
         // Plain weights don't say which activation they were trained with.
         let silent = !matches!(file, "tiny.keras" | "tiny_model.h5");
+        let assumed = ran.assumed.as_deref().unwrap_or_default();
         assert_eq!(
-            ran.stderr.contains("does not state its activation"),
+            assumed.contains("--activation relu6"),
             silent,
-            "{file}"
+            "{file}: {assumed}"
         );
         assert!(ran.stdout.is_empty());
         assert!(
@@ -366,27 +367,64 @@ fn a_stderr_that_can_not_be_written_to_is_no_panic() {
     }
 }
 
-/// A checkpoint that does not state its size may be run at another one than it was trained at.
+/// What is assumed is said as the options that say it otherwise: of classes that aren't ImageNet's without
+/// being asked, and in the provenance always.
 #[test]
-fn verbose_says_what_a_checkpoint_does_not_state() {
+fn what_a_checkpoint_does_not_state_is_said_once() {
     let program = Program::new();
     let cat = repository("samples/cat.jpg");
     let weights = data("keras/tiny_tf.h5");
-    let classify = ["classify", "--weights", arg(&weights), arg(&cat)];
-    let ran = program.run(&[&classify[..], &["--verbose"]].concat());
-    assert!(
-        ran.stderr
-            .contains("does not state its size and activation"),
-        "{}",
-        ran.stderr
-    );
-    let ran = program.run(&[&classify[..], &["--verbose", "--size", "65"]].concat());
-    assert!(
-        ran.stderr.contains("does not state its activation"),
-        "{}",
-        ran.stderr
-    );
-    assert_eq!(program.run(&classify).stderr, "");
+    let run = |command: &[&str], options: &[&str]| {
+        let named = ["--weights", arg(&weights), arg(&cat)];
+        program.run(&[command, &named[..], options].concat())
+    };
+    let said = |options: &[&str]| {
+        let ran = run(&["classify"], options);
+        assert_eq!(ran.code, Some(0), "{}", ran.stderr);
+        ran.assumed
+    };
+    let all = "--size 224 --activation relu6 --pixels -1..1 --head softmax --crop center --filter bilinear";
+    assert_eq!(said(&[]).as_deref(), Some(all));
+    assert_eq!(said(&["--verbose"]).as_deref(), Some(all));
+    assert_eq!(said(&["--quiet"]), None);
+    let some = ["--size", "65", "--pixels", "0..1", "--crop", "squash"];
+    let rest = "--activation relu6 --head softmax --filter bilinear";
+    assert_eq!(said(&some).as_deref(), Some(rest));
+    let others = [
+        "--activation",
+        "relu",
+        "--head",
+        "sigmoid",
+        "--resampler",
+        "tensorflow",
+    ];
+    assert_eq!(said(&[&some[..], &others].concat()), None);
+    for command in [&["grep", "class"][..], &["embed"], &["explain", "--json"]] {
+        let ran = run(command, &["--size", "65"]);
+        assert!(ran.assumed.is_some(), "{command:?}: {}", ran.stderr);
+    }
+    let ran = run(&["classify", "--jsonl", "--provenance", "--quiet"], &some);
+    let expected = serde_json::json!({
+        "activation": "relu6", "head": "softmax", "filter": "bilinear",
+    });
+    assert_eq!(ran.rows()[0]["model"]["assumed"], expected);
+
+    // A file that says all of it.
+    let converted = program.path("converted.safetensors");
+    let convert = ["convert", arg(&weights), "-o", arg(&converted)];
+    let ran = program.run(&[&convert[..], &some].concat());
+    assert_eq!(ran.assumed.as_deref(), Some(rest));
+    let classify = [
+        "classify",
+        "--jsonl",
+        "--provenance",
+        "--weights",
+        arg(&converted),
+        arg(&cat),
+    ];
+    let ran = program.run(&classify);
+    assert_eq!((ran.assumed.as_deref(), ran.stderr.as_str()), (None, ""));
+    assert!(ran.rows()[0]["model"].get("assumed").is_none());
 }
 
 /// What is offered exists, and what is asked for beyond it is refused with what there is.

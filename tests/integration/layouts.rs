@@ -392,7 +392,7 @@ fn what_is_wrong_is_named_as_the_file_names_it() {
     named.remove("blocks.3.2.conv_pw.weight");
     named.remove("bn1.running_var");
     let extra = Tensor::zeros(4, DType::F32, &Device::Cpu).expect("zeros");
-    named.insert("conv_head.weight".into(), extra);
+    named.insert("conv_tail.weight".into(), extra);
     let model = folder(&program, &named, &[]);
     let error = Checkpoint::open(&model, &LoadOptions::default())
         .expect_err("wrong")
@@ -400,7 +400,7 @@ fn what_is_wrong_is_named_as_the_file_names_it() {
     for part in [
         "blocks.3.2.conv_pw.weight is missing",
         "bn1.running_var is missing",
-        "conv_head.weight is not part of it",
+        "conv_tail.weight is not part of it",
     ] {
         assert!(error.contains(part), "{part} is not in {error}");
     }

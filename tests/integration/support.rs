@@ -150,15 +150,32 @@ impl Program {
 pub struct Ran {
     pub code: Option<i32>,
     pub stdout: Vec<u8>,
+    /// But for what is said of the checkpoint.
     pub stderr: String,
+    /// What the checkpoint does not state, if that was said.
+    pub assumed: Option<String>,
 }
+
+/// What the program says of what a checkpoint leaves open.
+const ASSUMED: &str = "so this is assumed: ";
 
 impl Ran {
     pub fn of(output: std::process::Output) -> Self {
+        let (mut stderr, mut assumed) = (String::new(), None);
+        for line in String::from_utf8_lossy(&output.stderr).split_inclusive('\n') {
+            match line.split_once(ASSUMED) {
+                Some((_, settings)) => {
+                    assert!(assumed.is_none(), "said twice: {line}");
+                    assumed = Some(settings.trim_end().to_owned());
+                }
+                None => stderr.push_str(line),
+            }
+        }
         let ran = Self {
             code: output.status.code(),
             stdout: output.stdout,
-            stderr: String::from_utf8_lossy(&output.stderr).into_owned(),
+            stderr,
+            assumed,
         };
         assert!(!ran.stderr.contains("panicked"), "{}", ran.stderr);
         ran

@@ -18,7 +18,7 @@ use mobilenet::weights::Checkpoint;
 use self::report::LearnReport;
 use self::views::Views;
 use super::interrupt::Interrupt;
-use super::options::{NetworkOptions, OpenedNetwork, ReportOptions, tell_assumed};
+use super::options::{NetworkOptions, OpenedNetwork, ReportOptions};
 use super::progress::Waiting;
 use super::session::{Session, Tally};
 use super::terminal::{Terminal, printable};
@@ -121,9 +121,9 @@ pub fn run(arguments: &Arguments, global: Global) -> Result<Outcome> {
     let fitting = begin.elapsed();
     checkpoint(&network, &learned, &classes)?.save(output)?;
     if !global.quiet {
-        // With --verbose it was said when the checkpoint was loaded.
-        if !global.verbose {
-            tell_assumed(&network.checkpoint);
+        // Else it was said when the checkpoint was loaded.
+        if !global.verbose && !network.assumed.is_worth_telling() {
+            network.assumed.tell();
         }
         tell_doubts(&learned, &classes, &options);
     }

@@ -1,5 +1,6 @@
 //! Arguments that several subcommands share, and what they come to.
 
+mod assumed;
 mod labels;
 mod model;
 mod network;
@@ -11,8 +12,9 @@ mod sources;
 mod unstated;
 mod view;
 
+pub use assumed::Assumed;
 pub use labels::LabelOptions;
-pub use model::{ModelOptions, tell_assumed};
+pub use model::ModelOptions;
 pub use network::{NetworkOptions, OpenedNetwork, Provenance, check_shares};
 pub use pictures::{PictureOptions, parse_probability};
 pub use recipe::RecipeOptions;

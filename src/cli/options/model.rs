@@ -8,7 +8,7 @@ use mobilenet::model::{Config, PUBLISHED_ALPHAS, PUBLISHED_SIZES, validate_size}
 use mobilenet::ops::Activation;
 use mobilenet::weights::{Checkpoint, LoadOptions, Repo, Store, Variant, catalogue, open_bundle};
 
-use super::UnstatedOptions;
+use super::{Assumed, RecipeOptions, UnstatedOptions};
 use crate::cli::environment;
 use crate::cli::progress::Download;
 use crate::cli::{Global, note};
@@ -73,8 +73,18 @@ impl ModelOptions {
         self.weights.is_some() || self.repo.is_some()
     }
 
-    /// Finds the checkpoint (downloading it if need be) and reads it.
+    /// Finds the checkpoint (downloading it if need be) and reads it; says what it leaves open, if that is
+    /// asked for.
     pub fn load(&self, global: Global) -> Result<Checkpoint> {
+        let checkpoint = self.find(global)?;
+        if global.verbose {
+            Assumed::of(&checkpoint, &RecipeOptions::default()).tell();
+        }
+        Ok(checkpoint)
+    }
+
+    /// Finds the checkpoint (downloading it if need be) and reads it.
+    pub fn find(&self, global: Global) -> Result<Checkpoint> {
         if let Some(size) = self.size {
             validate_size(size)?;
         }
@@ -92,7 +102,6 @@ impl ModelOptions {
         self.check(&checkpoint)?;
         if global.verbose {
             note(&format!("weights {}", checkpoint.path().display()));
-            tell_assumed(&checkpoint);
         }
         Ok(checkpoint)
     }
@@ -177,20 +186,6 @@ impl ModelOptions {
             }
         }
         Ok(())
-    }
-}
-
-/// Says what a checkpoint leaves open: to who asks, and before another one is made of it that states
-/// it.
-pub fn tell_assumed(checkpoint: &Checkpoint) {
-    let assumed = checkpoint.assumed();
-    if !assumed.is_empty() {
-        note(&format!(
-            "{}: it does not state its {}; taken to be as in the published checkpoints \
-             (--size, --activation)",
-            checkpoint.path().display(),
-            assumed.join(" and ")
-        ));
     }
 }
 

@@ -1,5 +1,6 @@
 //! Which network, how it sees pictures, and what it runs on.
 
+use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -13,7 +14,7 @@ use mobilenet::weights::{Checkpoint, Integers, QuantisationSummary, Source};
 use mobilenet::{Classifier, Embedder, Head};
 use serde::Serialize;
 
-use super::{LabelOptions, ModelOptions, RunOptions, Running, ViewOptions, computes_in};
+use super::{Assumed, LabelOptions, ModelOptions, RunOptions, Running, ViewOptions, computes_in};
 use crate::cli::{Global, files, note};
 
 /// What a command needs that shows pictures to a network.
@@ -37,6 +38,8 @@ pub struct OpenedNetwork {
     pub decode: DecodeOptions,
     pub running: Running,
     pub precision: Precision,
+    /// What neither the checkpoint nor the command line states.
+    pub assumed: Assumed,
 }
 
 impl NetworkOptions {
@@ -47,12 +50,16 @@ impl NetworkOptions {
     /// A device or a checkpoint that can't be had, or is one of the outputs.
     pub fn open(&self, outputs: &[&Path], global: Global) -> Result<OpenedNetwork> {
         let running = self.run.start(global)?;
-        let checkpoint = self.model.load(global)?;
+        let checkpoint = self.model.find(global)?;
         // Not what was named: that may be a folder, or nothing at all for one in the cache.
         files::protect(outputs, [checkpoint.path()])?;
         let precision = running.precision(Some(&checkpoint));
+        let assumed = self.view.assumed(&checkpoint);
         if global.verbose {
             note(&computes_in(&checkpoint, precision));
+        }
+        if global.verbose || assumed.is_worth_telling() && !global.quiet {
+            assumed.tell();
         }
         Ok(OpenedNetwork {
             preprocessing: self.view.preprocessing(checkpoint.preprocessing()),
@@ -60,6 +67,7 @@ impl NetworkOptions {
             checkpoint,
             running,
             precision,
+            assumed,
         })
     }
 }
@@ -157,6 +165,7 @@ impl OpenedNetwork {
             integers: self.integers(),
             head: Some(self.checkpoint.head()).filter(|head| *head != Head::Softmax),
             quantisation: self.checkpoint.quantisation(),
+            assumed: self.assumed.settings(),
             version: env!("CARGO_PKG_VERSION"),
         }
     }
@@ -185,5 +194,8 @@ pub struct Provenance {
     /// Whose they are, where it is integers of the file's.
     #[serde(skip_serializing_if = "Option::is_none")]
     integers: Option<&'static str>,
+    /// What nothing states, and is taken to be so.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    assumed: BTreeMap<&'static str, String>,
     version: &'static str,
 }

@@ -98,6 +98,15 @@ enum DctName {
 }
 
 impl RecipeOptions {
+    /// Whether they state what a checkpoint may leave open.
+    pub fn states(&self, setting: &str) -> bool {
+        match setting {
+            "crop" => self.crop.is_some(),
+            "filter" => self.filter.is_some() || self.resampler.is_some(),
+            _ => false,
+        }
+    }
+
     /// A checkpoint's recipe, with what the command line changes of it.
     pub fn preprocessing(&self, recipe: &Preprocessing) -> Preprocessing {
         let crop = match (self.crop, recipe.crop) {

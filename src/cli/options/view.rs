@@ -2,8 +2,9 @@
 
 use clap::Args;
 use mobilenet::pixels::{DecodeOptions, Preprocessing};
+use mobilenet::weights::Checkpoint;
 
-use super::RecipeOptions;
+use super::{Assumed, RecipeOptions};
 
 /// How pictures are read and made square.
 #[derive(Debug, Clone, Args)]
@@ -43,5 +44,10 @@ impl ViewOptions {
     /// A checkpoint's recipe, with what the command line changes of it.
     pub fn preprocessing(&self, recipe: &Preprocessing) -> Preprocessing {
         self.recipe.preprocessing(recipe)
+    }
+
+    /// What neither these nor a checkpoint state.
+    pub fn assumed(&self, checkpoint: &Checkpoint) -> Assumed {
+        Assumed::of(checkpoint, &self.recipe)
     }
 }

@@ -453,7 +453,7 @@ fn a_reader_that_has_seen_enough_ends_the_run() {
     drop(reader);
     let output = child.wait_with_output().expect("an end");
     assert_eq!(output.status.code(), Some(0));
-    assert_eq!(String::from_utf8_lossy(&output.stderr), "");
+    assert_eq!(crate::support::Ran::of(output).stderr, "");
 }
 
 /// The largest size that the program had in memory, in kilobytes.
