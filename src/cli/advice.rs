@@ -1,10 +1,11 @@
 //! What to try after an error.
 
+use std::borrow::Cow;
 use std::path::Path;
 
 use clap::error::{ContextKind, ContextValue, ErrorKind};
 use mobilenet::Error;
-use mobilenet::error::{AttemptKind, FetchError};
+use mobilenet::error::{AttemptKind, FetchError, ImageError, ImageLimit};
 
 use super::terminal::printable;
 
@@ -53,6 +54,16 @@ pub fn after_arguments(error: &clap::Error) -> Option<String> {
     let name = text(ContextKind::InvalidSubcommand)?;
     let is_path = error.kind() == ErrorKind::InvalidSubcommand && Path::new(name).exists();
     is_path.then(|| format!("mobilenet classify {}", printable(name)))
+}
+
+/// Why a picture has no answer, and the option that would let it have one.
+pub fn picture_error(error: &ImageError) -> Cow<'_, str> {
+    let option = match error.limit {
+        Some(ImageLimit::Pixels) => "--max-pixels",
+        Some(ImageLimit::FileSize) => "--max-file-size",
+        _ => return Cow::Borrowed(&error.message),
+    };
+    Cow::Owned(format!("{}; {option} raises it", error.message))
 }
 
 /// Whether the last place could not be asked because there was nowhere to keep its answer.

@@ -14,7 +14,9 @@ use mobilenet::quantise::{pictures_wanted, quantise};
 use mobilenet::weights::{Checkpoint, SaveOptions};
 
 use super::interrupt::Interrupt;
-use super::options::{OptionalSources, UnstatedOptions, ViewOptions, default_threads};
+use super::options::{
+    FolderOptions, OptionalSources, UnstatedOptions, ViewOptions, default_threads,
+};
 use super::progress::Waiting;
 use super::session::{Session, Tally};
 use super::{Global, Outcome, files, note, saved_checkpoint};
@@ -35,6 +37,9 @@ pub struct Arguments {
 
     #[command(flatten)]
     pictures: OptionalSources,
+
+    #[command(flatten)]
+    folders: FolderOptions,
 
     /// The safetensors file to write; `-` is stdout. A folder, or a name that ends with `/`, becomes a
     /// repository for the Hugging Face Hub
@@ -62,7 +67,7 @@ pub fn run(arguments: &Arguments, global: Global) -> Result<Outcome> {
     saved_checkpoint::check(output)?;
     let sources = &arguments.pictures.0;
     files::protect(&[output], sources.files())?;
-    let inputs = sources.clone().into_inputs()?;
+    let inputs = sources.clone().into_inputs(arguments.folders.selection())?;
     let loading = arguments.unstated.loading(arguments.size)?;
     let checkpoint = Checkpoint::open(&arguments.checkpoint, &loading)?;
     files::protect(&[output], [checkpoint.path()])?;

@@ -14,6 +14,7 @@ use crossbeam_channel::bounded;
 use mobilenet::dataset::{Input, Inputs};
 use mobilenet::pipeline::{self, Answer, Pipeline};
 
+use super::advice::picture_error;
 use super::interrupt::Interrupt;
 use super::progress::PictureProgress;
 use super::terminal::{printable, printable_name};
@@ -239,7 +240,7 @@ pub fn pipeline_error(error: pipeline::Error) -> anyhow::Error {
 fn tell_failure(answer: &Answer) {
     if let Err(error) = &answer.values {
         let name = printable_name(&answer.name);
-        let message = printable(&error.message);
+        let message = printable(&picture_error(error));
         note(&format!("{name}: {message}"));
     }
 }

@@ -11,6 +11,7 @@ use clap::Args;
 use mobilenet::Embedder;
 use mobilenet::similarity::{Collection, Nearest};
 
+use super::advice::picture_error;
 use super::file_id::FileId;
 use super::interrupt::Interrupt;
 use super::options::{OpenedNetwork, PictureOptions, STDIN, Sources, named};
@@ -244,7 +245,7 @@ fn embedding(query: &OsStr, network: &OpenedNetwork, embedder: &Arc<Embedder>) -
     let answer = pipeline.answer(named(query)).map_err(pipeline_error)?;
     answer.values.map_err(|error| {
         let query = Path::new(query).display();
-        anyhow!("{query}: {error}")
+        anyhow!("{query}: {}", picture_error(&error))
     })
 }
 

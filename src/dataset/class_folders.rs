@@ -3,7 +3,7 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use super::{Error, Input, Result, walk};
+use super::{Error, Input, Result, Selection, walk};
 
 /// Pictures with the classes that they are of.
 #[derive(Debug)]
@@ -16,17 +16,21 @@ pub struct Labelled {
 
 /// The folders of a folder, one for each class.
 #[derive(Debug)]
-pub struct ClassFolders(Vec<(String, PathBuf)>);
+pub struct ClassFolders {
+    root: PathBuf,
+    folders: Vec<(String, PathBuf)>,
+    selection: Selection,
+}
 
 impl ClassFolders {
     /// The folders in a folder, in bytewise order of their names.
     ///
-    /// What lies beside them belongs to no class and is not looked at, nor are folders that begin
-    /// with a dot.
+    /// What lies beside them belongs to no class and is not looked at, nor is what the selection leaves
+    /// out, and unless it takes what is hidden, folders that begin with a dot.
     ///
     /// # Errors
     /// A folder that can't be read, or a name that is not UTF-8.
-    pub fn open(root: &Path) -> Result<Self> {
+    pub fn open(root: &Path, selection: &Selection) -> Result<Self> {
         let path = || root.to_owned();
         if !root.exists() {
             return Err(Error::NoSuchFolder { path: path() });
@@ -37,8 +41,11 @@ impl ClassFolders {
         let mut folders: Vec<PathBuf> = Vec::new();
         for entry in fs::read_dir(root).map_err(Error::unreadable(root))? {
             let entry = entry.map_err(Error::unreadable(root))?;
-            let hidden = entry.file_name().as_encoded_bytes().starts_with(b".");
-            if !hidden && entry.path().is_dir() {
+            let name = entry.file_name();
+            let is_hidden = name.as_encoded_bytes().starts_with(b".");
+            let is_taken = selection.enters(Path::new(&name), true)
+                && (selection.takes_hidden() || !is_hidden);
+            if is_taken && entry.path().is_dir() {
                 folders.push(entry.path());
             }
         }
@@ -51,20 +58,26 @@ impl ClassFolders {
             }
         };
         let folders: Result<Vec<_>> = folders.into_iter().map(with_name).collect();
-        Ok(Self(folders?))
+        Ok(Self {
+            root: root.to_owned(),
+            folders: folders?,
+            selection: selection.clone(),
+        })
     }
 
     /// Their names.
     pub fn names(&self) -> impl Iterator<Item = &str> {
-        self.0.iter().map(|(name, _)| name.as_str())
+        self.folders.iter().map(|(name, _)| name.as_str())
     }
 
     /// The pictures in them and their folders, class by class, and in bytewise order of the paths
     /// in each; with the number of the class. They are looked for as they are asked for.
     pub fn into_pictures(self) -> impl Iterator<Item = (Input, usize)> + Send {
-        let folders = self.0.into_iter().enumerate();
-        folders
-            .flat_map(|(class, (_, folder))| walk::folder(&folder).map(move |input| (input, class)))
+        let folders = self.folders.into_iter().enumerate();
+        folders.flat_map(move |(class, (_, folder))| {
+            let pictures = walk::below(self.root.clone(), &folder, self.selection.clone());
+            pictures.map(move |input| (input, class))
+        })
     }
 }
 
@@ -74,8 +87,8 @@ impl Labelled {
     ///
     /// # Errors
     /// As [`ClassFolders::open`], or no folder.
-    pub fn open(root: &Path) -> Result<Self> {
-        let folders = ClassFolders::open(root)?;
+    pub fn open(root: &Path, selection: &Selection) -> Result<Self> {
+        let folders = ClassFolders::open(root, selection)?;
         if folders.names().next().is_none() {
             let path = root.to_owned();
             return Err(Error::NoClasses { path });
@@ -90,8 +103,8 @@ impl Labelled {
     ///
     /// # Errors
     /// As [`open`](Self::open), a single class, or classes without pictures.
-    pub fn open_to_learn(root: &Path) -> Result<Self> {
-        let labelled = Self::open(root)?;
+    pub fn open_to_learn(root: &Path, selection: &Selection) -> Result<Self> {
+        let labelled = Self::open(root, selection)?;
         let path = root.to_owned();
         if let [class] = labelled.classes.as_slice() {
             let class = class.clone();
@@ -129,6 +142,9 @@ mod tests {
             "b/1.png",
             "a/x/1.png",
             ".git/1.png",
+            "__MACOSX/b/._1.png",
+            "b/._1.png",
+            "b/.ipynb_checkpoints/1-checkpoint.png",
             "empty/note.txt",
             "0.png",
         ] {
@@ -136,7 +152,8 @@ mod tests {
             fs::create_dir_all(path.parent().ok_or("no folder")?)?;
             fs::write(path, b"")?;
         }
-        let found = Labelled::open(root.path())?;
+        let all = Selection::default();
+        let found = Labelled::open(root.path(), &all)?;
         assert_eq!(found.classes, ["a", "b", "empty"]);
         assert_eq!(found.counts(), [1, 2, 0]);
         let names = found.pictures.iter().map(|(input, class)| {
@@ -149,8 +166,17 @@ mod tests {
             (Some("b/2.png"), 1),
         ];
         assert!(names.eq(expected));
-        assert!(Labelled::open(&root.path().join("b")).is_err());
-        assert!(Labelled::open(&root.path().join("0.png")).is_err());
+        assert!(Labelled::open(&root.path().join("b"), &all).is_err());
+        assert!(Labelled::open(&root.path().join("0.png"), &all).is_err());
+
+        // Patterns see paths from the root on.
+        let some = all.clone().with_exclude(["a".parse()?, "b/2.png".parse()?]);
+        let found = Labelled::open(root.path(), &some)?;
+        assert_eq!(found.classes, ["b", "empty"]);
+        assert_eq!(found.counts(), [1, 0]);
+        let found = Labelled::open(root.path(), &all.with_hidden(true))?;
+        assert_eq!(found.classes, [".git", "__MACOSX", "a", "b", "empty"]);
+        assert_eq!(found.counts(), [1, 1, 1, 4, 0]);
         Ok(())
     }
 }

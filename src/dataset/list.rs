@@ -6,7 +6,7 @@ use std::fs::File;
 use std::io::{self, BufRead, BufReader};
 use std::path::{Path, PathBuf};
 
-use super::{Error, Input, Result};
+use super::{Error, Input, Result, Selection};
 use crate::error::{ImageError, ImageErrorKind};
 
 /// Longer than the path of any file.
@@ -69,11 +69,11 @@ impl PathList {
         }
     }
 
-    /// The pictures that the paths name, and those in folders that they name. What can't be read of
-    /// the list is a picture that fails.
-    pub fn into_inputs(self) -> impl Iterator<Item = Input> + Send {
-        self.flat_map(|entry| match entry {
-            Ok(path) => super::path(path),
+    /// The pictures that the paths name, and what is selected of those in folders that they name. What
+    /// can't be read of the list is a picture that fails.
+    pub fn into_inputs(self, selection: Selection) -> impl Iterator<Item = Input> + Send {
+        self.flat_map(move |entry| match entry {
+            Ok(path) => selection.path(path),
             Err(input) => Box::new(std::iter::once(input)),
         })
     }

@@ -3,7 +3,7 @@
 //! An [`Input`] is a picture by its name, whose bytes are read when they are wanted. Iterators of
 //! them are what a [`Pipeline`](crate::pipeline::Pipeline) takes: [`folder`] walks a folder in
 //! bytewise order of the paths, [`path`] takes whatever a path names, a [`PathList`] reads paths
-//! from a file, a [`Shard`] picks one of several parts of any of them. [`Labelled`] and
+//! from a file, a [`Selection`] says what of a folder is taken, a [`Shard`] picks one of several parts of any of them. [`Labelled`] and
 //! [`LabelledTable`] know the classes of their pictures, from folders or from a table.
 //!
 //! Nothing is read ahead: a folder of a million pictures takes no more memory than one of ten. A
@@ -25,6 +25,7 @@ mod error;
 mod input;
 mod labelled_table;
 mod list;
+mod selection;
 mod shard;
 mod walk;
 
@@ -35,6 +36,7 @@ pub use error::{Error, Result, RowFault};
 pub use input::Input;
 pub use labelled_table::{LabelledRow, LabelledTable};
 pub use list::{PathList, Separator};
+pub use selection::{ParsePatternError, Pattern, Selection};
 pub use shard::{ParseShardError, Shard};
 pub use walk::{folder, has_known_signature};
 
@@ -43,10 +45,5 @@ pub type Inputs = Box<dyn Iterator<Item = Input> + Send>;
 
 /// The picture that a path names, or those in the [`folder`] that it names.
 pub fn path(path: impl Into<PathBuf>) -> Inputs {
-    let path = path.into();
-    if path.is_dir() {
-        Box::new(folder(&path))
-    } else {
-        Box::new(std::iter::once(Input::file(path)))
-    }
+    Selection::default().path(path)
 }

@@ -3,11 +3,11 @@
 use std::ffi::OsStr;
 use std::fs::File;
 use std::io::Read;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use walkdir::{DirEntry, WalkDir};
 
-use super::Input;
+use super::{Input, Inputs, Selection};
 use crate::error::ImageError;
 use crate::pixels::PictureFormat;
 
@@ -15,16 +15,52 @@ use crate::pixels::PictureFormat;
 const SIGNATURE_BYTES: u64 = 32;
 
 /// The pictures in a folder and its folders: what is one by its extension or its first bytes, in
-/// bytewise order of the paths.
+/// bytewise order of the paths, but for what programs leave beside them ([`Selection`]).
 ///
 /// Links to files are followed, those to folders are not, so there are no loops. What can't be
 /// read, the folder itself too, is given as an input that fails.
 pub fn folder(root: &Path) -> impl Iterator<Item = Input> + Send + use<> {
-    let entries = WalkDir::new(root)
+    below(root.to_owned(), root, Selection::default())
+}
+
+impl Selection {
+    /// What it takes of the pictures in a [`folder`](super::folder()) and its folders.
+    pub fn folder(&self, root: &Path) -> impl Iterator<Item = Input> + Send + use<> {
+        below(root.to_owned(), root, self.clone())
+    }
+
+    /// The picture that a path names, or what it takes of those in the folder that it names.
+    pub fn path(&self, path: impl Into<PathBuf>) -> Inputs {
+        let path = path.into();
+        if path.is_dir() {
+            Box::new(self.folder(&path))
+        } else {
+            Box::new(std::iter::once(Input::file(path)))
+        }
+    }
+}
+
+/// The pictures in a folder below `root`, from where on patterns see its path.
+pub(super) fn below(
+    root: PathBuf,
+    folder: &Path,
+    selection: Selection,
+) -> impl Iterator<Item = Input> + Send + use<> {
+    let (for_entries, below_root) = (selection.clone(), root.clone());
+    let entries = WalkDir::new(folder)
         .sort_by(|a, b| path_order(a).cmp(path_order(b)))
-        .into_iter();
-    entries.filter_map(|entry| match entry {
-        Ok(entry) if is_picture(&entry) => Some(Input::file(entry.into_path())),
+        .into_iter()
+        .filter_entry(move |entry| {
+            // The folder itself was asked for.
+            let path = relative(entry, &below_root);
+            entry.depth() == 0 || for_entries.enters(path, entry.file_type().is_dir())
+        });
+    let is_taken = move |entry: &DirEntry| {
+        // Patterns first: they don't read files.
+        selection.includes(relative(entry, &root)) && is_picture(entry)
+    };
+    entries.filter_map(move |entry| match entry {
+        Ok(entry) if is_taken(&entry) => Some(Input::file(entry.into_path())),
         Ok(_) => None,
         Err(error) => {
             let path = error.path().unwrap_or(Path::new("")).to_owned();
@@ -36,6 +72,10 @@ pub fn folder(root: &Path) -> impl Iterator<Item = Input> + Send + use<> {
             Some(Input::failed(path, reason))
         }
     })
+}
+
+fn relative<'a>(entry: &'a DirEntry, root: &Path) -> &'a Path {
+    entry.path().strip_prefix(root).unwrap_or(entry.path())
 }
 
 /// What the paths below an entry compare as: those in the folder `a` begin with `a/`, which

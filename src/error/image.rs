@@ -24,6 +24,16 @@ pub enum ImageErrorKind {
     Io,
 }
 
+/// A limit of [`DecodeOptions`](crate::pixels::DecodeOptions) that a picture is over.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum ImageLimit {
+    /// `max_pixels`
+    Pixels,
+    /// `max_bytes`
+    FileSize,
+}
+
 /// Why an image has no answer, in words.
 #[derive(Debug, Clone)]
 #[non_exhaustive]
@@ -32,6 +42,8 @@ pub struct ImageError {
     pub kind: ImageErrorKind,
     /// The reason in words, without the path.
     pub message: String,
+    /// The limit that may be raised for it, where it is over one.
+    pub limit: Option<ImageLimit>,
     /// The file, where it was opened by its path.
     pub path: Option<PathBuf>,
     source: Option<Arc<dyn StdError + Send + Sync>>,
@@ -43,6 +55,7 @@ impl ImageError {
         Self {
             kind,
             message: message.into(),
+            limit: None,
             path: None,
             source: None,
         }
@@ -61,6 +74,14 @@ impl ImageError {
         Self {
             source: Some(Arc::new(source)),
             ..self
+        }
+    }
+
+    /// A picture over a limit that may be raised for it.
+    pub(crate) fn over(limit: ImageLimit, message: impl Into<String>) -> Self {
+        Self {
+            limit: Some(limit),
+            ..Self::new(ImageErrorKind::Limit, message)
         }
     }
 
@@ -93,7 +114,8 @@ impl StdError for ImageError {
 /// Equal but for their sources.
 impl PartialEq for ImageError {
     fn eq(&self, other: &Self) -> bool {
-        (self.kind, &self.message, &self.path) == (other.kind, &other.message, &other.path)
+        let parts = |error: &Self| (error.kind, error.limit);
+        parts(self) == parts(other) && (&self.message, &self.path) == (&other.message, &other.path)
     }
 }
 

@@ -13,7 +13,7 @@ use std::path::{Path, PathBuf};
 use crate::device::DeviceChoice;
 use crate::device::reason::{self, Failure};
 pub use fetch::{Attempt, AttemptKind, FetchError};
-pub use image::{ImageError, ImageErrorKind};
+pub use image::{ImageError, ImageErrorKind, ImageLimit};
 
 /// The library's result.
 pub type Result<T, E = Error> = std::result::Result<T, E>;

@@ -12,7 +12,7 @@ use super::limits::DecodeOptions;
 use super::orientation::Orientation;
 use super::picture::Picture;
 use super::{gif, image_crate, jpeg, tiff};
-use crate::error::{ImageError, ImageErrorKind};
+use crate::error::{ImageError, ImageLimit};
 
 /// Whether bytes begin as the files of a format do that [`decode`] reads; 32 are enough.
 pub fn looks_like_image(start: &[u8]) -> bool {
@@ -45,8 +45,8 @@ pub fn open(path: impl AsRef<Path>, options: &DecodeOptions) -> Result<RgbImage,
 /// Reads the bytes of one image to the end, within the limit on a file's size.
 ///
 /// # Errors
-/// A stream that can't be read ([`ImageErrorKind::Io`]) or is too long
-/// ([`ImageErrorKind::Limit`]).
+/// A stream that can't be read ([`Io`](crate::error::ImageErrorKind::Io)) or is too long
+/// ([`Limit`](crate::error::ImageErrorKind::Limit)).
 pub fn read(source: impl Read, options: &DecodeOptions) -> Result<Vec<u8>, ImageError> {
     let mut bytes = Vec::new();
     source
@@ -54,7 +54,7 @@ pub fn read(source: impl Read, options: &DecodeOptions) -> Result<Vec<u8>, Image
         .read_to_end(&mut bytes)?;
     if bytes.len() as u64 > options.max_bytes {
         let message = format!("larger than the limit of {} bytes", options.max_bytes);
-        return Err(ImageError::new(ImageErrorKind::Limit, message));
+        return Err(ImageError::over(ImageLimit::FileSize, message));
     }
     Ok(bytes)
 }
@@ -66,8 +66,8 @@ pub fn read(source: impl Read, options: &DecodeOptions) -> Result<Vec<u8>, Image
 /// byte is taken. JPEG is decoded by libjpeg-turbo's algorithms, to the same bytes as Pillow.
 ///
 /// # Errors
-/// Bytes that are empty, of no known format or damaged ([`ImageErrorKind::Decode`]), or an
-/// image larger than the limits ([`ImageErrorKind::Limit`]).
+/// Bytes that are empty, of no known format or damaged ([`Decode`](crate::error::ImageErrorKind::Decode)), or an
+/// image larger than the limits ([`Limit`](crate::error::ImageErrorKind::Limit)).
 pub fn decode(bytes: &[u8], options: &DecodeOptions) -> Result<RgbImage, ImageError> {
     decode_for(bytes, options, &|_, _| Needs::everything()).map(|picture| picture.pixels)
 }

@@ -8,7 +8,7 @@ use image::{DynamicImage, ImageDecoder, ImageFormat, ImageReader, RgbImage};
 use super::format::PictureFormat;
 use super::limits::{DecodeOptions, check_size};
 use super::png;
-use crate::error::{ImageError, ImageErrorKind};
+use crate::error::{ImageError, ImageErrorKind, ImageLimit};
 
 /// More than any text or colour profile in a PNG needs.
 const MAX_PNG_CHUNK_BYTES: u64 = 64 << 20;
@@ -63,7 +63,7 @@ pub(super) fn decode(
             decoder.color_type(),
             options.max_decoded_bytes()
         );
-        return Err(ImageError::new(ImageErrorKind::Limit, message));
+        return Err(ImageError::over(ImageLimit::Pixels, message));
     }
     reserve(decoder.total_bytes())?;
     let image = DynamicImage::from_decoder(decoder).map_err(describe)?;

@@ -1,7 +1,7 @@
 //! What a decoder takes and what it refuses.
 
 use super::jpeg::Dct;
-use crate::error::{ImageError, ImageErrorKind};
+use crate::error::{ImageError, ImageLimit};
 
 /// What is taken and what is refused.
 ///
@@ -94,7 +94,7 @@ pub(super) fn check_size(
             "{width}x{height} is more than the limit of {} pixels",
             options.max_pixels
         );
-        return Err(ImageError::new(ImageErrorKind::Limit, message));
+        return Err(ImageError::over(ImageLimit::Pixels, message));
     }
     Ok(())
 }

@@ -21,7 +21,9 @@ use mobilenet::metrics::Evaluation;
 use self::report::EvalReport;
 use self::tables::{Confusion, Predictions};
 use self::truth::LabelledPictures;
-use super::options::{LabelOptions, NetworkOptions, ReportOptions, STDIN, check_shares};
+use super::options::{
+    FolderOptions, LabelOptions, NetworkOptions, ReportOptions, STDIN, check_shares,
+};
 use super::output::{Format, Offered, formats, write_report};
 use super::session::Session;
 use super::terminal::Terminal;
@@ -58,6 +60,9 @@ pub struct Arguments {
     /// file's own folder (for stdin and pipes from the working directory)
     #[arg(long, value_name = "FILE", help_heading = "Pictures")]
     list: Option<OsString>,
+
+    #[command(flatten)]
+    folders: FolderOptions,
 
     #[command(flatten)]
     report: ReportOptions,
@@ -124,6 +129,10 @@ pub fn run(arguments: &Arguments, global: Global) -> Result<Outcome> {
     let confusion: Vec<Confusion> = confusion.collect::<Result<_>>()?;
     let outputs = arguments.confusion.iter().chain(&arguments.predictions);
     let outputs: Vec<&Path> = outputs.map(PathBuf::as_path).collect();
+    ensure!(
+        arguments.list.is_none() || !arguments.folders.are_used(),
+        "--include, --exclude and --hidden choose among the files of a folder, and --list names each picture"
+    );
     arguments.check_outputs(&outputs)?;
     let predictions = arguments.predictions.as_deref().map(Predictions::new);
     let mut predictions = predictions.transpose()?;
@@ -135,7 +144,10 @@ pub fn run(arguments: &Arguments, global: Global) -> Result<Outcome> {
     let lookup = classifier.labels().lookup();
     let pictures = match (&arguments.list, &arguments.folder) {
         (Some(list), root) => LabelledPictures::in_list(list, root.as_deref(), lookup, &outputs)?,
-        (None, Some(folder)) => LabelledPictures::in_folders(folder, &lookup)?,
+        (None, Some(folder)) => {
+            let selection = arguments.folders.selection();
+            LabelledPictures::in_folders(folder, &selection, &lookup)?
+        }
         (None, None) => anyhow::bail!("no pictures: mobilenet eval DIR"),
     };
     let provenance = network.provenance();

@@ -9,7 +9,7 @@ use std::path::Path;
 use anyhow::{Error, Result, anyhow, bail, ensure};
 use crossbeam_channel::{Receiver, unbounded};
 use mobilenet::UNKNOWN;
-use mobilenet::dataset::{ClassFolders, Input, Inputs, LabelledTable};
+use mobilenet::dataset::{ClassFolders, Input, Inputs, LabelledTable, Selection};
 use mobilenet::labels::{Lookup, LookupError};
 
 use crate::cli::file_id::is_same_file;
@@ -31,8 +31,8 @@ impl LabelledPictures {
     /// # Errors
     /// What [`ClassFolders::open`] refuses; no folders; all folders that are named after no class
     /// or after several.
-    pub fn in_folders(root: &Path, lookup: &Lookup) -> Result<Self> {
-        let folders = ClassFolders::open(root)?;
+    pub fn in_folders(root: &Path, selection: &Selection, lookup: &Lookup) -> Result<Self> {
+        let folders = ClassFolders::open(root, selection)?;
         ensure!(
             folders.names().next().is_some(),
             "{}: it has no folders; each class needs one, named after it, with its pictures in it, \

@@ -18,6 +18,7 @@ use mobilenet::labels::Class;
 use mobilenet::pixels::{Region, RgbImage, decode};
 use mobilenet::{Classifier, UNKNOWN, top_outputs_in_order};
 
+use super::advice::picture_error;
 use super::options::{LabelOptions, NetworkOptions, OpenedNetwork, named};
 use super::output::png;
 use super::session::pipeline_error;
@@ -101,7 +102,7 @@ pub fn run(arguments: &Arguments, global: Global) -> Result<Outcome> {
         Err(error) => {
             let name = printable_name(&input.name);
             if !(arguments.json && global.quiet) {
-                note(&format!("{name}: {error}"));
+                note(&format!("{name}: {}", picture_error(&error)));
             }
             if arguments.json {
                 json::write(&input.name, Err(&error))?;

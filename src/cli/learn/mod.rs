@@ -18,7 +18,7 @@ use mobilenet::weights::Checkpoint;
 use self::report::LearnReport;
 use self::views::Views;
 use super::interrupt::Interrupt;
-use super::options::{NetworkOptions, OpenedNetwork, ReportOptions};
+use super::options::{FolderOptions, NetworkOptions, OpenedNetwork, ReportOptions};
 use super::progress::Waiting;
 use super::session::{Session, Tally};
 use super::terminal::{Terminal, printable};
@@ -63,6 +63,9 @@ pub struct Arguments {
     no_mirror: bool,
 
     #[command(flatten)]
+    folders: FolderOptions,
+
+    #[command(flatten)]
     report: ReportOptions,
 
     #[command(flatten)]
@@ -101,7 +104,8 @@ pub fn run(arguments: &Arguments, global: Global) -> Result<Outcome> {
     );
     files::refuse_picture(output)?;
     files::check(output)?;
-    let Labelled { classes, pictures } = Labelled::open_to_learn(&arguments.folder)?;
+    let selection = arguments.folders.selection();
+    let Labelled { classes, pictures } = Labelled::open_to_learn(&arguments.folder, &selection)?;
     let network = arguments.network.open(&[output], global)?;
     let network = network.for_new_checkpoint();
     let interrupt = Interrupt::watch();

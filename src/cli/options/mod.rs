@@ -1,6 +1,7 @@
 //! Arguments that several subcommands share, and what they come to.
 
 mod assumed;
+mod folders;
 mod labels;
 mod model;
 mod network;
@@ -13,6 +14,7 @@ mod unstated;
 mod view;
 
 pub use assumed::Assumed;
+pub use folders::FolderOptions;
 pub use labels::LabelOptions;
 pub use model::ModelOptions;
 pub use network::{NetworkOptions, OpenedNetwork, Provenance, check_shares};

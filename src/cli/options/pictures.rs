@@ -6,7 +6,7 @@ use anyhow::Result;
 use clap::Args;
 use mobilenet::dataset::{Inputs, Shard};
 
-use super::{NetworkOptions, OpenedNetwork, Sources};
+use super::{FolderOptions, NetworkOptions, OpenedNetwork, Sources};
 use crate::cli::{Global, files};
 
 /// What a command needs that classifies pictures.
@@ -19,6 +19,9 @@ pub struct PictureOptions {
     /// the SHA-256 of the path)
     #[arg(long, value_name = "I/N", help_heading = "Pictures")]
     shard: Option<Shard>,
+
+    #[command(flatten)]
+    folders: FolderOptions,
 
     #[command(flatten)]
     pub network: NetworkOptions,
@@ -39,7 +42,7 @@ impl PictureOptions {
     /// # Errors
     /// A list of them that can't be opened.
     pub fn inputs(&self) -> Result<Inputs> {
-        let inputs = self.sources.clone().into_inputs()?;
+        let inputs = self.sources.clone().into_inputs(self.folders.selection())?;
         Ok(match self.shard {
             Some(shard) => Box::new(inputs.filter(move |input| shard.takes(&input.name))),
             None => inputs,

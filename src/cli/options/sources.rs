@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Result, ensure};
 use clap::{Arg, ArgAction, ArgMatches, Args, Command, FromArgMatches, value_parser};
-use mobilenet::dataset::{self, Input, Inputs, PathList, Separator};
+use mobilenet::dataset::{Input, Inputs, PathList, Selection, Separator};
 
 use crate::cli::stored_embeddings::StoredEmbeddings;
 
@@ -170,11 +170,11 @@ impl Sources {
         }
     }
 
-    /// The pictures, found as they are asked for.
+    /// The pictures, found as they are asked for; of folders, what is selected.
     ///
     /// # Errors
     /// A list that can't be opened, or stdin named twice.
-    pub fn into_inputs(self) -> Result<Inputs> {
+    pub fn into_inputs(self, selection: Selection) -> Result<Inputs> {
         ensure!(
             self.readers_of_stdin() < 2,
             "stdin (`-`) is named twice, and can be read only once"
@@ -192,7 +192,8 @@ impl Sources {
                 }
             });
         }
-        Ok(Box::new(opened.into_iter().flat_map(Opened::inputs)))
+        let inputs = move |source: Opened| source.inputs(&selection);
+        Ok(Box::new(opened.into_iter().flat_map(inputs)))
     }
 }
 
@@ -203,11 +204,11 @@ enum Opened {
 }
 
 impl Opened {
-    fn inputs(self) -> Inputs {
+    fn inputs(self, selection: &Selection) -> Inputs {
         match self {
             Self::Path(name) if name == STDIN => Box::new(std::iter::once(named(&name))),
-            Self::Path(name) => dataset::path(name),
-            Self::List(list) => Box::new(list.into_inputs()),
+            Self::Path(name) => selection.path(name),
+            Self::List(list) => Box::new(list.into_inputs(selection.clone())),
         }
     }
 }

@@ -1,5 +1,6 @@
 //! What the rows of every command have in common: whose they are, and why they have no answer.
 
+use std::borrow::Cow;
 use std::ffi::OsStr;
 use std::io::{self, Write};
 
@@ -7,6 +8,8 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use mobilenet::error::{ImageError, ImageErrorKind};
 use serde::Serialize;
+
+use crate::cli::advice::picture_error;
 
 /// A picture's name as keys of a JSON object.
 #[derive(Debug, Serialize)]
@@ -38,14 +41,14 @@ pub fn name_bytes(name: &OsStr) -> &[u8] {
 #[derive(Debug, Serialize)]
 pub struct ErrorKeys<'a> {
     kind: ImageErrorKind,
-    message: &'a str,
+    message: Cow<'a, str>,
 }
 
 impl<'a> ErrorKeys<'a> {
     pub fn of(error: &'a ImageError) -> Self {
         Self {
             kind: error.kind,
-            message: &error.message,
+            message: picture_error(error),
         }
     }
 }
@@ -56,7 +59,7 @@ pub fn error_field(error: &ImageError) -> String {
         Ok(serde_json::Value::String(name)) => name,
         _ => String::new(),
     };
-    format!("{kind}: {}", error.message)
+    format!("{kind}: {}", picture_error(error))
 }
 
 /// The records of a table.

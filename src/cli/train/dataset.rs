@@ -5,7 +5,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use anyhow::{Context, Result, ensure};
-use mobilenet::dataset::{Input, Labelled};
+use mobilenet::dataset::{Input, Labelled, Selection};
 use mobilenet::digest::Sha256Hex;
 use mobilenet::error::ImageError;
 use mobilenet::pixels::{AsPixels, DecodeOptions, Pixels, Preprocessing, decode, decode_shrunk};
@@ -15,6 +15,7 @@ use serde::Serialize;
 use sha2::{Digest, Sha256};
 
 use super::Arguments;
+use crate::cli::advice::picture_error;
 use crate::cli::interrupt::Interrupt;
 use crate::cli::progress::PictureProgress as Bar;
 use crate::cli::terminal::{printable, printable_name};
@@ -62,9 +63,11 @@ impl FoundPictures {
     /// # Errors
     /// As [`Labelled::open_to_learn`], or a class in `--validation-dir` that there is none of.
     pub fn open(arguments: &Arguments) -> Result<Self> {
-        let Labelled { classes, pictures } = Labelled::open_to_learn(&arguments.pictures)?;
+        let selection = arguments.folders.selection();
+        let found = Labelled::open_to_learn(&arguments.pictures, &selection)?;
+        let Labelled { classes, pictures } = found;
         let test = match &arguments.validation_dir {
-            Some(folder) => Some(of_classes(folder, &classes)?),
+            Some(folder) => Some(of_classes(folder, &classes, &selection)?),
             None => None,
         };
         Ok(Self {
@@ -82,8 +85,12 @@ impl FoundPictures {
 }
 
 /// The pictures of another folder with the numbers of these classes.
-fn of_classes(folder: &Path, classes: &[String]) -> Result<Vec<(Input, usize)>> {
-    let found = Labelled::open(folder)?;
+fn of_classes(
+    folder: &Path,
+    classes: &[String],
+    selection: &Selection,
+) -> Result<Vec<(Input, usize)>> {
+    let found = Labelled::open(folder, selection)?;
     let number = |name: &String| {
         let number = classes.iter().position(|class| class == name);
         let folder = folder.display();
@@ -260,7 +267,7 @@ impl Reading<'_> {
                     Err(error) => {
                         self.failed += 1;
                         let name = printable_name(name);
-                        let message = printable(&error.message);
+                        let message = printable(&picture_error(&error));
                         bar.above(|| note(&format!("{name}: {message}; left out")));
                     }
                 }

@@ -19,7 +19,7 @@ use self::dataset::{FoundPictures, TrainingData};
 use self::outputs::{Beside, Outputs};
 use self::report::TrainReport;
 use super::interrupt::Interrupt;
-use super::options::{DTypeName, RunOptions, ViewOptions};
+use super::options::{DTypeName, FolderOptions, RunOptions, ViewOptions};
 use super::session::Tally;
 use super::{Global, Outcome, note};
 
@@ -139,6 +139,9 @@ pub struct Arguments {
 
     #[command(flatten)]
     network: BeginOptions,
+
+    #[command(flatten)]
+    folders: FolderOptions,
 
     #[command(flatten)]
     view: ViewOptions,

@@ -88,6 +88,8 @@ pub enum PictureFormat {
     Matroska,
     /// AVI.
     Avi,
+    /// What Macs keep of another file where a disk or an archive has no place for it.
+    AppleDouble,
 }
 
 impl PictureFormat {

@@ -81,6 +81,7 @@ pub(super) const FORMATS: &[Row] = {
         row(F::WebPage, PassedOver, "a web page (HTML)", &["html", "htm"], |s| has_tag(s, &["<!doctype html", "<html"])),
         row(F::Svg, PassedOver, "SVG", &["svg"], |s| has_tag(s, &["<svg", "<!doctype svg"])),
         row(F::Xml, PassedOver, "XML (perhaps SVG)", &["xml"], |s| s.starts_with(b"<?xml")),
+        row(F::AppleDouble, PassedOver, "what a Mac keeps of another file (AppleDouble)", &[], |s| s.starts_with(b"\x00\x05\x16\x07\0\x02\0\0")),
         row(F::Matroska, PassedOver, "WebM or Matroska", &["webm", "mkv"], |s| s.starts_with(b"\x1a\x45\xdf\xa3")),
         row(F::Avi, PassedOver, "AVI", &["avi"], |s| is_riff(s, b"AVI ")),
         // Has no signature, so it comes last.

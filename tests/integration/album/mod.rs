@@ -3,9 +3,11 @@
 //! - `resume`: runs that were stopped, and are gone on with
 //! - `kept`: what such runs never lose
 //! - `embeddings`: such runs of `embed`
+//! - `litter`: what folders have beside pictures, and which of those are asked for
 
 mod embeddings;
 mod kept;
+mod litter;
 mod resume;
 
 use std::io::{BufRead, BufReader, Write};
