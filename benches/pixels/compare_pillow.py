@@ -4,7 +4,7 @@
     python benches/pixels/compare_pillow.py [--all] [--json FILE] FOLDER...
 
 Pillow's is `ImageOps.exif_transpose`, then `convert("RGB")`. A file counts as a picture where Pillow or we read
-it. Prints a table by format (the extension) and a line for every file that differs or that only Pillow reads;
+it. Prints a table by format (as Pillow calls it, else by extension) and a line for every file that differs or that only Pillow reads;
 with --all also those that only we read. Exits with 1 where a file that both read differs.
 
 Measured with Pillow 13.0.0.
@@ -21,6 +21,9 @@ from pathlib import Path
 import numpy
 import PIL
 from PIL import Image, ImageOps
+
+# What is said of a file at which our program ended.
+CRASH = "the program ended"
 
 HERE = Path(__file__).resolve().parents[2]
 
@@ -42,7 +45,7 @@ class Ours:
         line = self.process.stdout.readline().decode()
         if not line:
             self.start()
-            return "CRASH"
+            return CRASH
         if line.startswith("-"):
             return line[2:].strip()
         width, height = map(int, line.split())
@@ -94,11 +97,11 @@ def main():
             theirs, kind = pillow(path)
             own = ours.decode(path)
             result, remark = verdict(own, theirs)
-            if own is not None and isinstance(own, str) and "CRASH" in own:
+            if isinstance(own, str) and own == CRASH:
                 result, remark = "crash", own
-            extension = path.suffix.lower() or "(none)"
+            format = kind.split()[0] if kind else f"({path.suffix.lower() or 'none'})"
             if result != "both refuse":
-                tables[extension][result] += 1
+                tables[format][result] += 1
             rows.append([str(path), result, kind, remark])
 
     listed = {"differs", "only Pillow", "crash"} | ({"only ours"} if arguments.all else set())
@@ -109,9 +112,9 @@ def main():
     print(f"\nPillow {PIL.__version__}")
     print(f"{'':10}" + "".join(f"{column:>13}" for column in columns))
     total = Counter()
-    for extension, counts in sorted(tables.items()):
+    for format, counts in sorted(tables.items()):
         total.update(counts)
-        print(f"{extension:10}" + "".join(f"{counts[column]:13}" for column in columns))
+        print(f"{format:10}" + "".join(f"{counts[column]:13}" for column in columns))
     print(f"{'all':10}" + "".join(f"{total[column]:13}" for column in columns))
     if arguments.json:
         arguments.json.write_text(json.dumps(rows, indent=0))

@@ -8,10 +8,11 @@ use image::RgbImage;
 
 use super::format::{PictureFormat, supported_formats};
 use super::jpeg::Needs;
+use super::layer::Layer;
 use super::limits::DecodeOptions;
 use super::orientation::Orientation;
 use super::picture::Picture;
-use super::{gif, image_crate, jpeg, tiff};
+use super::{bmp, gif, ico, image_crate, jpeg, pcx, png, pnm, psd, qoi, tga, tiff, webp};
 use crate::error::{ImageError, ImageLimit};
 
 /// Whether bytes begin as the files of a format do that [`decode`] reads; 32 are enough.
@@ -25,6 +26,14 @@ pub fn dimensions(bytes: &[u8]) -> Option<(u32, u32)> {
     let other = |format| image_crate::dimensions(bytes, format);
     match PictureFormat::of(bytes)? {
         PictureFormat::Jpeg => jpeg::dimensions(bytes),
+        PictureFormat::Gif => gif::dimensions(bytes),
+        PictureFormat::Bmp => bmp::dimensions(bytes),
+        PictureFormat::Ico => ico::dimensions(bytes),
+        PictureFormat::Pcx => pcx::dimensions(bytes),
+        PictureFormat::Photoshop => psd::dimensions(bytes),
+        PictureFormat::Qoi => qoi::dimensions(bytes),
+        PictureFormat::Tga => tga::dimensions(bytes),
+        PictureFormat::Pnm | PictureFormat::Pfm if !is_pam(bytes) => pnm::dimensions(bytes),
         format @ PictureFormat::Tiff => tiff::palette_dimensions(bytes).or_else(|| other(format)),
         format => other(format),
     }
@@ -62,8 +71,8 @@ pub fn read(source: impl Read, options: &DecodeOptions) -> Result<Vec<u8>, Image
 /// Decodes an image: the first frame of an animation, turned upright, as 8-bit RGB.
 ///
 /// Colours become RGB as Pillow's `convert("RGB")` makes them: grey is repeated, a palette
-/// looked up, alpha dropped (not blended), CMYK multiplied out. Of 16 bits a channel the high
-/// byte is taken. JPEG is decoded by libjpeg-turbo's algorithms, to the same bytes as Pillow.
+/// looked up, alpha dropped (or blended with the options' background), CMYK multiplied out. Of 16
+/// bits a channel the high byte is taken. JPEG is decoded by libjpeg-turbo's algorithms, to the same bytes as Pillow.
 ///
 /// # Errors
 /// Bytes that are empty, of no known format or damaged ([`Decode`](crate::error::ImageErrorKind::Decode)), or an
@@ -86,18 +95,48 @@ pub(super) fn decode_for(
         let supported = supported_formats();
         ImageError::decode(format!("not an image of a known format ({supported})"))
     })?;
+    if options.background.is_some() && format == PictureFormat::Tiff {
+        tiff::check_opaque(bytes)?;
+    }
     let picture = match format {
         PictureFormat::Jpeg => jpeg::decode(bytes, options, needs)?,
-        PictureFormat::Gif => gif::decode(bytes, options)?.into(),
         PictureFormat::Tiff => tiff::decode(bytes, options)?.into(),
-        _ if format.is_read() => image_crate::decode(bytes, format, options)?.into(),
-        _ => return Err(unread(format)),
+        _ => match layer(bytes, format, options) {
+            Some(layer) => layer?.over(options.background).into(),
+            None => return Err(unread(format)),
+        },
     };
     Ok(if options.exif_orientation {
         picture.oriented(Orientation::of_file(bytes, format))
     } else {
         picture
     })
+}
+
+/// The pixels of a file as they are stored, and their alpha; `None` for a format that has neither here.
+pub(super) fn layer(
+    bytes: &[u8],
+    format: PictureFormat,
+    options: &DecodeOptions,
+) -> Option<Result<Layer, ImageError>> {
+    Some(match format {
+        PictureFormat::Gif => gif::decode(bytes, options),
+        PictureFormat::Bmp => bmp::decode(bytes, options),
+        PictureFormat::Png => png::decode(bytes, options),
+        PictureFormat::WebP => webp::decode(bytes, options),
+        PictureFormat::Ico => ico::decode(bytes, options),
+        PictureFormat::Pcx => pcx::decode(bytes, options),
+        PictureFormat::Photoshop => psd::decode(bytes, options),
+        PictureFormat::Qoi => qoi::decode(bytes, options),
+        PictureFormat::Tga => tga::decode(bytes, options),
+        PictureFormat::Pnm if is_pam(bytes) => image_crate::decode(bytes, format, options),
+        PictureFormat::Pnm | PictureFormat::Pfm => pnm::decode(bytes, options).map(Layer::from),
+        _ => return None,
+    })
+}
+
+fn is_pam(bytes: &[u8]) -> bool {
+    bytes.starts_with(b"P7")
 }
 
 /// What is said of a file whose format has a name, but is not read.

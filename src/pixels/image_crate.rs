@@ -6,8 +6,8 @@ use std::io::Cursor;
 use image::{DynamicImage, ImageDecoder, ImageFormat, ImageReader, RgbImage};
 
 use super::format::PictureFormat;
-use super::limits::{DecodeOptions, check_size};
-use super::png;
+use super::layer::Layer;
+use super::limits::{DecodeOptions, check_size, reserve};
 use crate::error::{ImageError, ImageErrorKind, ImageLimit};
 
 /// More than any text or colour profile in a PNG needs.
@@ -23,9 +23,6 @@ fn reader(bytes: &[u8], format: PictureFormat) -> Option<ImageReader<Cursor<&[u8
     let format = match format {
         PictureFormat::Png => ImageFormat::Png,
         PictureFormat::WebP => ImageFormat::WebP,
-        // Its header only; the pixels are read by a decoder of our own.
-        PictureFormat::Gif => ImageFormat::Gif,
-        PictureFormat::Bmp => ImageFormat::Bmp,
         PictureFormat::Tiff => ImageFormat::Tiff,
         PictureFormat::Pnm => ImageFormat::Pnm,
         _ => return None,
@@ -38,10 +35,7 @@ pub(super) fn decode(
     bytes: &[u8],
     format: PictureFormat,
     options: &DecodeOptions,
-) -> Result<RgbImage, ImageError> {
-    if format == PictureFormat::Png {
-        png::check_palette(bytes)?;
-    }
+) -> Result<Layer, ImageError> {
     let mut reader = reader(bytes, format).ok_or_else(|| {
         let name = format.name();
         ImageError::decode(format!("{name}, for which there is no decoder"))
@@ -67,19 +61,7 @@ pub(super) fn decode(
     }
     reserve(decoder.total_bytes())?;
     let image = DynamicImage::from_decoder(decoder).map_err(describe)?;
-    Ok(to_rgb8(image))
-}
-
-/// Refuses a picture that memory can't be had for: whoever asks for it in vain is aborted.
-fn reserve(bytes: u64) -> Result<(), ImageError> {
-    let mut trial = Vec::<u8>::new();
-    let tried = usize::try_from(bytes).map(|bytes| trial.try_reserve_exact(bytes));
-    if matches!(tried, Ok(Ok(()))) {
-        return Ok(());
-    }
-    let megabytes = bytes >> 20;
-    let message = format!("decoding it takes {megabytes} MB, which can't be had");
-    Err(ImageError::new(ImageErrorKind::Limit, message))
+    Ok(to_layer(image, options.background.is_some()))
 }
 
 fn describe(error: image::ImageError) -> ImageError {
@@ -98,6 +80,23 @@ fn describe(error: image::ImageError) -> ImageError {
         }
         Decoding(e) => ImageError::decode(e.to_string()),
         other => ImageError::decode(other.to_string()),
+    }
+}
+
+fn to_layer(image: DynamicImage, with_alpha: bool) -> Layer {
+    use DynamicImage::{ImageLumaA8, ImageLumaA16, ImageRgba8, ImageRgba16};
+    let alpha = match &image {
+        // Nobody looks at it.
+        _ if !with_alpha => None,
+        ImageLumaA8(i) => Some(i.pixels().map(|p| p[1]).collect()),
+        ImageRgba8(i) => Some(i.pixels().map(|p| p[3]).collect()),
+        ImageLumaA16(i) => Some(i.pixels().map(|p| (p[1] >> 8) as u8).collect()),
+        ImageRgba16(i) => Some(i.pixels().map(|p| (p[3] >> 8) as u8).collect()),
+        _ => None,
+    };
+    Layer {
+        pixels: to_rgb8(image),
+        alpha,
     }
 }
 

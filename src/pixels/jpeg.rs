@@ -127,11 +127,12 @@ fn decode_unwinding(
     let needed = needs.rows.div_ceil(divisor.into()).min(height as usize);
     rows.read_scanlines_into(&mut samples[..line * needed])
         .map_err(damaged)?;
-    if needed == height as usize {
-        rows.finish().map_err(damaged)?;
-    } else if !is_ended(bytes) {
-        return Err(ImageError::decode(TRUNCATED));
+    if needed < height as usize && !is_ended(bytes) {
+        // Whether the other rows are all there is known once they are read.
+        rows.read_scanlines_into(&mut samples[line * needed..])
+            .map_err(damaged)?;
     }
+    // What is behind the last row doesn't matter, not even whether it ends.
     let pixels = match channels {
         1 => samples.iter().flat_map(|&grey| [grey; 3]).collect(),
         3 => samples,
@@ -193,7 +194,7 @@ fn check_scans(bytes: &[u8], pixels: usize) -> Result<(), ImageError> {
 
 /// Adobe writes CMYK inverted, so the samples are what is left of each ink's white. Rounds as
 /// Pillow does.
-fn cmyk_to_rgb(left: &[u8]) -> [u8; 3] {
+pub(super) fn cmyk_to_rgb(left: &[u8]) -> [u8; 3] {
     let product = |a: u8, b: u8| {
         let x = u32::from(a) * u32::from(b) + 128;
         (((x >> 8) + x) >> 8) as u8

@@ -1,7 +1,7 @@
 //! What a decoder takes and what it refuses.
 
 use super::jpeg::Dct;
-use crate::error::{ImageError, ImageLimit};
+use crate::error::{ImageError, ImageErrorKind, ImageLimit};
 
 /// What is taken and what is refused.
 ///
@@ -23,6 +23,9 @@ pub struct DecodeOptions {
     /// How a JPEG is decoded. A recipe has its own
     /// ([`Preprocessing::dct`](super::Preprocessing::dct)), which goes before this.
     pub dct: Dct,
+    /// The colour that is put behind pixels that are not opaque. Without one their alpha is dropped, as Pillow's
+    /// `convert("RGB")` does: then they have the colours that the file has for them.
+    pub background: Option<[u8; 3]>,
     /// Width times height above which an image is refused before it is decoded.
     pub max_pixels: u64,
     /// Size of a file above which it is refused before it is read to its end.
@@ -48,6 +51,11 @@ impl DecodeOptions {
         Self { dct, ..self }
     }
 
+    /// The same with a colour behind pixels that are not opaque, or without one.
+    pub fn with_background(self, background: Option<[u8; 3]>) -> Self {
+        Self { background, ..self }
+    }
+
     /// The same with another limit for width times height.
     pub fn with_max_pixels(self, max_pixels: u64) -> Self {
         Self { max_pixels, ..self }
@@ -65,13 +73,14 @@ impl DecodeOptions {
 }
 
 impl Default for DecodeOptions {
-    /// EXIF is applied; JPEGs are decoded at their full size; 178,956,970 pixels (half a gigabyte
+    /// EXIF is applied; JPEGs are decoded at their full size; alpha is dropped; 178,956,970 pixels (half a gigabyte
     /// of RGB, the number at which Pillow refuses too) and half a gigabyte of file are the most.
     fn default() -> Self {
         Self {
             exif_orientation: true,
             reduced: false,
             dct: Dct::Accurate,
+            background: None,
             max_pixels: 178_956_970,
             max_bytes: 512 << 20,
         }
@@ -97,4 +106,16 @@ pub(super) fn check_size(
         return Err(ImageError::over(ImageLimit::Pixels, message));
     }
     Ok(())
+}
+
+/// Refuses a picture that memory can't be had for: whoever asks for it in vain is aborted.
+pub(super) fn reserve(bytes: u64) -> Result<(), ImageError> {
+    let mut trial = Vec::<u8>::new();
+    let tried = usize::try_from(bytes).map(|bytes| trial.try_reserve_exact(bytes));
+    if matches!(tried, Ok(Ok(()))) {
+        return Ok(());
+    }
+    let megabytes = bytes >> 20;
+    let message = format!("decoding it takes {megabytes} MB, which can't be had");
+    Err(ImageError::new(ImageErrorKind::Limit, message))
 }

@@ -4,30 +4,41 @@
 //! or TensorFlow does,
 //! and a checkpoint's [`Preprocessing`] says how the two are put together.
 
+mod bmp;
+mod bytes;
 mod crop;
 mod decode;
 mod filter;
 mod format;
 mod frame;
 mod gif;
+mod ico;
 mod ifd;
 mod image_crate;
 mod input;
 mod jpeg;
+mod layer;
 mod limits;
 mod line;
 mod metadata;
+mod opacity;
 mod orientation;
+mod pcx;
 mod picture;
 mod png;
+mod pnm;
 mod preprocess;
+mod psd;
+mod qoi;
 mod resample;
 mod resize;
 mod scale;
 mod shrunk;
 mod tensor;
+mod tga;
 mod tiff;
 mod unrounded;
+mod webp;
 
 pub use ::image::RgbImage;
 pub use crop::{CENTER_CROP, Centring, Crop, Region};
@@ -37,6 +48,7 @@ pub use format::{PictureFormat, supported_formats};
 pub use input::{AsPixels, Pixels, Samples};
 pub use jpeg::Dct;
 pub use limits::DecodeOptions;
+pub use opacity::Opacity;
 pub use orientation::Orientation;
 pub use preprocess::{Prepared, Preprocessing};
 pub use resize::{Window, resize};

@@ -49,7 +49,7 @@ pub(super) fn decode(bytes: &[u8], options: &DecodeOptions) -> Result<RgbImage, 
         return decode_palette(as_grey, options);
     }
     if value(PREDICTOR) != Some(DIFFERENCES) || value(EXTRA_SAMPLES).is_none() {
-        return image_crate::decode(bytes, PictureFormat::Tiff, options);
+        return image_crate::decode(bytes, PictureFormat::Tiff, options).map(|layer| layer.pixels);
     }
     let is_plain = value(PHOTOMETRIC) == Some(RGB)
         && value(SAMPLES) == Some(4)
@@ -63,7 +63,7 @@ pub(super) fn decode(bytes: &[u8], options: &DecodeOptions) -> Result<RgbImage, 
     };
     let copy =
         copy.ok_or_else(|| unread("differences of pixels with other samples beside them"))?;
-    let mut image = image_crate::decode(&copy, PictureFormat::Tiff, options)?;
+    let mut image = image_crate::decode(&copy, PictureFormat::Tiff, options)?.pixels;
     let width = image.width() as usize;
     for row in image.chunks_exact_mut(3 * width.max(1)) {
         for i in 3..row.len() {
@@ -71,6 +71,17 @@ pub(super) fn decode(bytes: &[u8], options: &DecodeOptions) -> Result<RgbImage, 
         }
     }
     Ok(image)
+}
+
+/// Refuses a TIFF with an alpha, of which nothing is kept here that a background could show through.
+pub(super) fn check_opaque(bytes: &[u8]) -> Result<(), ImageError> {
+    let extra = Directory::first(bytes).and_then(|first| first.entry(EXTRA_SAMPLES)?.integer());
+    if extra.is_some_and(|kind| kind > 0) {
+        return Err(unread(
+            "alpha in front of a background; convert it to PNG, or give none",
+        ));
+    }
+    Ok(())
 }
 
 /// The same file with another value of a tag of 16 bits of its first picture.

@@ -126,6 +126,11 @@ impl PictureFormat {
         self.support() == Some(Support::Read)
     }
 
+    /// Whether pixels of such a file may show what is behind them.
+    pub(super) fn may_have_alpha(self) -> bool {
+        !matches!(self, Self::Jpeg | Self::Pfm)
+    }
+
     /// Whether a folder of pictures must not leave such a file out in silence: it is a picture,
     /// be it read or not. Documents, drawings in vectors and videos are none.
     pub fn is_picture(self) -> bool {

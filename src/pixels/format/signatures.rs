@@ -73,6 +73,19 @@ pub(super) fn is_raw(bytes: &[u8]) -> bool {
     is_sensors || is_reduced && first.entry(SUB_IFDS).is_some()
 }
 
+/// Whether all fields of a bitmap without a file's header (DIB) have values that they may have.
+pub(super) fn is_bitmap(start: &[u8]) -> bool {
+    let Some(&[size, 0, 0, 0, w0, w1, w2, w3, _, _, _, _, 1, 0, bits, 0]) =
+        start.first_chunk::<16>()
+    else {
+        return false;
+    };
+    let has_width = [w0, w1, w2, w3] != [0; 4] && w3 == 0;
+    has_width
+        && matches!(size, 40 | 52 | 56 | 64 | 108 | 124)
+        && matches!(bits, 1 | 4 | 8 | 16 | 24 | 32)
+}
+
 /// Whether all fields of a TGA's header have values that they may have.
 pub(super) fn is_tga(start: &[u8]) -> bool {
     let Some(

@@ -1,7 +1,7 @@
 //! The table of formats.
 
 use super::PictureFormat;
-use super::signatures::{any, has_brand, has_tag, is_raw, is_riff, is_tga, is_tiff};
+use super::signatures::{any, has_brand, has_tag, is_bitmap, is_raw, is_riff, is_tga, is_tiff};
 
 /// What becomes of a file of a format.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -47,7 +47,7 @@ pub(super) const FORMATS: &[Row] = {
         row(F::Png, Read, "PNG", &["png", "apng"], |s| s.starts_with(b"\x89PNG\r\n\x1a\n")),
         row(F::WebP, Read, "WebP", &["webp"], |s| is_riff(s, b"WEBP")),
         row(F::Gif, Read, "GIF", &["gif"], |s| any(s, &[b"GIF87a", b"GIF89a"])),
-        row(F::Bmp, Read, "BMP", &["bmp", "dib"], |s| s.starts_with(b"BM")),
+        row(F::Bmp, Read, "BMP", &["bmp", "dib"], |s| s.starts_with(b"BM") || is_bitmap(s)),
         // Before TIFF, which they begin as.
         row(F::Cr2, Named, "a raw photograph (CR2)", &["cr2"], |s| is_tiff(s) && s.get(8..11) == Some(b"CR\x02")),
         row(F::Raw, Named, "a raw photograph (NEF, ARW, DNG or the like)", RAW, is_raw),
@@ -65,17 +65,17 @@ pub(super) const FORMATS: &[Row] = {
         row(F::Raf, Named, "a raw photograph (RAF)", &["raf"], |s| s.starts_with(b"FUJIFILMCCD-RAW ")),
         row(F::Orf, Named, "a raw photograph (ORF)", &["orf"], |s| any(s, &[b"IIRO", b"IIRS", b"MMOR"])),
         row(F::Rw2, Named, "a raw photograph (RW2)", &["rw2", "rwl"], |s| s.starts_with(b"IIU\0")),
-        row(F::Photoshop, Named, "a Photoshop document", &["psd", "psb"], |s| s.starts_with(b"8BPS")),
+        row(F::Photoshop, Read, "PSD", &["psd", "psb"], |s| s.starts_with(b"8BPS")),
         row(F::Xcf, Named, "a GIMP document (XCF)", &["xcf"], |s| s.starts_with(b"gimp xcf ")),
-        row(F::Qoi, Named, "QOI", &["qoi"], |s| s.starts_with(b"qoif")),
-        row(F::Ico, Named, "an icon (ICO)", &["ico"], |s| s.starts_with(b"\0\0\x01\0")),
+        row(F::Qoi, Read, "QOI", &["qoi"], |s| s.starts_with(b"qoif")),
+        row(F::Ico, Read, "ICO", &["ico"], |s| s.starts_with(b"\0\0\x01\0")),
         row(F::Icns, Named, "an icon (ICNS)", &["icns"], |s| s.starts_with(b"icns")),
         row(F::Dds, Named, "DDS", &["dds"], |s| s.starts_with(b"DDS ")),
         row(F::OpenExr, Named, "OpenEXR", &["exr"], |s| s.starts_with(b"\x76\x2f\x31\x01")),
         row(F::RadianceHdr, Named, "Radiance HDR", &["hdr"], |s| any(s, &[b"#?RADIANCE", b"#?RGBE"])),
-        row(F::Pfm, Named, "a portable float map (PFM)", &["pfm"], |s| matches!(s, [b'P', b'F' | b'f', b'\n' | b'\r', ..])),
+        row(F::Pfm, Read, "PFM", &["pfm"], |s| matches!(s, [b'P', b'F' | b'f', b'\n' | b'\r', ..])),
         row(F::Farbfeld, Named, "farbfeld", &["ff"], |s| s.starts_with(b"farbfeld")),
-        row(F::Pcx, Named, "PCX", &["pcx"], |s| matches!(s, [0x0a, 0 | 2..=5, 1, 1 | 2 | 4 | 8, ..])),
+        row(F::Pcx, Read, "PCX", &["pcx"], |s| matches!(s, [0x0a, 0 | 2..=5, 1, 1 | 2 | 4 | 8, ..])),
         row(F::Pdf, PassedOver, "PDF", &["pdf"], |s| s.starts_with(b"%PDF-")),
         row(F::PostScript, PassedOver, "PostScript", &["ps", "eps", "ai"], |s| any(s, &[b"%!PS", b"\xc5\xd0\xd3\xc6"])),
         row(F::WebPage, PassedOver, "a web page (HTML)", &["html", "htm"], |s| has_tag(s, &["<!doctype html", "<html"])),
@@ -85,7 +85,7 @@ pub(super) const FORMATS: &[Row] = {
         row(F::Matroska, PassedOver, "WebM or Matroska", &["webm", "mkv"], |s| s.starts_with(b"\x1a\x45\xdf\xa3")),
         row(F::Avi, PassedOver, "AVI", &["avi"], |s| is_riff(s, b"AVI ")),
         // Has no signature, so it comes last.
-        row(F::Tga, Named, "TGA", &["tga", "targa"], is_tga),
+        row(F::Tga, Read, "TGA", &["tga", "targa"], is_tga),
     ]
 };
 
