@@ -196,9 +196,19 @@ impl Collection {
     ///
     /// # Errors
     /// Not enough memory.
-    pub fn groups(
+    pub fn groups(self, least: f32, go_on: impl FnMut(f64) -> bool) -> Result<Option<Vec<Group>>> {
+        self.groups_where(least, |_, _| true, go_on)
+    }
+
+    /// The same, where two vectors belong to the same group only if `may_be_one` says so of their numbers, too. It
+    /// is asked for those alone that are alike.
+    ///
+    /// # Errors
+    /// Not enough memory.
+    pub fn groups_where(
         self,
         least: f32,
+        mut may_be_one: impl FnMut(usize, usize) -> bool,
         mut go_on: impl FnMut(f64) -> bool,
     ) -> Result<Option<Vec<Group>>> {
         let (count, width) = (self.len(), self.width);
@@ -220,7 +230,8 @@ impl Collection {
                     if a >= b || sets.are_one(a, b) {
                         continue;
                     }
-                    if similarity >= least + margin || exact(&table, a, b)? >= least {
+                    let is_alike = similarity >= least + margin || exact(&table, a, b)? >= least;
+                    if is_alike && may_be_one(a, b) {
                         sets.join(a, b);
                     }
                 }

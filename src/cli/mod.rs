@@ -35,6 +35,7 @@ mod summary;
 mod terminal;
 mod timing;
 mod train;
+mod transparency;
 
 use std::io::{self, Write};
 use std::process::ExitCode;

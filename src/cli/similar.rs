@@ -9,6 +9,7 @@ use std::sync::Arc;
 use anyhow::{Context, Result, anyhow, ensure};
 use clap::Args;
 use mobilenet::Embedder;
+use mobilenet::pixels::DecodeOptions;
 use mobilenet::similarity::{Collection, Nearest};
 
 use super::advice::picture_error;
@@ -20,6 +21,7 @@ use super::progress::Comparing;
 use super::session::{Session, Tally, pipeline_error};
 use super::stored_embeddings::{StoredEmbeddings, model};
 use super::terminal::printable_name;
+use super::transparency::Transparency;
 use super::{Global, Outcome, note};
 
 /// Find pictures that look alike: those nearest to one, or groups of near-duplicates
@@ -31,7 +33,8 @@ use super::{Global, Outcome, note};
 Pictures are as alike as their embeddings (see `mobilenet embed`) point the same way: the cosine of \
 the angle between them, 1 for the same picture. A PATH may also be a file that `mobilenet embed -o \
 FILE.safetensors` wrote, whose pictures come first and are not read again. A file that is found \
-twice, by another name or a link, counts once, and QUERY not at all."
+twice, by another name or a link, counts once, and QUERY not at all. Pictures whose transparency differs, \
+such as drawings in black on nothing, are in no group together, whatever their colours."
 )]
 pub struct Arguments {
     /// Print groups of pictures that look alike, instead of those nearest to one
@@ -148,8 +151,9 @@ pub fn run(arguments: &Arguments, global: Global) -> Result<Outcome> {
         })?;
     }
     tally.failed_earlier = failed_earlier;
+    let decode = arguments.pictures.network.decode();
     // The nearest of some is not the nearest of all.
-    tally.interrupted = tally.interrupted || !print(search, arguments, global)?;
+    tally.interrupted = tally.interrupted || !print(search, arguments, decode, global)?;
     Ok(tally.outcome())
 }
 
@@ -202,14 +206,21 @@ fn take_file(
 }
 
 /// Prints what was found, unless the program is asked to stop before it is known.
-fn print(search: Search, arguments: &Arguments, global: Global) -> Result<bool> {
+fn print(
+    search: Search,
+    arguments: &Arguments,
+    decode: DecodeOptions,
+    global: Global,
+) -> Result<bool> {
     match search {
         Search::Nearest(nearest) => write_nearest(&arguments.output, &nearest.found())?,
         Search::Groups(collection, names) => {
             let interrupt = Interrupt::watch();
             let progress = Comparing::new(global);
             let threshold = arguments.threshold.unwrap_or(NEAR_DUPLICATE);
-            let groups = collection.groups(threshold, |share| {
+            let mut transparency = Transparency::new(&names, decode);
+            let may_be_copies = |a, b| transparency.may_be_copies(a, b);
+            let groups = collection.groups_where(threshold, may_be_copies, |share| {
                 progress.done(share);
                 !interrupt.happened()
             })?;
@@ -217,6 +228,12 @@ fn print(search: Search, arguments: &Arguments, global: Global) -> Result<bool> 
             let Some(groups) = groups else {
                 return Ok(false);
             };
+            let unseen = transparency.unseen();
+            if unseen > 0 && global.verbose {
+                note(&format!(
+                    "pictures that can't be read again to compare their transparency: {unseen}"
+                ));
+            }
             write_groups(&arguments.output, &groups, &names)?;
         }
     }

@@ -3,6 +3,7 @@
 //! - `keras`: every Keras file gives Keras's own answers
 //! - `keras_models`: so does every model that people build and train themselves
 //! - `weights`: safetensors files that others wrote
+//! - `kinds`: pictures of rarer kinds, damaged and transparent ones, as Pillow has them
 //! - `layouts`: checkpoints as transformers and timm write them
 //! - `sidecars`: and every statement of those tools on pictures, beside what they make of one
 //! - `cases`: checkpoints that other tools write today, with the scores they give
@@ -67,6 +68,7 @@ mod heads;
 mod int8;
 mod keras;
 mod keras_models;
+mod kinds;
 mod layouts;
 mod learn;
 mod metrics;

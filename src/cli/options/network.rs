@@ -43,6 +43,11 @@ pub struct OpenedNetwork {
 }
 
 impl NetworkOptions {
+    /// How files are decoded.
+    pub fn decode(&self) -> DecodeOptions {
+        self.view.decode()
+    }
+
     /// Opens the device and finds the checkpoint. `outputs` are the files that the command will
     /// write.
     ///
@@ -160,6 +165,7 @@ impl OpenedNetwork {
             alpha: self.checkpoint.config().alpha,
             preprocessing: self.preprocessing.clone(),
             reduced_decoding: self.decode.reduced,
+            background: self.decode.background.map(hexadecimal),
             device: self.running.device.name.to_string(),
             dtype: self.precision.name(),
             integers: self.integers(),
@@ -169,6 +175,11 @@ impl OpenedNetwork {
             version: env!("CARGO_PKG_VERSION"),
         }
     }
+}
+
+/// A colour as `--background` takes it.
+fn hexadecimal([r, g, b]: [u8; 3]) -> String {
+    format!("#{r:02x}{g:02x}{b:02x}")
 }
 
 /// What answered, as `--provenance` says it.
@@ -183,6 +194,9 @@ pub struct Provenance {
     preprocessing: Preprocessing,
     /// Large JPEGs are decoded at a reduced scale.
     reduced_decoding: bool,
+    /// The colour behind transparent pixels, where their alpha is not dropped.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    background: Option<String>,
     device: String,
     dtype: &'static str,
     /// What makes scores of its outputs, where that is no softmax.

@@ -1,5 +1,7 @@
 //! How pictures are seen.
 
+use std::str::FromStr;
+
 use clap::Args;
 use mobilenet::pixels::{DecodeOptions, Preprocessing};
 use mobilenet::weights::Checkpoint;
@@ -22,6 +24,11 @@ pub struct ViewOptions {
     #[arg(long)]
     full_decode: bool,
 
+    /// What is behind transparent pixels: white, black or rrggbb; none drops their alpha, as Pillow's
+    /// convert("RGB") does, and they have the colours that the file has for them, often black
+    #[arg(long, value_name = "COLOUR", default_value = "none")]
+    background: Background,
+
     /// Refuse pictures of more pixels; decoding takes up to 11 bytes a pixel
     #[arg(long, value_name = "N", default_value_t = DecodeOptions::default().max_pixels)]
     max_pixels: u64,
@@ -31,12 +38,39 @@ pub struct ViewOptions {
     max_file_size: u64,
 }
 
+/// `--background`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Background(Option<[u8; 3]>);
+
+impl FromStr for Background {
+    type Err = &'static str;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let digits = text.strip_prefix('#').unwrap_or(text);
+        let byte = |i: usize| u8::from_str_radix(&digits[i..i + 2], 16).ok();
+        let is_hex = digits.len() == 6 && digits.bytes().all(|b| b.is_ascii_hexdigit());
+        let colour = match text {
+            "none" => return Ok(Self(None)),
+            "white" => Some([255; 3]),
+            "black" => Some([0; 3]),
+            _ if is_hex => byte(0)
+                .zip(byte(2))
+                .zip(byte(4))
+                .map(|((r, g), b)| [r, g, b]),
+            _ => None,
+        };
+        let colour = colour.ok_or("expected none, white, black or a colour as rrggbb")?;
+        Ok(Self(Some(colour)))
+    }
+}
+
 impl ViewOptions {
     /// How files are decoded.
     pub fn decode(&self) -> DecodeOptions {
         DecodeOptions::default()
             .with_exif_orientation(!self.no_exif)
             .with_reduced(!self.full_decode)
+            .with_background(self.background.0)
             .with_max_pixels(self.max_pixels)
             .with_max_bytes(self.max_file_size)
     }
