@@ -70,6 +70,7 @@ pub mod error;
 pub mod explain;
 mod familiarity;
 pub mod figures;
+pub mod file_lock;
 mod gpu;
 mod head;
 pub mod labels;

@@ -6,9 +6,12 @@ use std::sync::Arc;
 use anyhow::{Result, ensure};
 use clap::Args;
 use mobilenet::labels::wordnet::Rollup;
-use mobilenet::{Classifier, Prediction};
+use mobilenet::{Classifier, Prediction, digest};
+use serde_json::Value;
 
-use super::options::{LabelOptions, PictureOptions, Provenance, check_shares, parse_probability};
+use super::options::{
+    LabelOptions, OpenedNetwork, PictureOptions, Provenance, check_shares, parse_probability,
+};
 use super::output::{End, Format, OutputOptions, PredictionRows, Row};
 use super::session::Session;
 use super::{Global, Outcome, files};
@@ -42,6 +45,23 @@ pub struct Arguments {
 
     #[command(flatten)]
     pictures: PictureOptions,
+}
+
+impl Arguments {
+    /// What the rows depend on.
+    fn run_facts(&self, network: &OpenedNetwork, classifier: &Classifier) -> Value {
+        let mut run = network.run_facts();
+        let labels = classifier.labels().classes().iter();
+        let labels = labels.map(|class| class.label.as_str());
+        run["labels sha256"] =
+            digest::sha256(labels.collect::<Vec<_>>().join("\n").as_bytes()).into();
+        match self.rollup {
+            Some(least) => run["--rollup"] = least.into(),
+            None => run["--top-k"] = self.top_k.into(),
+        }
+        run["--threshold"] = self.threshold.into();
+        run
+    }
 }
 
 /// What is told of a picture's scores.
@@ -133,7 +153,11 @@ pub fn run(arguments: &Arguments, global: Global) -> Result<Outcome> {
         session = session.with_answers_elsewhere();
     }
     let answers = Answer::new(arguments, &classifier)?;
-    let mut rows = output.begin(answers.rows(provenance.as_ref()))?;
+    let mut rows = output.begin(
+        answers.rows(provenance.as_ref()),
+        || arguments.run_facts(&network, &classifier),
+        global,
+    )?;
     if let Some((left, mut selection)) = rows.take_earlier() {
         session = session.after(left);
         session = session.filter(move |input| selection.wants(&input.name));

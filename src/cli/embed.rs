@@ -68,7 +68,12 @@ pub fn run(arguments: &Arguments, global: Global) -> Result<Outcome> {
         normalised: arguments.normalize,
         model: provenance.as_ref(),
     };
-    let mut rows = output.begin(kind, model)?;
+    let run = || {
+        let mut run = network.run_facts();
+        run["--normalize"] = arguments.normalize.into();
+        run
+    };
+    let mut rows = output.begin(kind, model, run, global)?;
     if let Some((left, mut selection)) = rows.take_earlier() {
         session = session.after(left);
         session = session.filter(move |input| selection.wants(&input.name));

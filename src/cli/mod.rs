@@ -26,6 +26,8 @@ mod output;
 mod progress;
 mod pull;
 mod quantize;
+mod run_facts;
+mod run_record;
 mod saved_checkpoint;
 mod session;
 mod shell;

@@ -13,6 +13,7 @@ use mobilenet::pixels::{DecodeOptions, Preprocessing};
 use mobilenet::weights::{Checkpoint, Integers, QuantisationSummary, Source};
 use mobilenet::{Classifier, Embedder, Head};
 use serde::Serialize;
+use serde_json::{Value, json};
 
 use super::{Assumed, LabelOptions, ModelOptions, RunOptions, Running, ViewOptions, computes_in};
 use crate::cli::{Global, files, note};
@@ -174,6 +175,21 @@ impl OpenedNetwork {
             assumed: self.assumed.settings(),
             version: env!("CARGO_PKG_VERSION"),
         }
+    }
+
+    /// What its answers depend on, by the names that `--resume` says it by.
+    pub fn run_facts(&self) -> Value {
+        json!({
+            "version": env!("CARGO_PKG_VERSION"),
+            "weights sha256": self.checkpoint.sha256(),
+            "recipe": self.preprocessing,
+            "head": self.checkpoint.head(),
+            "dtype": self.precision.name(),
+            "integers": self.integers(),
+            "exif": self.decode.exif_orientation,
+            "reduced decoding": self.decode.reduced,
+            "background": self.decode.background,
+        })
     }
 }
 

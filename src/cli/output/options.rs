@@ -3,12 +3,15 @@
 use std::io;
 use std::path::{Path, PathBuf};
 
-use anyhow::Result;
+use anyhow::{Result, ensure};
 use clap::Args;
+use serde_json::Value;
 
 use super::buffered;
 use super::format::{Format, ROW_FORMATS, RowFormatOptions};
-use super::resume::{PredictionRows, RowKind, Rows};
+use super::resume::{PredictionRows, RowKind, Rows, only};
+use crate::cli::Global;
+use crate::cli::run_record::RunRecord;
 use crate::cli::terminal::Terminal;
 
 /// Arguments of the output.
@@ -46,16 +49,34 @@ impl ResumeOptions {
         self.resume
     }
 
-    /// Opens a file for rows, and reads what an earlier run left of it where it is gone on with.
+    /// Opens a file for rows, and reads what an earlier run left of it where it is gone on with; `run` is what
+    /// the rows depend on.
     ///
     /// # Errors
-    /// A file that can't be written to, or is not the output of an earlier run like this one.
-    pub fn open<K: RowKind>(self, kind: K, path: &Path, format: Format) -> Result<Rows<K>> {
-        if self.resume {
-            Rows::resume(kind, path, format, self.retry_failed)
+    /// A file that can't be written to, that another run is writing, or that is not the output of an earlier
+    /// run like this one.
+    pub fn open<K: RowKind>(
+        self,
+        kind: K,
+        run: &Value,
+        path: &Path,
+        format: Format,
+        global: Global,
+    ) -> Result<Rows<K>> {
+        ensure!(!self.resume || K::RESUMABLE.contains(&format), only::<K>());
+        let record = RunRecord::begin(path, global)?;
+        let rows = if self.resume && path.exists() {
+            Rows::resume(kind, path, format, self.retry_failed, |rows| {
+                if rows.is_empty() {
+                    Ok(())
+                } else {
+                    record.compare(run)
+                }
+            })?
         } else {
-            Rows::create(kind, path, format)
-        }
+            Rows::create(kind, path, format)?
+        };
+        rows.recorded(record, K::RESUMABLE.contains(&format).then_some(run))
     }
 }
 
@@ -67,14 +88,20 @@ impl OutputOptions {
             .unwrap_or(Format::Text)
     }
 
-    /// Opens the output, and reads what an earlier run left of it where it is gone on with.
+    /// Opens the output, and reads what an earlier run left of it where it is gone on with; `run` is what the
+    /// rows depend on.
     ///
     /// # Errors
     /// A file that can't be written to, or is not the output of an earlier run like this one.
-    pub fn begin<'a>(&self, rows: PredictionRows<'a>) -> Result<Rows<PredictionRows<'a>>> {
+    pub fn begin<'a>(
+        &self,
+        rows: PredictionRows<'a>,
+        run: impl FnOnce() -> Value,
+        global: Global,
+    ) -> Result<Rows<PredictionRows<'a>>> {
         let format = self.format();
         match self.file() {
-            Some(path) => self.resume.open(rows, path, format),
+            Some(path) => self.resume.open(rows, &run(), path, format, global),
             None => {
                 let out = Box::new(buffered(io::stdout()));
                 let writer = rows.writer(format, out, Terminal::of_stdout())?;

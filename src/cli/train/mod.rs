@@ -20,6 +20,7 @@ use self::outputs::{Beside, Outputs};
 use self::report::TrainReport;
 use super::interrupt::Interrupt;
 use super::options::{DTypeName, FolderOptions, RunOptions, ViewOptions};
+use super::run_record::RunRecord;
 use super::session::Tally;
 use super::{Global, Outcome, note};
 
@@ -206,6 +207,8 @@ pub fn run(arguments: &Arguments, global: Global) -> Result<Outcome> {
             "{output}: no regular file, so no state and no log are kept beside it"
         ));
     }
+    // To the end: the state and the log are written as the run goes.
+    let _record = RunRecord::begin(&arguments.output, global)?;
     let earlier = outputs.earlier(arguments.resume)?;
     if arguments.resume && earlier.is_none() && !global.quiet {
         note("no run to go on with was found: this is a new one");

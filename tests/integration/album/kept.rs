@@ -74,12 +74,13 @@ fn killed_in_a_row(program: &Program) -> String {
     cut_last_line(program)
 }
 
-/// Nothing but the table and the pictures is left.
+/// Nothing but the table, what is known of its run and the pictures is left.
 fn assert_tidy(program: &Program) {
     let entries = fs::read_dir(program.path("")).expect("a folder");
     let names = entries.map(|entry| entry.expect("an entry").file_name());
     let others: Vec<_> = names
-        .filter(|name| !arg(name.as_ref()).ends_with(".png") && name != "labels.csv")
+        .filter(|name| !arg(name.as_ref()).ends_with(".png"))
+        .filter(|name| name != "labels.csv" && name != ".labels.csv.run")
         .collect();
 
     assert!(others.is_empty(), "{others:?}");

@@ -2,12 +2,14 @@
 //!
 //! - `resume`: runs that were stopped, and are gone on with
 //! - `kept`: what such runs never lose
+//! - `overtaken`: two runs on one output
 //! - `embeddings`: such runs of `embed`
 //! - `litter`: what folders have beside pictures, and which of those are asked for
 
 mod embeddings;
 mod kept;
 mod litter;
+mod overtaken;
 mod resume;
 
 use std::io::{BufRead, BufReader, Write};

@@ -88,6 +88,30 @@ fn a_run_that_was_killed_goes_on_to_the_same_bytes() {
     assert_eq!(log("killed.csv"), log("whole.csv"));
 }
 
+#[test]
+fn two_runs_do_not_share_an_output() {
+    let program = Program::new();
+    let folder = squares(&program, "squares", 6);
+    let fixed = ["train", arg(&folder), "-o", "model.safetensors"];
+    let arguments = [&fixed, &SMALL[..], &["--epochs", "500", "--quiet"]].concat();
+    let mut child = started(&program, &arguments, 2);
+    let who = format!("another run is writing it (process {} on ", child.id());
+    for more in [&[][..], &["--resume"]] {
+        let second = program.run(&[&arguments, more].concat());
+        second.refused(&["model.safetensors", &who]);
+    }
+    child.kill().expect("killed");
+    child.wait().expect("ended");
+    // What it left keeps nobody away.
+    let arguments = [&fixed, &SMALL[..], &["--epochs", "2", "--resume"]].concat();
+    program
+        .run(&arguments)
+        .refused(&["the state of another run"]);
+    std::fs::remove_file(program.path("model.safetensors.state")).expect("removed");
+    assert_eq!(program.run(&arguments).code, Some(0));
+    assert!(!program.path(".model.safetensors.run").exists());
+}
+
 #[cfg(unix)]
 #[test]
 fn a_run_that_is_interrupted_stops_and_goes_on() {

@@ -23,12 +23,15 @@ use std::io::Write;
 use std::path::Path;
 
 use anyhow::{Context, Result, ensure};
+use serde_json::Value;
 
 use super::{End, Format, Row, RowWriter, buffered, name_bytes};
 use crate::cli::files;
+use crate::cli::run_record::RunRecord;
 use crate::cli::session::Left;
 use crate::cli::terminal::Terminal;
 use doubts::Doubts;
+use earlier::Earlier;
 pub use kind::{EmbeddingRows, PredictionRows, RowKind, only};
 use resumed::Resumed;
 pub use selection::Selection;
@@ -40,6 +43,8 @@ pub struct Rows<K: RowKind> {
     writer: Box<dyn RowWriter<K::Value>>,
     /// The earlier run's, if this one goes on with them.
     earlier: Option<Resumed>,
+    /// Keeps others from the file.
+    record: Option<RunRecord>,
 }
 
 impl<K: RowKind> Rows<K> {
@@ -50,6 +55,7 @@ impl<K: RowKind> Rows<K> {
             kind,
             writer,
             earlier: None,
+            record: None,
         })
     }
 
@@ -66,29 +72,55 @@ impl<K: RowKind> Rows<K> {
         Self::new(kind, writer)
     }
 
-    /// Goes on with a file, if it is there.
+    /// The same while this run alone has the file; `run` is what later ones compare, if they may go on with the
+    /// rows.
+    ///
+    /// # Errors
+    /// That can't be noted.
+    pub fn recorded(self, mut record: RunRecord, run: Option<&Value>) -> Result<Self> {
+        if let Some(run) = run {
+            record.describe(run)?;
+        } else {
+            record.forget()?;
+        }
+        Ok(Self {
+            record: Some(record),
+            ..self
+        })
+    }
+
+    /// Goes on with a file that is there, unless `compare` refuses the rows that it has.
     ///
     /// # Errors
     /// A file that can't be written to, or is not the output of an earlier run like this one.
-    pub fn resume(kind: K, path: &Path, format: Format, retry_failed: bool) -> Result<Self> {
-        ensure!(K::RESUMABLE.contains(&format), only::<K>());
-        if !path.exists() {
-            return Self::create(kind, path, format);
-        }
+    pub fn resume(
+        kind: K,
+        path: &Path,
+        format: Format,
+        retry_failed: bool,
+        compare: impl FnOnce(&Earlier) -> Result<()>,
+    ) -> Result<Self> {
         if retry_failed {
             // That it can't be replaced is not to be found out when the work is done.
             files::check(path)?;
         }
         let failed = || format!("{}: can't resume", path.display());
-        Self::reopen(kind, path, format, retry_failed).with_context(failed)
+        Self::reopen(kind, path, format, retry_failed, compare).with_context(failed)
     }
 
-    fn reopen(kind: K, path: &Path, format: Format, retry_failed: bool) -> Result<Self> {
+    fn reopen(
+        kind: K,
+        path: &Path,
+        format: Format,
+        retry_failed: bool,
+        compare: impl FnOnce(&Earlier) -> Result<()>,
+    ) -> Result<Self> {
         ensure!(path.is_file(), "it is not a regular file");
         let (doubts, doubted) = Doubts::open(path)?;
         let earlier = kind.read(path, format, &doubted)?;
         kind.compare(&earlier.facts)?;
         kind::compare_models(&earlier, kind.model(), format)?;
+        compare(&earlier)?;
         let mut out = File::options().append(true).open(path)?;
         // What the earlier run was in the middle of.
         out.set_len(earlier.whole_bytes)?;
@@ -108,6 +140,7 @@ impl<K: RowKind> Rows<K> {
             kind,
             writer,
             earlier: Some(resumed),
+            record: None,
         })
     }
 
@@ -152,7 +185,10 @@ impl<K: RowKind> Rows<K> {
     pub fn finish(mut self, end: End) -> Result<()> {
         self.writer.end(end)?;
         drop(self.writer);
-        self.earlier.map_or(Ok(()), Resumed::finish)
+        let finished = self.earlier.map_or(Ok(()), Resumed::finish);
+        // The others may have the file now.
+        drop(self.record);
+        finished
     }
 }
 

@@ -13,12 +13,14 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Result, bail, ensure};
 use clap::Args;
+use serde_json::Value;
 
 use super::options::ResumeOptions;
 use super::resume::{EmbeddingRows, Rows, only};
 use super::{Format, Offered, Row, RowWriter, buffered, formats};
-use crate::cli::files;
 use crate::cli::options::Provenance;
+use crate::cli::run_record::RunRecord;
+use crate::cli::{Global, files};
 
 /// What `embed` offers.
 const FORMATS: &[Offered] = &[
@@ -136,7 +138,7 @@ impl VectorOptions {
     }
 
     /// Opens the output for rows whose provenance is not in them but, where the format has room for
-    /// it, in the file's metadata: `model`.
+    /// it, in the file's metadata: `model`. `run` is what the rows depend on.
     ///
     /// # Errors
     /// A file that can't be written to, or is not the output of an earlier run like this one.
@@ -144,6 +146,8 @@ impl VectorOptions {
         &self,
         rows: EmbeddingRows<'a>,
         model: Option<Provenance>,
+        run: impl FnOnce() -> Value,
+        global: Global,
     ) -> Result<Rows<EmbeddingRows<'a>>> {
         let made = Made {
             width: rows.width,
@@ -151,9 +155,13 @@ impl VectorOptions {
             model,
         };
         let format = self.format();
+        // The others are whole or not at all.
+        let record = self.vectors().filter(|_| format == Format::Npy);
+        let record = record.map(|path| RunRecord::begin(path, global));
+        let record = record.transpose()?;
         let writer: Box<dyn RowWriter<f32>> = match (format, self.vectors()) {
             (Format::Jsonl | Format::Csv, Some(path)) => {
-                return self.resume.open(rows, path, format);
+                return self.resume.open(rows, &run(), path, format, global);
             }
             (_, Some(_)) if self.resume.is_asked() => bail!(only::<EmbeddingRows>()),
             (Format::Safetensors, path) => Box::new(safetensors::Safetensors::new(path, made)?),
@@ -163,7 +171,11 @@ impl VectorOptions {
             }
             (_, _) => writer(format, Box::new(buffered(io::stdout())), rows.width)?,
         };
-        Rows::new(rows, writer)
+        let rows = Rows::new(rows, writer)?;
+        match record {
+            Some(record) => rows.recorded(record, None),
+            None => Ok(rows),
+        }
     }
 
     /// Where the paths of npy's rows go, if they are asked for.
