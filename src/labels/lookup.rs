@@ -95,6 +95,13 @@ impl Labels {
 }
 
 impl Lookup {
+    /// Whether a class has this label, or it is the first name of one.
+    pub fn is_label(&self, name: &str) -> bool {
+        self.tables[..2]
+            .iter()
+            .any(|table| table.contains_key(name))
+    }
+
     /// The output of the class that is called so: by its label, by one of the names that an
     /// ImageNet label joins with commas, by its WordNet id, or by its index.
     ///

@@ -1,10 +1,10 @@
 //! The names of the classes, and the groups that they form.
 
+mod file;
 mod lookup;
 mod near;
 pub mod wordnet;
 
-use std::collections::BTreeMap;
 use std::fs::File;
 use std::io::Read;
 use std::path::Path;
@@ -80,38 +80,56 @@ impl Labels {
         }
     }
 
-    /// Reads a file of labels for a network of `classes` outputs: one a line, or a JSON object
-    /// of index to label, or a JSON array. For 1,001 classes, 1,000 labels leave out the
-    /// background.
+    /// Reads a file of labels for a network of `classes` outputs: one a line; a JSON list, or object
+    /// of index to label (also Keras's `imagenet_class_index.json`, a `config.json` of transformers); a
+    /// table of indices and names. For 1,001 classes, 1,000 labels leave out the background.
     ///
     /// # Errors
     /// [`Error::Io`] where it can't be read, [`Error::Labels`] where it is not of such a form
     /// or has not as many labels as there are classes.
     pub fn open(path: impl AsRef<Path>, classes: usize) -> Result<Self> {
         let path = path.as_ref();
-        let mut text = String::new();
+        let mut bytes = Vec::new();
         let file = File::open(path).map_err(Error::io(path))?;
         let mut limited = file.take(MAX_FILE_BYTES);
-        limited.read_to_string(&mut text).map_err(Error::io(path))?;
-        let names = parse(&text).map_err(|reason| Error::Labels {
+        limited.read_to_end(&mut bytes).map_err(Error::io(path))?;
+        Self::from_bytes(&bytes, path, classes)
+    }
+
+    /// The same from a file's bytes; `path` is for messages.
+    ///
+    /// # Errors
+    /// As [`open`](Self::open).
+    pub fn from_bytes(bytes: &[u8], path: &Path, classes: usize) -> Result<Self> {
+        let error = |reason: String| Error::Labels {
             path: path.into(),
             reason,
-        })?;
-        let background = classes == 1001;
-        if names.len() != classes && !(background && names.len() == 1000) {
-            return Err(Error::Labels {
-                path: path.into(),
-                reason: format!("it has {} labels for {classes} classes", names.len()),
-            });
+        };
+        let entries = file::parse(bytes).map_err(error)?;
+        let leads = classes == 1001 && entries.len() == 1000;
+        if entries.len() != classes && !leads {
+            let found = entries.len();
+            return Err(error(format!(
+                "it has {found} labels for {classes} classes"
+            )));
         }
-        let leads = names.len() < classes;
-        let names = leads.then(|| "background".into()).into_iter().chain(names);
-        let mut labels = Self::named(names);
+        let background = leads.then(|| Class {
+            index: -1,
+            wnid: None,
+            label: "background".into(),
+        });
+        let class = |(index, entry): (i32, file::Entry)| Class {
+            index,
+            wnid: entry.wnid,
+            label: entry.label,
+        };
+        let named = (0..).zip(entries).map(class);
+        let mut labels = Self(background.into_iter().chain(named).collect());
         // Renamed ImageNet classes (a translation, say) keep their ids.
         if matches!(classes, 1000 | 1001) {
             for (class, known) in labels.0.iter_mut().zip(Self::for_classes(classes).0) {
                 class.index = known.index;
-                class.wnid = known.wnid;
+                class.wnid = class.wnid.take().or(known.wnid);
             }
         }
         Ok(labels)
@@ -120,24 +138,6 @@ impl Labels {
     /// The classes, in the order of the network's outputs.
     pub fn classes(&self) -> &[Class] {
         &self.0
-    }
-}
-
-fn parse(text: &str) -> Result<Vec<String>, String> {
-    let json = |e: serde_json::Error| format!("not JSON of labels: {e}");
-    match text.trim_start().bytes().next() {
-        Some(b'[') => serde_json::from_str(text).map_err(json),
-        Some(b'{') => {
-            let entries: BTreeMap<usize, String> = serde_json::from_str(text).map_err(json)?;
-            match entries.keys().enumerate().find(|(i, key)| i != *key) {
-                Some((missing, _)) => Err(format!("it has no label for index {missing}")),
-                None => Ok(entries.into_values().collect()),
-            }
-        }
-        _ => {
-            let lines = text.trim_end().lines();
-            Ok(lines.map(|line| line.trim().to_owned()).collect())
-        }
     }
 }
 
@@ -171,20 +171,5 @@ mod tests {
         assert_eq!(labels.classes()[0].index, -1);
         assert_eq!(labels.classes()[282].label, "tabby, tabby cat");
         assert_eq!(labels.classes()[282].index, 281);
-    }
-
-    #[test]
-    fn labels_are_read_from_lines_and_from_json() {
-        let expected = vec!["a".to_owned(), "b, c".to_owned()];
-        for text in [
-            "a\nb, c\n",
-            "a\r\nb, c\n\n",
-            r#"["a", "b, c"]"#,
-            r#"{"1": "b, c", "0": "a"}"#,
-        ] {
-            assert_eq!(parse(text).as_ref(), Ok(&expected), "{text}");
-        }
-        assert!(parse(r#"{"0": "a", "2": "b"}"#).is_err());
-        assert!(parse(r#"{"0": 1}"#).is_err());
     }
 }

@@ -475,3 +475,27 @@ fn names_are_bytes() {
     let text = String::from_utf8(run("text")).expect("UTF-8");
     assert!(text.starts_with("caf\u{fffd}\\n.jpg\n"), "{text}");
 }
+
+/// Keras's file of ImageNet's classes, and what Windows writes.
+#[test]
+fn labels_of_others_are_read() {
+    let Some(folder) = crate::support::shared("cases/reports/f11") else {
+        return;
+    };
+    let bytes = std::fs::read(folder.join("bom.txt")).expect("labels");
+    let count = String::from_utf8_lossy(&bytes).trim_end().lines().count();
+    let labels = mobilenet::labels::Labels::open(folder.join("bom.txt"), count).expect("labels");
+    let first = &labels.classes()[0].label;
+    assert!(
+        first.chars().all(|c| c.is_ascii_alphanumeric()),
+        "{first:?}"
+    );
+    let keras = folder.join("imagenet_class_index.json");
+    let labels = mobilenet::labels::Labels::open(keras, 2).expect("labels");
+    let tench = &labels.classes()[0];
+    assert_eq!(
+        (tench.label.as_str(), tench.wnid.as_deref()),
+        ("tench", Some("n01440764"))
+    );
+    assert_eq!(labels.lookup().find("n01443537"), Ok(1));
+}

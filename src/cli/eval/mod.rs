@@ -1,5 +1,6 @@
 //! `mobilenet eval`
 
+mod folders;
 mod names;
 mod report;
 mod tables;
@@ -18,6 +19,7 @@ use clap::Args;
 use mobilenet::Classifier;
 use mobilenet::metrics::Evaluation;
 
+use self::folders::FolderOrder;
 use self::report::EvalReport;
 use self::tables::{Confusion, Predictions};
 use self::truth::LabelledPictures;
@@ -61,8 +63,17 @@ pub struct Arguments {
     #[arg(long, value_name = "FILE", help_heading = "Pictures")]
     list: Option<OsString>,
 
+    /// What folders mean whose names are all numbers, where no class is called so
+    #[arg(
+        long,
+        value_name = "ORDER",
+        conflicts_with = "list",
+        help_heading = "Pictures"
+    )]
+    folders: Option<FolderOrder>,
+
     #[command(flatten)]
-    folders: FolderOptions,
+    selected: FolderOptions,
 
     #[command(flatten)]
     report: ReportOptions,
@@ -130,7 +141,7 @@ pub fn run(arguments: &Arguments, global: Global) -> Result<Outcome> {
     let outputs = arguments.confusion.iter().chain(&arguments.predictions);
     let outputs: Vec<&Path> = outputs.map(PathBuf::as_path).collect();
     ensure!(
-        arguments.list.is_none() || !arguments.folders.are_used(),
+        arguments.list.is_none() || !arguments.selected.are_used(),
         "--include, --exclude and --hidden choose among the files of a folder, and --list names each picture"
     );
     arguments.check_outputs(&outputs)?;
@@ -145,8 +156,9 @@ pub fn run(arguments: &Arguments, global: Global) -> Result<Outcome> {
     let pictures = match (&arguments.list, &arguments.folder) {
         (Some(list), root) => LabelledPictures::in_list(list, root.as_deref(), lookup, &outputs)?,
         (None, Some(folder)) => {
-            let selection = arguments.folders.selection();
-            LabelledPictures::in_folders(folder, &selection, &lookup)?
+            let selection = arguments.selected.selection();
+            let order = arguments.folders;
+            LabelledPictures::in_folders(folder, &selection, &lookup, classes.len(), order)?
         }
         (None, None) => anyhow::bail!("no pictures: mobilenet eval DIR"),
     };

@@ -12,6 +12,7 @@ use mobilenet::UNKNOWN;
 use mobilenet::dataset::{ClassFolders, Input, Inputs, LabelledTable, Selection};
 use mobilenet::labels::{Lookup, LookupError};
 
+use super::folders::{FolderOrder, classes_by_order};
 use crate::cli::file_id::is_same_file;
 use crate::cli::options::STDIN;
 use crate::cli::terminal::{printable, printable_name};
@@ -30,8 +31,14 @@ impl LabelledPictures {
     ///
     /// # Errors
     /// What [`ClassFolders::open`] refuses; no folders; all folders that are named after no class
-    /// or after several.
-    pub fn in_folders(root: &Path, selection: &Selection, lookup: &Lookup) -> Result<Self> {
+    /// or after several; what [`classes_by_order`] refuses.
+    pub fn in_folders(
+        root: &Path,
+        selection: &Selection,
+        lookup: &Lookup,
+        classes: usize,
+        order: Option<FolderOrder>,
+    ) -> Result<Self> {
         let folders = ClassFolders::open(root, selection)?;
         ensure!(
             folders.names().next().is_some(),
@@ -39,9 +46,12 @@ impl LabelledPictures {
              unless a --list says which picture is of which class",
             root.display()
         );
-        let mut truths = Vec::new();
+        let names: Vec<&str> = folders.names().collect();
+        let ordered = classes_by_order(root, &names, lookup, classes, order)?;
+        let is_ordered = ordered.is_some();
+        let mut truths: Vec<Truth> = ordered.into_iter().flatten().map(Some).collect();
         let mut wrong = Wrong::default();
-        for name in folders.names() {
+        for name in folders.names().filter(|_| !is_ordered) {
             match truth(lookup, name) {
                 Ok(truth) => truths.push(truth),
                 Err(error) => wrong.add(|| format!("{}: {error}", printable(name))),

@@ -8,7 +8,8 @@ use clap::Args;
 #[derive(Debug, Clone, Default, Args)]
 #[command(next_help_heading = "Model")]
 pub struct LabelOptions {
-    /// Use these labels instead of the checkpoint's: one per line, or JSON that maps index to label
+    /// Use these labels instead of the checkpoint's: one per line, a table of index and name, or JSON (index to
+    /// label, a list, Keras's imagenet_class_index.json, a config.json)
     #[arg(long, value_name = "FILE")]
     labels: Option<PathBuf>,
 }

@@ -1,9 +1,12 @@
 //! Which picture is of which class.
 
+use mobilenet::model::{Config, random_tensors};
+use mobilenet::pixels::Preprocessing;
+use mobilenet::weights::Checkpoint;
 use serde_json::Value;
 
 use super::{album, checkpoint, imagenet, picture, report, run};
-use crate::support::{Program, Ran};
+use crate::support::{Program, Ran, arg};
 
 /// A table for the same pictures, in every form, gives the same figures.
 #[test]
@@ -149,4 +152,62 @@ fn what_there_is_nothing_of_is_said() {
         assert!(ran.text().starts_with("0 pictures"), "{}", ran.text());
         assert!(image::open(program.path("m.png")).is_ok());
     }
+}
+
+/// Folders `0` to `10` of a network whose classes have no names: its outputs may go by their numbers, or by
+/// their order as names, in which `10` comes before `2`.
+#[test]
+fn folders_of_numbers_go_by_them_unless_their_order_is_asked_for() {
+    let program = Program::new();
+    let config = Config {
+        classes: Some(11),
+        ..Config::with_alpha(0.05)
+    };
+    let tensors = random_tensors(&config, 3).expect("tensors");
+    let path = program.path("eleven.safetensors");
+    Checkpoint::from_tensors(&path, config, tensors, Preprocessing::center(32), None)
+        .and_then(|made| made.save(&path))
+        .expect("a checkpoint");
+    for number in 0..11 {
+        let folder = program.path(&format!("album/{number}"));
+        std::fs::create_dir_all(&folder).expect("a folder");
+        std::fs::write(folder.join("0.png"), picture(number)).expect("a picture");
+    }
+    let truths = |more: &[&str]| {
+        let common = [
+            "eval",
+            "album",
+            "--weights",
+            arg(&path),
+            "--predictions",
+            "p.csv",
+        ];
+        let ran = program.run(&[&common[..], more].concat());
+        assert_eq!(ran.code, Some(0), "{}", ran.stderr);
+        let table = std::fs::read_to_string(program.path("p.csv")).expect("a table");
+        let ten = table.lines().find(|line| line.contains("/10/"));
+        (ten.expect("a row").to_owned(), ran.stderr)
+    };
+    let (by_number, said) = truths(&[]);
+    assert!(by_number.contains("class 10"), "{by_number}");
+    assert!(said.contains("--folders name"), "{said}");
+    let (asked, silent) = truths(&["--folders", "number"]);
+    assert_eq!(asked, by_number);
+    assert!(!silent.contains("--folders"), "{silent}");
+    let (by_name, silent) = truths(&["--folders", "name"]);
+    assert!(
+        by_name.contains("class 2") && by_name != by_number,
+        "{by_name}"
+    );
+    assert!(!silent.contains("--folders"), "{silent}");
+    std::fs::remove_dir_all(program.path("album/10")).expect("removed");
+    let ran = program.run(&[
+        "eval",
+        "album",
+        "--weights",
+        arg(&path),
+        "--folders",
+        "name",
+    ]);
+    ran.refused(&["10 folders for 11 classes"]);
 }
