@@ -1,5 +1,7 @@
 //! What kind of file a checkpoint is, by its first bytes.
 
+use super::torch;
+
 /// A format that is read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum FileFormat {
@@ -9,10 +11,12 @@ pub(super) enum FileFormat {
     /// Keras's `.keras`.
     Zip,
     Tflite,
+    /// PyTorch's before it wrote zips.
+    TorchStream,
 }
 
 /// Enough of a file to tell.
-pub(super) const SIGNATURE_BYTES: u64 = 16;
+pub(super) const SIGNATURE_BYTES: u64 = 32;
 
 impl FileFormat {
     /// The format of a file that begins like this.
@@ -28,6 +32,8 @@ impl FileFormat {
         } else if start.get(4..8) == Some(b"TFL3") {
             // An offset, then the identifier of its schema.
             Some(Self::Tflite)
+        } else if torch::is_stream(start) {
+            Some(Self::TorchStream)
         } else {
             None
         }

@@ -1,7 +1,7 @@
 //! Where weights come from and how they become a network's tensors.
 //!
 //! A file of any supported format is read into named tensors (`hdf5`, `safetensors`), its
-//! layout is translated into ours (`keras`, `tflite`, `torch`), and what comes out (`open`) is a
+//! layout is translated into ours (`keras`, `tflite`, `torch`), several parts are put together (`shards`), and what comes out (`open`) is a
 //! [`Checkpoint`]: the network's settings, its tensors, the recipe for its pixels. The
 //! [`catalogue`] knows the published variants and a [`Store`] brings one here: from a cache, the
 //! Hugging Face Hub, or Keras's release.
@@ -20,12 +20,14 @@ mod keras;
 mod lock;
 mod naming;
 mod open;
+mod other_networks;
 mod provenance;
 mod quantised;
 mod recognise;
 mod release;
 mod safetensors;
 mod save;
+mod shards;
 mod sidecar;
 mod store;
 mod stored_network;

@@ -11,7 +11,7 @@ use super::provenance::Origin;
 use super::quantised::Scales;
 use super::recognise::{Stated, recognise};
 use super::safetensors::{EXAMPLES, Header, SafetensorsFile};
-use super::{keras, sidecar, stranger, tflite, torch};
+use super::{keras, other_networks, shards, sidecar, stranger, tflite, torch};
 use crate::error::{Error, Result};
 use crate::familiarity::Familiarity;
 use crate::head::Head;
@@ -20,11 +20,14 @@ use crate::model::{Config, Folded, TensorSource};
 use crate::ops::Activation;
 use crate::pixels::{PixelScale, Preprocessing};
 
-/// The checkpoint in a folder.
-const FILE_IN_FOLDER: &str = "model.safetensors";
-
-/// What older tools have there.
-const OLDER_FILE_IN_FOLDER: &str = "pytorch_model.bin";
+/// The checkpoint in a folder, or the index of its parts, the best first: the later ones are what older
+/// tools have there.
+pub(super) const FILES_IN_FOLDER: [&str; 4] = [
+    "model.safetensors",
+    "model.safetensors.index.json",
+    "pytorch_model.bin",
+    "pytorch_model.bin.index.json",
+];
 
 /// Trained first layers for pixels from -1 to 1 have a largest weight of 1.8 to 3.5; with 1/127.5 or
 /// 1/255 in them it is 0.03 or less.
@@ -123,8 +126,9 @@ impl Checkpoint {
     /// safetensors, those of transformers and timm with the `config.json` beside them, Keras's
     /// HDF5 (keras-applications `*_tf.h5`, Keras 3's legacy `.h5`, a whole model's `.h5`,
     /// `.weights.h5`) and `.keras`, TensorFlow Lite's `.tflite` (quantised weights become the
-    /// floats they stand for), PyTorch's zips of tensors (no code is run). A folder stands for the
-    /// `model.safetensors` in it, or else its `pytorch_model.bin`.
+    /// floats they stand for), PyTorch's files of tensors (no code is run). A folder stands for the
+    /// `model.safetensors` in it, or else its `pytorch_model.bin`, or for the parts that
+    /// `model.safetensors.index.json` or `pytorch_model.bin.index.json` names.
     ///
     /// # Errors
     /// [`Error::Io`] where the file can't be read, [`Error::Checkpoint`] where it is of no such
@@ -132,17 +136,31 @@ impl Checkpoint {
     /// of the wrong shape is named.
     pub fn open(path: impl AsRef<Path>, options: &LoadOptions) -> Result<Self> {
         let path = path.as_ref();
-        let inside = path.join(FILE_IN_FOLDER);
-        let older = path.join(OLDER_FILE_IN_FOLDER);
-        let path = match path.is_dir() {
-            true if !inside.exists() && older.exists() => &older,
-            true if !inside.exists() => {
-                let reason = stranger::folder(path, FILE_IN_FOLDER);
-                return Err(Error::checkpoint(path, reason));
-            }
-            true => &inside,
-            false => path,
-        };
+        if path.is_dir() {
+            let files = FILES_IN_FOLDER.map(|name| path.join(name));
+            return match files.iter().find(|file| file.exists()) {
+                Some(file) => Self::open_file(file, options),
+                None => {
+                    let reason = stranger::folder(path, FILES_IN_FOLDER[0]);
+                    Err(Error::checkpoint(path, reason))
+                }
+            };
+        }
+        Self::open_file(path, options)
+    }
+
+    fn open_file(path: &Path, options: &LoadOptions) -> Result<Self> {
+        let error = |reason: String| Error::checkpoint(path, reason);
+        if shards::is_index(path) {
+            let contents = Arc::new(Contents::Read(shards::read(path)?));
+            let file = SafetensorsFile::new(Arc::clone(&contents)).map_err(error)?;
+            let imported = foreign(file, path).map_err(error)?;
+            let read = Self::from_imported(imported, Arc::clone(&contents), path, options);
+            return read.map_err(|error| or_another(error, path, &contents));
+        }
+        if let Some(reason) = shards::is_part(path) {
+            return Err(error(reason));
+        }
         Self::from_contents(Contents::open(path)?, path, options)
     }
 
@@ -159,15 +177,20 @@ impl Checkpoint {
         path: &Path,
         options: &LoadOptions,
     ) -> Result<Self> {
-        let error = |reason: String| Error::checkpoint(path, reason);
         let contents = Arc::new(contents);
+        let read = Self::of(Arc::clone(&contents), path, options);
+        read.map_err(|error| or_another(error, path, &contents))
+    }
+
+    fn of(contents: Arc<Contents>, path: &Path, options: &LoadOptions) -> Result<Self> {
+        let error = |reason: String| Error::checkpoint(path, reason);
         let imported = match FileFormat::of(&contents) {
             Some(FileFormat::Hdf5) => keras::read_hdf5(&contents).map_err(error)?,
             Some(FileFormat::Zip) if torch::is_torch(&contents) => {
-                let tensors = torch::to_safetensors(&contents).map_err(error)?;
-                let file =
-                    SafetensorsFile::new(Arc::new(Contents::Read(tensors))).map_err(error)?;
-                foreign(file, path).map_err(error)?
+                of_torch(torch::read_zip(&contents), path).map_err(error)?
+            }
+            Some(FileFormat::TorchStream) => {
+                of_torch(torch::read_stream(&contents), path).map_err(error)?
             }
             Some(FileFormat::Zip) => keras::read_zip(&contents).map_err(error)?,
             Some(FileFormat::Tflite) => tflite::read(&contents).map_err(error)?,
@@ -366,6 +389,25 @@ fn foreign(file: SafetensorsFile, path: &Path) -> Result<Imported, String> {
     // Neither tool has the network with another one unless its file says so.
     imported.activation = imported.activation.or(Some(Activation::Relu6));
     Ok(imported)
+}
+
+/// The same out of a file of PyTorch's.
+fn of_torch(
+    tensors: std::result::Result<Vec<u8>, String>,
+    path: &Path,
+) -> std::result::Result<Imported, String> {
+    let contents = Arc::new(Contents::Read(tensors?));
+    foreign(SafetensorsFile::new(contents)?, path)
+}
+
+/// What is wrong with a file, or the network that it is of instead, where that is known.
+fn or_another(error: Error, path: &Path, contents: &[u8]) -> Error {
+    match other_networks::described(contents) {
+        Some(network) if matches!(error, Error::Checkpoint { .. }) => {
+            Error::checkpoint(path, network)
+        }
+        _ => error,
+    }
 }
 
 /// Whether labels are ImageNet's, which come with their WordNet ids.

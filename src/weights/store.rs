@@ -6,33 +6,15 @@ use std::time::Duration;
 use super::catalogue::{Catalogue, Variant, catalogue};
 use super::checkpoint::Checkpoint;
 use super::checksum::{self, Verdict};
-use super::download::{Failure, Patience, Progress, without_credentials};
-use super::hub::{Cached, Hub, Repo, RepoFile};
+use super::download::{Failure, Kind, Patience, Progress, without_credentials};
+use super::hub::{Cached, FORMS, Hub, Repo, RepoFile};
 use super::lock::Lock;
 use super::open::LoadOptions;
 use super::release;
 use super::save::SaveOptions;
+use super::shards;
 use crate::digest::sha256;
 use crate::error::{Attempt, AttemptKind, Error, FetchError, Result};
-
-/// The file that `--repo` loads from a repository.
-const REPO_FILE: &str = "model.safetensors";
-
-/// What is fetched of a repository: the checkpoint, and what may describe it.
-const REPO_FILES: [RepoFile; 4] = [
-    RepoFile {
-        name: REPO_FILE,
-        required: true,
-    },
-    optional("config.json"),
-    optional("preprocessor_config.json"),
-    optional("labels.json"),
-];
-
-const fn optional(name: &str) -> RepoFile<'_> {
-    let required = false;
-    RepoFile { name, required }
-}
 
 /// Where weights are looked for and kept.
 ///
@@ -135,7 +117,14 @@ impl Store {
                 match self.hub.fetch(repo, &files, progress) {
                     Ok(snapshot) => return Ok(snapshot.join(&variant.hub_file)),
                     Err(failure) => {
-                        attempts.push(failure.at(self.hub.address(repo, &variant.hub_file)));
+                        let file = &variant.hub_file;
+                        let is_absent = failure.kind == Kind::Absent;
+                        let names = is_absent.then(|| self.hub.list(repo)).flatten();
+                        let failure = match names {
+                            Some(names) => self.hub.explain(repo, &names, file),
+                            None => failure,
+                        };
+                        attempts.push(failure.at(self.hub.address(repo, file)));
                     }
                 }
             }
@@ -147,19 +136,27 @@ impl Store {
         Err(self.failed(variant, attempts))
     }
 
-    /// The checkpoint of a repository as a file on this machine. Its settings and labels lie
-    /// beside it, where the repository has them.
+    /// The checkpoint of a repository as a file on this machine: its `model.safetensors`, else the
+    /// index of its parts, else the same of PyTorch's files. Parts lie beside their index, and so do
+    /// settings and labels, where the repository has them.
     ///
     /// # Errors
     /// [`FetchError`] with every place that was tried and what came of it.
     pub fn fetch_repo(&self, repo: &Repo, progress: &dyn Progress) -> Result<PathBuf> {
         let mut attempts = Vec::new();
         let mut usable = None;
-        match self.hub.look(repo, &REPO_FILES) {
-            Cached::All(snapshot) => return Ok(snapshot.join(REPO_FILE)),
-            Cached::Required(snapshot) => usable = Some(snapshot.join(REPO_FILE)),
-            Cached::Damaged(path) => attempts.push(damaged(&path, progress)),
-            Cached::Nothing => attempts.push(not_cached(&self.hub.cache)),
+        for form in FORMS {
+            match self.hub.look_for(repo, form) {
+                Cached::All(snapshot) => return Ok(snapshot.join(form.0)),
+                Cached::Required(snapshot) => {
+                    usable.get_or_insert(snapshot.join(form.0));
+                }
+                Cached::Damaged(path) => attempts.push(damaged(&path, progress)),
+                Cached::Nothing => {}
+            }
+        }
+        if usable.is_none() && attempts.is_empty() {
+            attempts.push(not_cached(&self.hub.cache));
         }
         if !self.offline {
             let mut hub = self.hub.clone();
@@ -167,9 +164,9 @@ impl Store {
                 // Nobody waits long for what may not be there.
                 hub.patience.tries = hub.patience.tries.min(2);
             }
-            match hub.fetch(repo, &REPO_FILES, progress) {
-                Ok(snapshot) => return Ok(snapshot.join(REPO_FILE)),
-                Err(failure) => {
+            match hub.fetch_checkpoint(repo, progress) {
+                Ok(path) => return Ok(path),
+                Err((form, failure)) => {
                     if usable.is_some() {
                         progress.note(&format!(
                             "{}: {}; going on with what the cache has of it",
@@ -177,7 +174,7 @@ impl Store {
                             failure.reason
                         ));
                     }
-                    attempts.push(failure.at(self.hub.address(repo, REPO_FILE)));
+                    attempts.push(failure.at(self.hub.address(repo, form.0)));
                 }
             }
         }
@@ -189,6 +186,10 @@ impl Store {
     pub fn recheck(&self, path: &Path) {
         if path.parent() != Some(&self.cache) {
             self.hub.check(path, true);
+            let parts = shards::is_index(path).then(|| shards::file_names(path).ok());
+            for part in parts.flatten().unwrap_or_default() {
+                self.hub.check(&path.with_file_name(part), true);
+            }
         } else if checksum::check(path, &checksum_path(path), None, true) == Verdict::Unknown {
             // Where that can't be noted, the same file comes again, and the same error.
             checksum::condemn(path, &checksum_path(path)).ok();

@@ -5,8 +5,33 @@ use std::path::Path;
 /// As many first bytes as it takes to tell what a file is.
 pub(super) const SHOWN_BYTES: u64 = 512;
 
-const PYTORCH: &str = "a bare pickle, as PyTorch wrote its files before version 1.6, which is not read: in Python, \
-    safetensors.torch.save_file(torch.load(FILE, weights_only=True), \"model.safetensors\") makes one that is";
+const PICKLE: &str = "a Python pickle that PyTorch did not write, which is not read: in Python, \
+    safetensors.numpy.save_file(WEIGHTS, \"model.safetensors\") makes a file that is";
+
+const CORE_ML: &str = "a Core ML file, which is not read; what it was converted from may be";
+
+const OPENVINO: &str =
+    "a network of OpenVINO, which is not read; what it was converted from may be";
+
+const ARCHIVE: &str = "an archive: unpack it, and give what is in it";
+
+/// How archives begin: 7-Zip, RAR, xz, bzip2, Zstandard, gzip.
+const ARCHIVES: [&[u8]; 6] = [
+    b"7z\xbc\xaf\x27\x1c",
+    b"Rar!",
+    b"\xfd7zXZ\0",
+    b"BZh",
+    b"\x28\xb5\x2f\xfd",
+    b"\x1f\x8b",
+];
+
+/// What a server says in the place of a file that it does not have.
+const REFUSALS: [&str; 4] = [
+    "entry not found",
+    "not found",
+    "repository not found",
+    "invalid username or password",
+];
 
 const SAVED_MODEL: &str = "a TensorFlow SavedModel, which is not read: in Python, \
     tf.lite.TFLiteConverter.from_saved_model(FOLDER).convert() makes a .tflite of it, which is";
@@ -19,22 +44,35 @@ pub(super) fn file(path: &Path, start: &[u8]) -> String {
     let lower = text.to_ascii_lowercase();
     let is_named = |name: &str| path.file_name().is_some_and(|is| is == name);
     let ends = |end: &str| path.extension().is_some_and(|is| is == end);
+    // Its numbers lie in a file without a mark.
+    let is_openvino = lower.starts_with("<?xml") && lower.contains("<net ")
+        || ends("bin") && path.with_extension("xml").is_file();
     let known = if start.is_empty() {
         "the file is empty"
     } else if begins(b"version https://git-lfs.github.com/spec/") {
         "a pointer of Git LFS, in the place of the file that it points to: `git lfs pull` fetches that"
     } else if lower.starts_with("<!doctype html") || lower.starts_with("<html") {
         "a web page, not a checkpoint: a download that was answered with a page; fetch the file itself"
-    } else if lower.starts_with("<?xml") && lower.contains("<net ") {
-        "a network of OpenVINO, which is not read; what it was converted from may be"
+    } else if REFUSALS.contains(&lower.trim().trim_end_matches('.')) {
+        "a server's answer that it has no such file: fetch the file itself"
+    } else if is_openvino {
+        OPENVINO
     } else if begins(b"\x80")
         && start
             .get(1)
             .is_some_and(|version| (2..=5).contains(version))
     {
-        PYTORCH
-    } else if begins(b"\x1f\x8b") || start.get(257..262) == Some(b"ustar") {
-        "an archive: unpack it, and give what is in it"
+        PICKLE
+    } else if ends("joblib") || ends("pkl") && begins(b"x") {
+        "a file of joblib, which is not read: save the network by its own framework"
+    } else if ARCHIVES.iter().any(|start| begins(start)) || start.get(257..262) == Some(b"ustar") {
+        ARCHIVE
+    } else if begins(b"GGUF") {
+        "a GGUF file, of a language model mostly, which is not read"
+    } else if begins(b"\x93NUMPY") {
+        "an array of NumPy, not a checkpoint: safetensors.numpy.save_file makes one of named arrays"
+    } else if ends("msgpack") {
+        "a file of Flax, which is not read; what it was converted from may be"
     } else if is_named("saved_model.pb") {
         SAVED_MODEL
     } else if ends("caffemodel") || ends("prototxt") {
@@ -42,7 +80,7 @@ pub(super) fn file(path: &Path, start: &[u8]) -> String {
     } else if ends("onnx") {
         "an ONNX file, which is not read; what it was exported from may be"
     } else if ends("mlmodel") {
-        "a Core ML file, which is not read; what it was converted from may be"
+        CORE_ML
     } else if text.starts_with('{') || text.starts_with('[') {
         "a JSON text, not a checkpoint; one may lie beside it"
     } else {
@@ -51,23 +89,38 @@ pub(super) fn file(path: &Path, start: &[u8]) -> String {
     known.into()
 }
 
-/// What a zip is that has files of these names, if that is known.
-pub(super) fn zip<'a>(names: impl IntoIterator<Item = &'a str>) -> Option<&'static str> {
+/// What a zip is that has files of these names, if it is not one of Keras's.
+pub(super) fn zip<'a>(names: impl IntoIterator<Item = &'a str>) -> Option<String> {
     let names: Vec<&str> = names.into_iter().collect();
     let has = |end: &str| names.iter().any(|name| name.ends_with(end));
     let within = |part: &str| names.iter().any(|name| name.contains(part));
-    if has("/archive_format") || has("models/model.json") {
-        Some(
-            "a program of torch.export (.pt2), which is not read: save the state_dict as safetensors",
-        )
+    let known = if has("/archive_format") || has("models/model.json") {
+        "a program of torch.export (.pt2), which is not read: save the state_dict as safetensors"
     } else if has("data.pkl") && within("/code/") {
-        Some("a TorchScript file, which is not read: save the module's state_dict() as safetensors")
+        "a TorchScript file, which is not read: save the module's state_dict() as safetensors"
     } else if has("saved_model.pb") {
-        Some("a packed TensorFlow SavedModel, which is not read: give what it was made from")
+        "a packed TensorFlow SavedModel, which is not read: give what it was made from"
+    } else if within("com.apple.CoreML") {
+        CORE_ML
+    } else if !names.is_empty() && names.iter().all(|name| name.ends_with(".npy")) {
+        "arrays of NumPy (.npz), not a checkpoint: in Python, \
+         safetensors.numpy.save_file(dict(numpy.load(FILE)), \"model.safetensors\") makes one of them"
+    } else if has("config.json") && has("model.weights.h5") {
+        return None;
     } else {
-        None
-    }
+        let checkpoint = names
+            .iter()
+            .find(|name| READABLE.iter().any(|end| name.ends_with(end)));
+        return Some(match checkpoint {
+            Some(name) => format!("an archive: unpack it, and give what is in it ({name})"),
+            None => "a zip of neither Keras nor PyTorch".into(),
+        });
+    };
+    Some(known.into())
 }
+
+/// How the names of files end that may be given by themselves.
+const READABLE: [&str; 6] = [".safetensors", ".keras", ".h5", ".tflite", ".pth", ".pt"];
 
 /// What lies in a folder without a checkpoint of the name that is looked for.
 pub(super) fn folder(path: &Path, wanted: &str) -> String {
@@ -78,26 +131,37 @@ pub(super) fn folder(path: &Path, wanted: &str) -> String {
     let mut names: Vec<String> = names.map(|n| n.to_string_lossy().into_owned()).collect();
     names.sort();
     let has = |name: &str| names.iter().any(|n| n == name);
-    let readable = |name: &&String| {
-        let ends = [".safetensors", ".keras", ".h5", ".tflite"];
-        ends.iter().any(|end| name.ends_with(end))
-    };
+    let some = |end: &str| names.iter().any(|name| name.ends_with(end));
+    let readable = |name: &&String| READABLE.iter().any(|end| name.ends_with(end));
+    let ends = |end: &str| path.extension().is_some_and(|is| is == end);
     let missing = format!("the folder has no {wanted}");
     if has("saved_model.pb") {
         format!("{missing}: it is {SAVED_MODEL}")
-    } else if has("model.safetensors.index.json") {
+    } else if ends("mlpackage")
+        || ends("mlmodelc")
+        || some(".mlmodelc")
+        || some(".mlpackage")
+        || has("Manifest.json")
+    {
+        format!("{missing}: it is {CORE_ML}")
+    } else if some(".xml") && some(".bin") {
+        format!("{missing}: it is {OPENVINO}")
+    } else if has("snapshots") && has("refs") {
         format!(
-            "{missing}, but one in several parts, which are not read together: in Python, \
-             model.save_pretrained(FOLDER, max_shard_size=\"1GB\") makes one of them"
+            "{missing}: it is a repository in Hugging Face's cache; give --repo, or one of the folders in snapshots"
         )
-    } else if names.iter().any(|name| name.ends_with(".mlmodelc")) || has("Manifest.json") {
-        format!("{missing}: it is a Core ML package, which is not read")
+    } else if has("data.pkl") {
+        format!(
+            "{missing}: it is an unpacked file of PyTorch, which is read as the zip that it was"
+        )
     } else if names.iter().any(|name| name.ends_with(".index")) {
         format!(
             "{missing}: it has a checkpoint of TensorFlow (.index and .data), which is not read"
         )
     } else if let Some(name) = names.iter().find(readable) {
         format!("{missing}; name the file itself, such as {name}")
+    } else if names.is_empty() {
+        format!("{missing}: it is empty")
     } else {
         missing
     }
@@ -124,7 +188,14 @@ mod tests {
                 b"<?xml version=\"1.0\"?><net name=\"x\">",
                 "OpenVINO",
             ),
-            ("old.pth", b"\x80\x02\x8a\x0al\xfc", "a bare pickle"),
+            ("a.pkl", b"\x80\x04\x95\x10", "a Python pickle"),
+            ("a.joblib", b"x\x9c\xab", "joblib"),
+            ("a.pkl", b"x^\xab", "joblib"),
+            ("a.7z", b"7z\xbc\xaf\x27\x1c\0\x04", "an archive"),
+            ("a.gguf", b"GGUF\x03\0\0\0", "GGUF"),
+            ("a.npy", b"\x93NUMPY\x01\0", "NumPy"),
+            ("a.h5", b"Entry not found\n", "no such file"),
+            ("a.msgpack", b"\x81\xa6params", "Flax"),
             ("a.tar", &tar, "an archive"),
             ("a.tgz", b"\x1f\x8b\x08", "an archive"),
             ("saved_model.pb", b"\x08\x01", "SavedModel"),
@@ -149,10 +220,23 @@ mod tests {
             (&["a/data.pkl", "a/code/__torch__.py"][..], "TorchScript"),
             (&["a/archive_format", "a/models/model.json"], ".pt2"),
             (&["a/saved_model.pb"], "SavedModel"),
+            (&["a.npy", "b.npy"], ".npz"),
+            (
+                &["m/Data/com.apple.CoreML/model.mlmodel", "m/Manifest.json"],
+                "Core ML",
+            ),
+            (
+                &["x/model.safetensors", "x/config.json"],
+                "give what is in it (x/model.safetensors)",
+            ),
+            (&["holiday.jpg"], "neither Keras nor PyTorch"),
         ] {
             let found = zip(names.iter().copied());
             assert!(found.is_some_and(|it| it.contains(expected)), "{names:?}");
         }
-        assert_eq!(zip(["config.json", "model.weights.h5"]), None);
+        assert_eq!(
+            zip(["config.json", "metadata.json", "model.weights.h5"]),
+            None
+        );
     }
 }

@@ -155,6 +155,10 @@ fn bad_checkpoints_are_errors_that_name_the_reason() {
     candle_core::safetensors::save(&other, program.path("other.safetensors")).expect("saved");
     let whole = std::fs::read(program.path("other.safetensors")).expect("saved");
     program.file("truncated.safetensors", &whole[..whole.len() - 4]);
+    let second =
+        ["features.1.conv.0.0.weight", "features.18.0.weight"].map(|name| (name, candle()));
+    let second = std::collections::HashMap::from(second);
+    candle_core::safetensors::save(&second, program.path("second.safetensors")).expect("saved");
     let mut archive = zip::ZipWriter::new(std::io::Cursor::new(Vec::new()));
     let stored =
         zip::write::SimpleFileOptions::default().compression_method(zip::CompressionMethod::Stored);
@@ -169,7 +173,11 @@ fn bad_checkpoints_are_errors_that_name_the_reason() {
         ("truncated.keras", "truncated or damaged zip"),
         ("truncated.safetensors", "truncated or damaged safetensors"),
         ("other.safetensors", "encoder.weight"),
-        ("holiday.zip", "not one of Keras"),
+        (
+            "second.safetensors",
+            "a MobileNet V2, by the names of its layers",
+        ),
+        ("holiday.zip", "neither Keras nor PyTorch"),
         ("folder", "has no model.safetensors"),
         ("missing.h5", "no such file"),
         ("/dev/zero", "not a checkpoint"),

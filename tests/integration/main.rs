@@ -11,6 +11,7 @@
 //! - `tflite`: TensorFlow Lite files of every type of weights
 //! - `tflite_damaged`: and what is wrong with others
 //! - `tflite_integers`: quantised ones in their own integers, beside LiteRT's
+//! - `shards`: checkpoints in several parts, and the index that names them
 //! - `timm`: networks of timm's own with a layer before the pool
 //! - `torch`: PyTorch's files, and pickles that are made to harm
 //! - `pixels`: every image gives Pillow's own bytes
@@ -82,6 +83,7 @@ mod pixels;
 mod quantize;
 mod recipes;
 mod rejection;
+pub mod shards;
 mod shared;
 mod sidecars;
 mod similar;

@@ -16,7 +16,13 @@ use crate::support::{Program, answer, data, floats, image, largest_difference, s
 
 const TOLERANCE: f32 = 2e-5;
 
-const FIXTURES: [&str; 3] = ["state_dict.pth", "training.pt", "parameters.pth"];
+const FIXTURES: [&str; 5] = [
+    "state_dict.pth",
+    "training.pt",
+    "parameters.pth",
+    "old.pth",
+    "old_training.pt",
+];
 
 fn fixture(name: &str) -> Vec<u8> {
     let packed = std::fs::File::open(data("torch").join(format!("{name}.gz")));
@@ -185,6 +191,47 @@ fn what_makes_no_tensors_is_refused() {
     refused(zip(&big, CompressionMethod::Stored), "big-endian");
 }
 
+/// Those of PyTorch before 1.6, with something wrong in each part.
+#[test]
+fn old_files_are_read_as_far_as_they_are_sound() {
+    let whole = fixture("old.pth");
+    let magic = 15;
+    assert_eq!(&whole[magic..magic + 6], b"\x80\x02M\xe9\x03.");
+    let changed = |at: usize, to: &[u8]| {
+        let mut bytes = whole.clone();
+        bytes[at..at + to.len()].copy_from_slice(to);
+        bytes
+    };
+    refused(
+        changed(magic + 3, b"\xea"),
+        "a version of PyTorch's files that is not known",
+    );
+    let little = b"little_endian";
+    let at = whole
+        .windows(little.len())
+        .position(|window| window == little);
+    let flag = at.expect("a flag") + little.len();
+    let flag = flag
+        + whole[flag..]
+            .iter()
+            .position(|byte| *byte == 0x88)
+            .expect("a flag");
+    refused(changed(flag, b"\x89"), "big-endian");
+    refused(
+        whole[..whole.len() - 1].to_vec(),
+        "a storage is not all there",
+    );
+    refused(whole[..magic].to_vec(), "it ends too early");
+    for at in (0..whole.len()).rev().step_by(7).take(6000) {
+        drop(read(changed(at, b"\xff")));
+    }
+    // Not PyTorch's.
+    refused(
+        b"\x80\x04\x95\x05\0\0\0\0\0\0\0}\x94.".to_vec(),
+        "a Python pickle",
+    );
+}
+
 /// Every byte of a pickle, and every length of the file: some answer, and no panic.
 #[test]
 fn no_byte_makes_it_panic() {
@@ -204,8 +251,23 @@ fn no_byte_makes_it_panic() {
         let sound = tried.filter(|sound| *sound).count();
         eprintln!("{name}: {sound} of {} are still networks", pickle.len() / 3);
     }
-    let bytes = fixture("state_dict.pth");
-    for length in (0..bytes.len()).step_by(997) {
-        assert!(read(bytes[..length].to_vec()).is_err(), "{length}");
+    for name in ["state_dict.pth", "old.pth"] {
+        let bytes = fixture(name);
+        for length in (0..bytes.len()).step_by(997) {
+            assert!(read(bytes[..length].to_vec()).is_err(), "{length}");
+        }
     }
+    // The pickles of an old file, and the lengths of its storages.
+    let old = fixture("old_training.pt");
+    let storages = old.len() - 36_338;
+    let tried = (0..storages).into_par_iter().step_by(2).map(|place| {
+        let mut changed = old.clone();
+        changed[place] ^= [0x01, 0x80, 0xff][place % 3];
+        read(changed).is_ok()
+    });
+    let sound = tried.filter(|sound| *sound).count();
+    eprintln!(
+        "old_training.pt: {sound} of {} are still networks",
+        storages / 2
+    );
 }

@@ -34,6 +34,8 @@ pub(in crate::weights) enum Kind {
     Damaged,
     /// Nothing: there is no such file.
     Absent,
+    /// Nothing: there is no such repository, or no such revision of it.
+    NoRevision,
     /// Another cache: this one can't be written to.
     CacheNotWritable,
     /// Room on the disk of the cache.
@@ -75,7 +77,7 @@ impl Failure {
         let kind = match self.kind {
             Kind::Passing(_) | Kind::Unreachable => AttemptKind::Unreachable,
             Kind::Damaged => AttemptKind::Damaged,
-            Kind::Absent => AttemptKind::NotFound,
+            Kind::Absent | Kind::NoRevision => AttemptKind::NotFound,
             Kind::CacheNotWritable => AttemptKind::CacheNotWritable,
             Kind::DiskFull => AttemptKind::DiskFull,
             Kind::Final => AttemptKind::Refused,
@@ -110,14 +112,11 @@ pub(super) fn check_status(response: &Response<Body>) -> Result<(), Failure> {
             Failure::last("access denied by a web page (is a token needed, or a proxy between?)")
         }
         401 | 403 => Failure::last("access denied (is a token needed?)"),
-        404 | 410 => Failure::new(
-            Kind::Absent,
-            match code {
-                "RevisionNotFound" => "no such revision (not found)",
-                "RepoNotFound" => "no such repository (not found)",
-                _ => "not found",
-            },
-        ),
+        404 | 410 => match code {
+            "RevisionNotFound" => Failure::new(Kind::NoRevision, "no such revision (not found)"),
+            "RepoNotFound" => Failure::new(Kind::NoRevision, "no such repository (not found)"),
+            _ => Failure::new(Kind::Absent, "not found"),
+        },
         407 => Failure::last("the proxy wants a name and a password"),
         511 => Failure::last("this network wants a login first (the server answered 511)"),
         408 | 425 | 429 | 500.. => retry_later(response, status),

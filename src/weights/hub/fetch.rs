@@ -51,14 +51,113 @@ impl Hub {
             .map_err(|e| Failure::of_cache(folder.root(), &e))?;
         let lock = Lock::take(&folder.revision_lock(), &repo.to_string(), progress);
         let job = Job {
+            shared: lock.is_held(),
+            ..self.job(repo, &folder, progress)
+        };
+        job.run(files)
+    }
+
+    fn job<'a>(
+        &'a self,
+        repo: &'a Repo,
+        folder: &'a Folder,
+        progress: &'a dyn Progress,
+    ) -> Job<'a> {
+        Job {
             hub: self,
             client: Client::new(self.patience),
             repo,
-            folder: &folder,
-            shared: lock.is_held(),
+            folder,
+            shared: false,
             progress,
+        }
+    }
+
+    /// The commit that a repository's revision is now, if it has a file.
+    ///
+    /// # Errors
+    /// What the server answered.
+    pub(super) fn commit_of(
+        &self,
+        repo: &Repo,
+        file: &str,
+        progress: &dyn Progress,
+    ) -> Result<String, Failure> {
+        check_address(self.endpoint()).map_err(Failure::last)?;
+        let folder = Folder::new(&self.cache, repo);
+        let job = self.job(repo, &folder, progress);
+        let ask = || job.ask(repo, file);
+        let stated = job.client.patiently(progress, || 0, ask)?;
+        Ok(stated.commit)
+    }
+
+    /// Notes which commit a repository's revision is.
+    ///
+    /// # Errors
+    /// What the system answered.
+    pub(super) fn refer(&self, repo: &Repo, commit: &str) -> Result<(), Failure> {
+        let folder = Folder::new(&self.cache, repo);
+        let noted = folder.refer(commit);
+        noted.map_err(|e| Failure::of_cache(folder.root(), &e))
+    }
+
+    /// Notes which of some files a commit does not have.
+    ///
+    /// # Errors
+    /// What the system answered. What the server does not tell is not noted.
+    pub(super) fn note_absent(
+        &self,
+        repo: &Repo,
+        files: &[&str],
+        progress: &dyn Progress,
+    ) -> Result<(), Failure> {
+        let folder = Folder::new(&self.cache, repo);
+        let commit = &repo.revision;
+        let job = self.job(repo, &folder, progress);
+        for file in files {
+            if folder.is_absent(commit, file) {
+                continue;
+            }
+            let answer = job.ask(repo, file);
+            if answer.is_err_and(|failure| failure.kind == Kind::Absent) {
+                let noted = folder.note_absent(commit, file);
+                noted.map_err(|e| job.write(&e))?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Why a repository that has these files has no checkpoint.
+    pub(in crate::weights) fn explain(&self, repo: &Repo, names: &[String], file: &str) -> Failure {
+        let has = |name: &str| names.iter().any(|n| n == name);
+        let foreign = ["tf_model.h5", "flax_model.msgpack", "model.ckpt"];
+        let Some(foreign) = foreign.into_iter().find(|name| has(name)) else {
+            let reason = format!("the repository has no {file} (not found)");
+            return Failure::new(Kind::Absent, reason);
         };
-        job.run(files)
+        let id = &repo.id;
+        let hint = match repo.revision.starts_with("refs/pr/") {
+            true => String::new(),
+            false => {
+                format!("; conversions often lie in revision refs/pr/1: try --repo {id}@refs/pr/1")
+            }
+        };
+        let reason = format!(
+            "the repository has no {file} (not found), only {foreign}, which is not read{hint}"
+        );
+        Failure::new(Kind::Absent, reason)
+    }
+
+    /// The names of a repository's files; none where the server has no such list.
+    pub(in crate::weights) fn list(&self, repo: &Repo) -> Option<Vec<String>> {
+        let address = format!("{}/api/{}", self.endpoint(), repo.to_hf_hub().api_url());
+        let client = Client::new(self.patience);
+        let answer = client.get(&address, self.token.as_deref(), &[]).ok()?;
+        let body = answer.response.into_body();
+        let text = body.into_with_config().limit(MAX_SMALL_BYTES).read_to_vec();
+        let info: RepoInfo = serde_json::from_slice(&text.ok()?).ok()?;
+        let names = info.siblings.into_iter().map(|file| file.rfilename);
+        Some(names.collect())
     }
 }
 
@@ -84,7 +183,9 @@ impl Job<'_> {
         };
         match self.files(files, commit.as_deref()) {
             // The server has it no more.
-            Err(failure) if failure.kind == Kind::Absent && commit.is_some() => {
+            Err(failure)
+                if matches!(failure.kind, Kind::Absent | Kind::NoRevision) && commit.is_some() =>
+            {
                 self.files(files, None)
             }
             result => result,
@@ -134,9 +235,6 @@ impl Job<'_> {
                 let noted = self.folder.note_absent(&commit, file.name);
                 noted.map_err(|e| self.write(&e))?;
                 return Ok(commit);
-            }
-            Err(failure) if failure.kind == Kind::Absent => {
-                return Err(self.explain(repo, file.name, failure));
             }
             stated => stated?,
         };
@@ -217,56 +315,6 @@ impl Job<'_> {
         }
         let size = stated_size(&answer);
         Ok(Stated { commit, etag, size })
-    }
-
-    /// Why a file is not there, as far as the Hub's list of files tells.
-    fn explain(&self, repo: &Repo, file: &str, failure: Failure) -> Failure {
-        let Some(names) = self.list(repo) else {
-            return failure;
-        };
-        let has = |name: &str| names.iter().any(|n| n == name);
-        let foreign = [
-            "pytorch_model.bin",
-            "tf_model.h5",
-            "flax_model.msgpack",
-            "model.ckpt",
-        ];
-        let Some(foreign) = foreign.into_iter().find(|name| has(name)) else {
-            let reason = format!("the repository has no {file} (not found)");
-            return Failure::new(Kind::Absent, reason);
-        };
-        let what = match foreign {
-            "pytorch_model.bin" => "a pickle, which is not read",
-            _ => "which is not read",
-        };
-        let id = &repo.id;
-        let hint = match repo.revision.starts_with("refs/pr/") {
-            true => String::new(),
-            false => {
-                format!("; conversions often lie in revision refs/pr/1: try --repo {id}@refs/pr/1")
-            }
-        };
-        let reason =
-            format!("the repository has no {file} (not found), only {foreign}, {what}{hint}");
-        Failure::new(Kind::Absent, reason)
-    }
-
-    /// The names of a repository's files; none where the server has no such list.
-    fn list(&self, repo: &Repo) -> Option<Vec<String>> {
-        let address = format!("{}/api/{}", self.hub.endpoint(), repo.to_hf_hub().api_url());
-        let answer = self
-            .client
-            .get(&address, self.hub.token.as_deref(), &[])
-            .ok()?;
-        let body = answer.response.into_body();
-        let text = body.into_with_config().limit(MAX_SMALL_BYTES).read_to_vec();
-        let info: RepoInfo = serde_json::from_slice(&text.ok()?).ok()?;
-        Some(
-            info.siblings
-                .into_iter()
-                .map(|file| file.rfilename)
-                .collect(),
-        )
     }
 
     fn write(&self, error: &std::io::Error) -> Failure {

@@ -6,6 +6,7 @@
 
 mod cache;
 mod fetch;
+mod forms;
 mod repo;
 
 use std::fmt;
@@ -16,6 +17,7 @@ pub use repo::Repo;
 use super::checksum::{self, Verdict};
 use super::download::{Patience, without_credentials};
 use cache::Folder;
+pub(in crate::weights) use forms::FORMS;
 
 /// The Hub's own address.
 pub const DEFAULT_ENDPOINT: &str = "https://huggingface.co";

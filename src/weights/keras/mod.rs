@@ -64,7 +64,7 @@ pub(super) fn read_zip(bytes: &[u8]) -> Result<Imported, String> {
     let names = archive.file_names().take(MAX_NAMES);
     let names: Vec<String> = names.filter_map(|n| Some(n.ok()?.into_owned())).collect();
     if let Some(known) = stranger::zip(names.iter().map(String::as_str)) {
-        return Err(known.into());
+        return Err(known);
     }
     let description = member(&mut archive, "config.json", MAX_CONFIG_BYTES)?;
     let weights = member(&mut archive, "model.weights.h5", MAX_WEIGHTS_BYTES)?;

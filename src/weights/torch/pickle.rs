@@ -13,6 +13,7 @@ pub(super) type Id = usize;
 pub(super) enum Value {
     Text(String),
     Number(i64),
+    Flag(bool),
     Tuple(Vec<Id>),
     List(Vec<Id>),
     Dict(Vec<(Id, Id)>),
@@ -27,7 +28,7 @@ pub(super) enum Value {
     },
     /// What lies outside of the pickle.
     Persistent(Id),
-    /// Anything else: nothing, a bit, a float, bytes.
+    /// Anything else: nothing, a float, bytes.
     Other,
 }
 
@@ -42,6 +43,11 @@ type Result<T> = std::result::Result<T, String>;
 impl Pickle {
     /// Goes through a pickle.
     pub fn read(program: &[u8]) -> Result<Self> {
+        Self::read_part(program).map(|(pickle, _)| pickle)
+    }
+
+    /// Goes through one that others may follow; and how many bytes it has.
+    pub fn read_part(program: &[u8]) -> Result<(Self, usize)> {
         let mut machine = Machine {
             rest: program,
             values: Vec::new(),
@@ -51,10 +57,14 @@ impl Pickle {
         };
         while machine.step()? {}
         let root = machine.pop()?;
-        Ok(Self {
-            values: machine.values,
-            root,
-        })
+        let length = program.len() - machine.rest.len();
+        let values = machine.values;
+        Ok((Self { values, root }, length))
+    }
+
+    /// All values.
+    pub fn values(&self) -> impl Iterator<Item = &Value> {
+        self.values.iter()
     }
 
     pub fn value(&self, id: Id) -> &Value {
@@ -235,8 +245,9 @@ impl<'a> Machine<'a> {
                 let key = self.number(4)?;
                 self.recall(key)?;
             }
-            // NONE, NEWTRUE, NEWFALSE, BINFLOAT
-            b'N' | 0x88 | 0x89 => self.push(Value::Other),
+            // NEWTRUE, NEWFALSE; NONE, BINFLOAT
+            0x88 | 0x89 => self.push(Value::Flag(operation == 0x88)),
+            b'N' => self.push(Value::Other),
             b'G' => {
                 self.take(8)?;
                 self.push(Value::Other);
@@ -267,10 +278,10 @@ impl<'a> Machine<'a> {
                 };
                 self.push(value);
             }
-            // BINUNICODE, SHORT_BINUNICODE, BINUNICODE8, SHORT_BINSTRING
-            b'X' | 0x8c | 0x8d | b'U' => {
+            // BINUNICODE, SHORT_BINUNICODE, BINUNICODE8; Python 2's BINSTRING, SHORT_BINSTRING
+            b'X' | 0x8c | 0x8d | b'T' | b'U' => {
                 let length = match operation {
-                    b'X' => self.length(4)?,
+                    b'X' | b'T' => self.length(4)?,
                     0x8d => self.length(8)?,
                     _ => self.length(1)?,
                 };

@@ -126,7 +126,10 @@ fn tensor(pickle: &Pickle, name: &str, id: Id) -> Result<Option<Described>, Stri
     };
     let items = arguments(pickle, id);
     match (class, items) {
-        (("torch._utils", "_rebuild_tensor_v2"), [storage, offset, shape, strides, ..]) => {
+        (
+            ("torch._utils", "_rebuild_tensor" | "_rebuild_tensor_v2"),
+            [storage, offset, shape, strides, ..],
+        ) => {
             let sides = |id: Id| {
                 let items = arguments(pickle, id);
                 let sides = items.iter().map(|item| pickle.size(*item));
@@ -141,11 +144,19 @@ fn tensor(pickle: &Pickle, name: &str, id: Id) -> Result<Option<Described>, Stri
             if shape.len() != strides.len() {
                 return Err("its shape and its strides differ".into());
             }
-            let (dtype, storage) = self::storage(pickle, *storage)?;
+            let Value::Persistent(id) = pickle.value(*storage) else {
+                return Err(unknown());
+            };
+            let Storage {
+                dtype,
+                name: storage,
+                offset: start,
+            } = self::storage(pickle, *id)?;
+            let offset = offset.checked_add(start).ok_or_else(unknown)?;
             Ok(Some(Described {
                 name: name.into(),
                 dtype,
-                storage,
+                storage: storage.into(),
                 offset,
                 shape,
                 strides,
@@ -158,17 +169,44 @@ fn tensor(pickle: &Pickle, name: &str, id: Id) -> Result<Option<Described>, Stri
     }
 }
 
-/// The type of a storage's numbers, and the name of their file.
-fn storage(pickle: &Pickle, id: Id) -> Result<(Dtype, String), String> {
-    let unknown = || "its numbers are kept in a way that is not known".to_owned();
-    let Value::Persistent(id) = pickle.value(id) else {
+fn unknown() -> String {
+    "its numbers are kept in a way that is not known".into()
+}
+
+/// The names of all storages that a pickle speaks of, and how many bytes a number of each has.
+pub(super) fn storages(pickle: &Pickle) -> impl Iterator<Item = (&str, usize)> {
+    pickle.values().filter_map(|value| match value {
+        Value::Persistent(id) => {
+            let storage = storage(pickle, *id).ok()?;
+            Some((storage.name, storage.dtype.bitsize() / 8))
+        }
+        _ => None,
+    })
+}
+
+/// Where a tensor's numbers lie.
+struct Storage<'a> {
+    dtype: Dtype,
+    /// The name of their file, or of their part of it.
+    name: &'a str,
+    /// Of a view of another storage, in numbers: old files have such.
+    offset: usize,
+}
+
+fn storage(pickle: &Pickle, id: Id) -> Result<Storage<'_>, String> {
+    let [_, class, key, rest @ ..] = arguments(pickle, id) else {
         return Err(unknown());
     };
-    let [_, class, key, ..] = arguments(pickle, *id) else {
+    let (Value::Class { class, .. }, Some(name)) = (pickle.value(*class), pickle.text(*key)) else {
         return Err(unknown());
     };
-    let (Value::Class { class, .. }, Some(key)) = (pickle.value(*class), pickle.text(*key)) else {
-        return Err(unknown());
+    // Behind the place and the length: the view's own name, its offset, its length.
+    let offset = match rest {
+        [_, _, view, ..] => match arguments(pickle, *view) {
+            [_, offset, ..] => pickle.size(*offset).ok_or_else(unknown)?,
+            _ => 0,
+        },
+        _ => 0,
     };
     let dtype = match class.as_str() {
         "FloatStorage" => Dtype::F32,
@@ -187,5 +225,9 @@ fn storage(pickle: &Pickle, id: Id) -> Result<(Dtype, String), String> {
             ));
         }
     };
-    Ok((dtype, key.into()))
+    Ok(Storage {
+        dtype,
+        name,
+        offset,
+    })
 }

@@ -311,14 +311,11 @@ fn a_hub_that_only_redirects_is_followed_without_the_token() {
 }
 
 #[test]
-fn a_pickle_is_named_and_where_its_conversion_may_be() {
+fn what_is_not_read_is_named_and_where_its_conversion_may_be() {
     for (files, parts, absent) in [
         (
-            r#"{"siblings": [{"rfilename": "pytorch_model.bin"}], "sha": "x", "id": "y"}"#,
-            vec![
-                "only pytorch_model.bin, a pickle",
-                "--repo owner/name@refs/pr/1",
-            ],
+            r#"{"siblings": [{"rfilename": "flax_model.msgpack"}], "sha": "x", "id": "y"}"#,
+            vec!["only flax_model.msgpack", "--repo owner/name@refs/pr/1"],
             None,
         ),
         (
@@ -351,7 +348,7 @@ fn a_pickle_is_named_and_where_its_conversion_may_be() {
     // Where that was tried it is not said again.
     let server = Server::new(|request| match request.path.starts_with("/api/") {
         true => {
-            let files = r#"{"siblings": [{"rfilename": "pytorch_model.bin"}], "sha": "x"}"#;
+            let files = r#"{"siblings": [{"rfilename": "tf_model.h5"}], "sha": "x"}"#;
             Reply::new(200, files).answer()
         }
         false => status(404),
@@ -361,7 +358,7 @@ fn a_pickle_is_named_and_where_its_conversion_may_be() {
         &server,
         &["--repo", "owner/name@refs/pr/1"],
     );
-    ran.refused(&["only pytorch_model.bin"]);
+    ran.refused(&["only tf_model.h5"]);
     assert!(!ran.stderr.contains("--repo owner/name@"), "{}", ran.stderr);
 }
 

@@ -9,6 +9,7 @@
 
 mod damage;
 mod faults;
+mod forms;
 mod hub;
 mod release;
 mod server;
