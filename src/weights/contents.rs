@@ -90,6 +90,19 @@ impl Contents {
     }
 }
 
+/// Adds the bytes of a file that has a part of a checkpoint.
+pub(super) fn append(bytes: &mut Vec<u8>, path: &Path) -> io::Result<()> {
+    let file = File::open(path)?;
+    let metadata = file.metadata()?;
+    let left = MAX_FILE_BYTES.saturating_sub(bytes.len() as u64);
+    if !metadata.is_file() || metadata.len() >= left {
+        return Err(io::Error::other("no file, or larger than any MobileNet V1"));
+    }
+    bytes.reserve_exact(metadata.len() as usize);
+    file.take(left).read_to_end(bytes)?;
+    Ok(())
+}
+
 /// Maps a file or a part of it, where the system and the file can be mapped. Not on Windows,
 /// which lets nobody replace a file that is mapped: one could not be converted in place.
 fn map(file: &File, part: Option<(u64, u64)>) -> Option<Mmap> {

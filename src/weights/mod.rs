@@ -1,7 +1,8 @@
 //! Where weights come from and how they become a network's tensors.
 //!
 //! A file of any supported format is read into named tensors (`hdf5`, `safetensors`), its
-//! layout is translated into ours (`keras`, `tflite`, `torch`), several parts are put together (`shards`), and what comes out (`open`) is a
+//! layout is translated into ours (`keras`, `tflite`, `torch`, `onnx`, `tensorflow`), several parts
+//! are put together (`shards`), and what comes out (`open`) is a
 //! [`Checkpoint`]: the network's settings, its tensors, the recipe for its pixels. The
 //! [`catalogue`] knows the published variants and a [`Store`] brings one here: from a cache, the
 //! Hugging Face Hub, or Keras's release.
@@ -13,14 +14,17 @@ mod checksum;
 mod contents;
 mod download;
 mod format;
+mod graph;
 mod hdf5;
 mod hub;
 mod imported;
 mod keras;
 mod lock;
 mod naming;
+mod onnx;
 mod open;
 mod other_networks;
+mod protobuf;
 mod provenance;
 mod quantised;
 mod recognise;
@@ -32,6 +36,7 @@ mod sidecar;
 mod store;
 mod stored_network;
 mod stranger;
+mod tensorflow;
 mod tflite;
 mod torch;
 

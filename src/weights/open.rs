@@ -11,7 +11,7 @@ use super::provenance::Origin;
 use super::quantised::Scales;
 use super::recognise::{Stated, recognise};
 use super::safetensors::{EXAMPLES, Header, SafetensorsFile};
-use super::{keras, other_networks, shards, sidecar, stranger, tflite, torch};
+use super::{keras, onnx, other_networks, shards, sidecar, stranger, tensorflow, tflite, torch};
 use crate::error::{Error, Result};
 use crate::familiarity::Familiarity;
 use crate::head::Head;
@@ -126,9 +126,11 @@ impl Checkpoint {
     /// safetensors, those of transformers and timm with the `config.json` beside them, Keras's
     /// HDF5 (keras-applications `*_tf.h5`, Keras 3's legacy `.h5`, a whole model's `.h5`,
     /// `.weights.h5`) and `.keras`, TensorFlow Lite's `.tflite` (quantised weights become the
-    /// floats they stand for), PyTorch's files of tensors (no code is run). A folder stands for the
-    /// `model.safetensors` in it, or else its `pytorch_model.bin`, or for the parts that
-    /// `model.safetensors.index.json` or `pytorch_model.bin.index.json` names.
+    /// floats they stand for), PyTorch's files of tensors (no code is run), ONNX (with the files
+    /// beside it that have its weights), TensorFlow's frozen graphs, and TF-Slim's checkpoints by
+    /// their `.index` or prefix. A folder stands for the `model.safetensors` in it, or else its
+    /// `pytorch_model.bin`, or for the parts that `model.safetensors.index.json` or
+    /// `pytorch_model.bin.index.json` names, or for TF-Slim's checkpoint.
     ///
     /// # Errors
     /// [`Error::Io`] where the file can't be read, [`Error::Checkpoint`] where it is of no such
@@ -138,15 +140,17 @@ impl Checkpoint {
         let path = path.as_ref();
         if path.is_dir() {
             let files = FILES_IN_FOLDER.map(|name| path.join(name));
-            return match files.iter().find(|file| file.exists()) {
-                Some(file) => Self::open_file(file, options),
+            let found = files.iter().find(|file| file.exists()).cloned();
+            return match found.or_else(|| tensorflow::located(path)) {
+                Some(file) => Self::open_file(&file, options),
                 None => {
                     let reason = stranger::folder(path, FILES_IN_FOLDER[0]);
                     Err(Error::checkpoint(path, reason))
                 }
             };
         }
-        Self::open_file(path, options)
+        let table = tensorflow::located(path);
+        Self::open_file(table.as_deref().unwrap_or(path), options)
     }
 
     fn open_file(path: &Path, options: &LoadOptions) -> Result<Self> {
@@ -194,6 +198,15 @@ impl Checkpoint {
             }
             Some(FileFormat::Zip) => keras::read_zip(&contents).map_err(error)?,
             Some(FileFormat::Tflite) => tflite::read(&contents).map_err(error)?,
+            Some(FileFormat::FrozenGraph) => tensorflow::read_frozen(&contents).map_err(error)?,
+            Some(FileFormat::TensorFlowTable) => {
+                let (imported, all) = tensorflow::read_checkpoint(contents, path).map_err(error)?;
+                return Self::from_imported(imported, all, path, options);
+            }
+            Some(FileFormat::Onnx) => {
+                let (imported, all) = onnx::read(contents, path).map_err(error)?;
+                return Self::from_imported(imported, all, path, options);
+            }
             None => return Err(error(stranger::file(path, &contents))),
             Some(FileFormat::Safetensors) => {
                 let file = SafetensorsFile::new(Arc::clone(&contents)).map_err(error)?;

@@ -78,13 +78,15 @@ pub(super) fn file(path: &Path, start: &[u8]) -> String {
     } else if ends("caffemodel") || ends("prototxt") {
         "a file of Caffe, which is not read"
     } else if ends("onnx") {
-        "an ONNX file, which is not read; what it was exported from may be"
+        "not an ONNX file, though it is called one: it does not begin with the version of the format"
+    } else if ends("pbtxt") {
+        "a graph of TensorFlow as text, without its variables: give the frozen graph (.pb) or the checkpoint (.index)"
     } else if ends("mlmodel") {
         CORE_ML
     } else if text.starts_with('{') || text.starts_with('[') {
         "a JSON text, not a checkpoint; one may lie beside it"
     } else {
-        "not a checkpoint of a known format (safetensors, HDF5, .keras, TFLite, PyTorch)"
+        "not a checkpoint of a known format (safetensors, HDF5, .keras, TFLite, PyTorch, ONNX, TensorFlow)"
     };
     known.into()
 }
@@ -120,7 +122,15 @@ pub(super) fn zip<'a>(names: impl IntoIterator<Item = &'a str>) -> Option<String
 }
 
 /// How the names of files end that may be given by themselves.
-const READABLE: [&str; 6] = [".safetensors", ".keras", ".h5", ".tflite", ".pth", ".pt"];
+const READABLE: [&str; 7] = [
+    ".safetensors",
+    ".keras",
+    ".h5",
+    ".tflite",
+    ".pth",
+    ".pt",
+    ".onnx",
+];
 
 /// What lies in a folder without a checkpoint of the name that is looked for.
 pub(super) fn folder(path: &Path, wanted: &str) -> String {
@@ -156,7 +166,7 @@ pub(super) fn folder(path: &Path, wanted: &str) -> String {
         )
     } else if names.iter().any(|name| name.ends_with(".index")) {
         format!(
-            "{missing}: it has a checkpoint of TensorFlow (.index and .data), which is not read"
+            "{missing}, but several checkpoints of TensorFlow; name the .index of the one that is meant"
         )
     } else if let Some(name) = names.iter().find(readable) {
         format!("{missing}; name the file itself, such as {name}")
@@ -200,7 +210,7 @@ mod tests {
             ("a.tgz", b"\x1f\x8b\x08", "an archive"),
             ("saved_model.pb", b"\x08\x01", "SavedModel"),
             ("a.caffemodel", b"\x0a\x01", "Caffe"),
-            ("a.onnx", b"\x08\x08", "ONNX"),
+            ("a.onnx", b"\x08\x01", "ONNX"),
             ("a.mlmodel", b"\x08\x01", "Core ML"),
             ("a.json", b" {\"a\": 1}", "a JSON text"),
             (

@@ -14,6 +14,8 @@
 //! - `shards`: checkpoints in several parts, and the index that names them
 //! - `timm`: networks of timm's own with a layer before the pool
 //! - `torch`: PyTorch's files, and pickles that are made to harm
+//! - `onnx`: ONNX files of each exporter, and what is wrong with others
+//! - `tensorflow`: frozen graphs and the checkpoints of TF-Slim, the same
 //! - `pixels`: every image gives Pillow's own bytes
 //! - `recipes`: and those of TensorFlow, torchvision and transformers, by recipe
 //! - `orientation`: and is upright, wherever its file says how it lies
@@ -74,6 +76,7 @@ mod layouts;
 mod learn;
 mod metrics;
 mod network;
+mod onnx;
 mod ops;
 mod orientation;
 mod outputs;
@@ -90,6 +93,7 @@ mod similar;
 mod skipped;
 mod spark;
 mod support;
+mod tensorflow;
 mod tflite;
 mod tflite_damaged;
 mod tflite_integers;

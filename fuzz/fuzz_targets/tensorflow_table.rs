@@ -1,0 +1,5 @@
+#![no_main]
+
+mod checkpoint;
+
+libfuzzer_sys::fuzz_target!(|data: &[u8]| checkpoint::read(data, 0, b"\0\0"));
