@@ -90,6 +90,7 @@ pub fn run(arguments: &Arguments, global: Global) -> Result<Outcome> {
             name: &answer.name,
             answer: embedding.as_deref().map_err(|error| *error),
             provenance: provenance.as_ref(),
+            preview: answer.preview,
         })?;
         Ok(ControlFlow::Continue(()))
     });

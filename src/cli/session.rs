@@ -56,6 +56,8 @@ pub struct Left {
 pub struct Tally {
     pub answered: u64,
     pub failed: u64,
+    /// Those of the answered that are raw photographs, answered from the preview in them.
+    pub previews: u64,
     /// Failures that an earlier run left in the output.
     pub failed_earlier: u64,
     /// The program was asked to stop before the end.
@@ -123,6 +125,7 @@ impl Session {
                 if self.tell_failures {
                     tell_failure(&answer);
                 }
+                tally.tell_previews(self.global);
                 if take(&answer)?.is_break() {
                     break;
                 }
@@ -153,6 +156,7 @@ impl Session {
         drop(progress);
         tally.interrupted = interrupt.happened();
         tally.failed_earlier = self.earlier.as_ref().map_or(0, |left| left.failed.get());
+        tally.tell_previews(self.global);
         if !self.global.quiet {
             // Where all were left out, there is nothing to tell.
             let is_empty = tally.is_empty() && !self.left_out.load(Ordering::Relaxed);
@@ -183,7 +187,15 @@ impl Tally {
         }
     }
 
+    /// Says of raw photographs what was looked at.
+    fn tell_previews(self, global: Global) {
+        if self.previews > 0 && !global.quiet {
+            tell_previews(self.previews);
+        }
+    }
+
     fn add(&mut self, answer: &Answer) {
+        self.previews += u64::from(answer.preview);
         match answer.values {
             Ok(_) => self.answered += 1,
             Err(_) => self.failed += 1,
@@ -235,6 +247,18 @@ pub fn pipeline_error(error: pipeline::Error) -> anyhow::Error {
         pipeline::Error::Model(error) => error.into(),
         other => other.into(),
     }
+}
+
+/// Says that so many raw photographs were answered from the previews in them.
+pub fn tell_previews(photographs: u64) {
+    note(&match photographs {
+        1 => {
+            "a raw photograph: its answer is that of the preview that the camera put into it".into()
+        }
+        many => format!(
+            "{many} raw photographs: their answers are those of the previews that cameras put into them"
+        ),
+    });
 }
 
 fn tell_failure(answer: &Answer) {

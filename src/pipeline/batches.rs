@@ -12,7 +12,6 @@ use super::error::{Error, Result, Stage};
 use super::look::{Picture, Shared, Show, wants_another_look};
 use super::ordered::{Next, Ordered, Ticket, join, start};
 use crate::error::ImageError;
-use crate::pixels::Prepared;
 
 /// Answers to pictures that go through the network in batches, on a thread of its own, while the
 /// next ones are decoded and the last answers taken.
@@ -189,19 +188,19 @@ impl Batching {
         let mut shown = Vec::with_capacity(batch.len());
         for (number, Picture { input, prepared }) in batch {
             match prepared {
-                Ok(Prepared { pixels, reduced }) => {
-                    inputs.push(pixels);
-                    shown.push((number, input, reduced));
+                Ok(prepared) => {
+                    inputs.push(prepared.pixels);
+                    shown.push((number, input, prepared.reduced, prepared.preview));
                 }
                 Err(error) => self.slots[number] = answered(input.name, Err(error)),
             }
         }
         let replies = self.shared.ask(&*self.shared.together, &inputs)?;
-        for ((number, input, reduced), reply) in shown.into_iter().zip(replies) {
+        for ((number, input, reduced, preview), reply) in shown.into_iter().zip(replies) {
             self.slots[number] = if wants_another_look(reduced, &reply) {
                 Slot::Awaited(self.pictures.again(Show::again(input)))
             } else {
-                answered(input.name, Ok((reply.values, reply.order)))
+                answered(input.name, Ok((reply.values, reply.order, preview)))
             };
         }
         Ok(())
@@ -227,6 +226,6 @@ impl Batching {
 /// Nobody waits for the answers any more.
 struct Unwanted;
 
-fn answered(name: OsString, found: Result<(Vec<f32>, Vec<f32>), ImageError>) -> Slot {
+fn answered(name: OsString, found: Result<(Vec<f32>, Vec<f32>, bool), ImageError>) -> Slot {
     Slot::Answered(Answer::new(name, found))
 }

@@ -24,6 +24,8 @@ pub struct Look {
     pub values: Vec<f32>,
     /// By which classes of equal scores go.
     pub order: Vec<f32>,
+    /// Whether the pixels are those of the preview in a raw photograph.
+    pub preview: bool,
 }
 
 /// What all runs of a pipeline share.
@@ -94,7 +96,7 @@ impl Shared {
 
     pub fn answer(&self, input: Input, model: &dyn Model) -> Result<Answer> {
         let look = self.look(&input, model)?;
-        let look = look.map(|look| (look.values, look.order));
+        let look = look.map(|look| (look.values, look.order, look.preview));
         Ok(Answer::new(input.name, look))
     }
 
@@ -106,7 +108,11 @@ impl Shared {
                 Ok(prepared) => prepared,
                 Err(error) => return Ok(Err(error)),
             };
-            let Prepared { pixels, reduced } = prepared;
+            let Prepared {
+                pixels,
+                reduced,
+                preview,
+            } = prepared;
             let pixels = [pixels];
             let turn = self.turns.take(1);
             let mut replies = self.ask(model, &pixels)?;
@@ -120,6 +126,7 @@ impl Shared {
                     pixels,
                     values,
                     order,
+                    preview,
                 }));
             }
             in_full = true;

@@ -90,19 +90,22 @@ pub struct Answer {
     pub values: Result<Vec<f32>, ImageError>,
     /// By which classes of equal scores go, see [`Reply::order`].
     pub order: Vec<f32>,
+    /// Whether the model was shown the preview in a raw photograph.
+    pub preview: bool,
 }
 
 impl Answer {
-    /// Of values and their order, or of neither.
-    fn new(name: OsString, found: Result<(Vec<f32>, Vec<f32>), ImageError>) -> Self {
-        let (values, order) = match found {
-            Ok((values, order)) => (Ok(values), order),
-            Err(error) => (Err(error), Vec::new()),
+    /// Of values, their order and whether they are a preview's, or of none of it.
+    fn new(name: OsString, found: Result<(Vec<f32>, Vec<f32>, bool), ImageError>) -> Self {
+        let (values, order, preview) = match found {
+            Ok((values, order, preview)) => (Ok(values), order, preview),
+            Err(error) => (Err(error), Vec::new(), false),
         };
         Self {
             name,
             values,
             order,
+            preview,
         }
     }
 }

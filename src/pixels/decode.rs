@@ -12,6 +12,7 @@ use super::layer::Layer;
 use super::limits::DecodeOptions;
 use super::orientation::Orientation;
 use super::picture::Picture;
+use super::raw::Preview;
 use super::{bmp, gif, ico, image_crate, jpeg, pcx, png, pnm, psd, qoi, tga, tiff, webp};
 use crate::error::{ImageError, ImageLimit};
 
@@ -34,7 +35,10 @@ pub fn dimensions(bytes: &[u8]) -> Option<(u32, u32)> {
         PictureFormat::Qoi => qoi::dimensions(bytes),
         PictureFormat::Tga => tga::dimensions(bytes),
         PictureFormat::Pnm | PictureFormat::Pfm if !is_pam(bytes) => pnm::dimensions(bytes),
-        format @ PictureFormat::Tiff => tiff::palette_dimensions(bytes).or_else(|| other(format)),
+        PictureFormat::Tiff => tiff::dimensions(bytes),
+        format if format.is_raw_photograph() => {
+            jpeg::dimensions(Preview::of(bytes, format).ok()?.jpeg)
+        }
         format => other(format),
     }
 }
@@ -72,7 +76,8 @@ pub fn read(source: impl Read, options: &DecodeOptions) -> Result<Vec<u8>, Image
 ///
 /// Colours become RGB as Pillow's `convert("RGB")` makes them: grey is repeated, a palette
 /// looked up, alpha dropped (or blended with the options' background), CMYK multiplied out. Of 16
-/// bits a channel the high byte is taken. JPEG is decoded by libjpeg-turbo's algorithms, to the same bytes as Pillow.
+/// bits a channel the high byte is taken. JPEG is decoded by libjpeg-turbo's algorithms, to the same
+/// bytes as Pillow. Of a raw photograph it is the preview that the camera put beside it.
 ///
 /// # Errors
 /// Bytes that are empty, of no known format or damaged ([`Decode`](crate::error::ImageErrorKind::Decode)), or an
@@ -101,6 +106,16 @@ pub(super) fn decode_for(
     let picture = match format {
         PictureFormat::Jpeg => jpeg::decode(bytes, options, needs)?,
         PictureFormat::Tiff => tiff::decode(bytes, options)?.into(),
+        format if format.is_raw_photograph() => {
+            let preview = Preview::of(bytes, format)?;
+            let picture = jpeg::decode(preview.jpeg, options, needs)?;
+            let orientation = if options.exif_orientation {
+                preview.orientation
+            } else {
+                Orientation::Upright
+            };
+            return Ok(picture.of_preview().oriented(orientation));
+        }
         _ => match layer(bytes, format, options) {
             Some(layer) => layer?.over(options.background).into(),
             None => return Err(unread(format)),

@@ -11,6 +11,10 @@ const fn type_bytes(kind: u16) -> Option<usize> {
     })
 }
 
+/// Entries of a directory that are looked at: as many as TIFF can count. BigTIFF can count more, but
+/// has no use for them.
+const MOST_ENTRIES: usize = u16::MAX as usize;
+
 /// A directory within the bytes of a file.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Directory<'a> {
@@ -62,17 +66,47 @@ impl Numbers<'_> {
 impl<'a> Directory<'a> {
     /// The first directory of a TIFF, a BigTIFF or a block of EXIF.
     pub fn first(bytes: &'a [u8]) -> Option<Self> {
+        Self::first_marked(bytes, &[])
+    }
+
+    /// The same, where other numbers may stand for TIFF's as well.
+    pub fn first_marked(bytes: &'a [u8], marks: &[u64]) -> Option<Self> {
         let is_little = match bytes.get(..2)? {
             b"II" => true,
             b"MM" => false,
             _ => return None,
         };
         let numbers = Numbers { bytes, is_little };
-        let (at, count_bytes, is_big) = match numbers.get(2, 2)? {
-            42 => (numbers.offset(4, 4)?, 2, false),
-            43 => (numbers.offset(8, 8)?, 8, true),
+        let (at, is_big) = match numbers.get(2, 2)? {
+            43 => (numbers.offset(8, 8)?, true),
+            mark if mark == 42 || marks.contains(&mark) => (numbers.offset(4, 4)?, false),
             _ => return None,
         };
+        Self::read(numbers, at, is_big)
+    }
+
+    /// The directory without a header that begins at `at`, whose offsets count from the first of
+    /// these bytes.
+    pub fn bare(bytes: &'a [u8], at: usize, is_little: bool) -> Option<Self> {
+        Self::read(Numbers { bytes, is_little }, at, false)
+    }
+
+    /// Another directory of the same file.
+    pub fn at(self, at: u64) -> Option<Self> {
+        Self::read(self.numbers, usize::try_from(at).ok()?, self.is_big)
+    }
+
+    /// Where the directory behind this one is; `None` behind the last one.
+    pub fn next(self) -> Option<u64> {
+        let (entry_bytes, number_bytes) = if self.is_big { (20, 8) } else { (12, 4) };
+        let end = self
+            .first
+            .checked_add(self.entries.checked_mul(entry_bytes)?)?;
+        self.numbers.get(end, number_bytes).filter(|&at| at != 0)
+    }
+
+    fn read(numbers: Numbers<'a>, at: usize, is_big: bool) -> Option<Self> {
+        let count_bytes = if is_big { 8 } else { 2 };
         Some(Self {
             numbers,
             first: at.checked_add(count_bytes)?,
@@ -81,12 +115,22 @@ impl<'a> Directory<'a> {
         })
     }
 
+    /// The bytes that the directory is in.
+    pub fn bytes(self) -> &'a [u8] {
+        self.numbers.bytes
+    }
+
+    /// Whether the lowest byte of a number comes first.
+    pub fn is_little(self) -> bool {
+        self.numbers.is_little
+    }
+
     /// The entries that are whole, in the file's order.
     fn entries(self) -> impl Iterator<Item = Entry<'a>> {
         // BigTIFF has longer counts and offsets.
         let (entry_bytes, number_bytes) = if self.is_big { (20, 8) } else { (12, 4) };
         let numbers = self.numbers;
-        let starts = (0..self.entries)
+        let starts = (0..self.entries.min(MOST_ENTRIES))
             .map_while(move |entry| self.first.checked_add(entry.checked_mul(entry_bytes)?));
         // None is beyond the end, however many the directory claims.
         let whole = starts.take_while(move |at| numbers.get(at + entry_bytes - 1, 1).is_some());
@@ -124,13 +168,63 @@ impl<'a> Entry<'a> {
         self.numbers.bytes.get(self.at..end)
     }
 
+    /// How many values there are.
+    pub fn count(self) -> usize {
+        type_bytes(self.kind).map_or(0, |each| self.length / each)
+    }
+
+    /// Where the value of this index is, and how long it is.
+    fn place(self, index: usize) -> Option<(usize, usize)> {
+        let each = type_bytes(self.kind)?;
+        let at = self.at.checked_add(index.checked_mul(each)?)?;
+        (index < self.count()).then_some((at, each))
+    }
+
     /// The first of the values, where those are integers. A negative one is a very large number.
     pub fn integer(self) -> Option<u64> {
+        self.integer_at(0)
+    }
+
+    /// One of the values, where those are integers; see [`integer`](Self::integer).
+    pub fn integer_at(self, index: usize) -> Option<u64> {
         const INTEGERS: [u16; 8] = [3, 4, 6, 8, 9, 13, 16, 17];
-        let length = type_bytes(self.kind)?;
-        if !INTEGERS.contains(&self.kind) || self.length < length {
+        let (at, each) = self.place(index)?;
+        if !INTEGERS.contains(&self.kind) {
             return None;
         }
-        self.numbers.get(self.at, length)
+        self.numbers.get(at, each)
+    }
+
+    /// One of the values, where those are integers or bytes, which EXIF has for text but TIFF for
+    /// small numbers.
+    pub fn number_at(self, index: usize) -> Option<u64> {
+        const BYTE: u16 = 1;
+        if self.kind == BYTE {
+            let (at, each) = self.place(index)?;
+            return self.numbers.get(at, each);
+        }
+        self.integer_at(index)
+    }
+
+    /// One of the values, where those are fractions, of any type of them.
+    pub fn real_at(self, index: usize) -> Option<f32> {
+        const RATIONAL: u16 = 5;
+        const FLOAT: u16 = 11;
+        const DOUBLE: u16 = 12;
+        let (at, each) = self.place(index)?;
+        let number = |at, length| self.numbers.get(at, length);
+        Some(match self.kind {
+            RATIONAL => {
+                let (above, below) = (number(at, 4)?, number(at + 4, 4)?);
+                if below == 0 {
+                    0.0
+                } else {
+                    (above as f64 / below as f64) as f32
+                }
+            }
+            FLOAT => f32::from_bits(number(at, each)? as u32),
+            DOUBLE => f64::from_bits(number(at, each)?) as f32,
+            _ => self.number_at(index)? as f32,
+        })
     }
 }

@@ -23,7 +23,6 @@ fn reader(bytes: &[u8], format: PictureFormat) -> Option<ImageReader<Cursor<&[u8
     let format = match format {
         PictureFormat::Png => ImageFormat::Png,
         PictureFormat::WebP => ImageFormat::WebP,
-        PictureFormat::Tiff => ImageFormat::Tiff,
         PictureFormat::Pnm => ImageFormat::Pnm,
         _ => return None,
     };

@@ -10,6 +10,7 @@ use image::RgbImage;
 use mozjpeg::{ColorSpace, DctMethod, Decompress};
 use serde::{Deserialize, Serialize};
 
+use super::cmyk::cmyk_to_rgb;
 use super::limits::{DecodeOptions, check_size};
 use super::picture::Picture;
 use crate::error::{ImageError, ImageErrorKind};
@@ -136,7 +137,14 @@ fn decode_unwinding(
     let pixels = match channels {
         1 => samples.iter().flat_map(|&grey| [grey; 3]).collect(),
         3 => samples,
-        _ => samples.chunks_exact(4).flat_map(cmyk_to_rgb).collect(),
+        // Adobe writes what is left of white where an ink is.
+        _ => {
+            let pixels = samples.as_chunks::<4>().0;
+            pixels
+                .iter()
+                .flat_map(|left| cmyk_to_rgb(left.map(|left| 255 - left)))
+                .collect()
+        }
     };
     match RgbImage::from_raw(width, height, pixels) {
         Some(image) => Ok(Picture::reduced(image, size, divisor.into())),
@@ -180,7 +188,7 @@ fn divisor((width, height): (usize, usize), enough: (usize, usize)) -> u8 {
 
 /// Refuses a progressive JPEG that goes over its pixels thousands of times: half a megabyte of
 /// trivial scans can keep a decoder busy for minutes. Encoders write about ten.
-fn check_scans(bytes: &[u8], pixels: usize) -> Result<(), ImageError> {
+pub(super) fn check_scans(bytes: &[u8], pixels: usize) -> Result<(), ImageError> {
     const START_OF_SCAN: &[u8] = &[0xff, 0xda];
     // Within a scan 0xff is always followed by another byte than this.
     let scans = memchr::memmem::find_iter(bytes, START_OF_SCAN).count();
@@ -192,20 +200,7 @@ fn check_scans(bytes: &[u8], pixels: usize) -> Result<(), ImageError> {
     Ok(())
 }
 
-/// Adobe writes CMYK inverted, so the samples are what is left of each ink's white. Rounds as
-/// Pillow does.
-pub(super) fn cmyk_to_rgb(left: &[u8]) -> [u8; 3] {
-    let product = |a: u8, b: u8| {
-        let x = u32::from(a) * u32::from(b) + 128;
-        (((x >> 8) + x) >> 8) as u8
-    };
-    [0, 1, 2].map(|c| {
-        // (255 - K) - ink * (255 - K) / 255, each in 8 bits.
-        left[3] - product(255 - left[c], left[3])
-    })
-}
-
-fn damaged(error: impl std::fmt::Display) -> ImageError {
+pub(super) fn damaged(error: impl std::fmt::Display) -> ImageError {
     let reason = error.to_string();
     if reason.contains(READ_ERROR) || reason.contains(TRUNCATED) {
         ImageError::decode(TRUNCATED)
@@ -216,7 +211,7 @@ fn damaged(error: impl std::fmt::Display) -> ImageError {
 
 /// The file's bytes, whose end is an error: libjpeg would fill up a truncated picture with
 /// grey and only warn.
-struct Source<'a>(&'a [u8]);
+pub(super) struct Source<'a>(pub &'a [u8]);
 
 impl BufRead for Source<'_> {
     fn fill_buf(&mut self) -> io::Result<&[u8]> {

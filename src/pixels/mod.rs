@@ -6,6 +6,7 @@
 
 mod bmp;
 mod bytes;
+mod cmyk;
 mod crop;
 mod decode;
 mod filter;
@@ -30,6 +31,7 @@ mod pnm;
 mod preprocess;
 mod psd;
 mod qoi;
+mod raw;
 mod resample;
 mod resize;
 mod scale;

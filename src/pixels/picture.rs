@@ -14,6 +14,8 @@ pub(super) struct Picture {
     pub frame: Frame,
     /// Width and height of the picture that it stands for.
     pub size: (usize, usize),
+    /// Whether it is the preview of a raw photograph.
+    pub is_preview: bool,
 }
 
 impl From<RgbImage> for Picture {
@@ -22,11 +24,20 @@ impl From<RgbImage> for Picture {
             frame: Frame::whole(&pixels),
             size: (pixels.width() as usize, pixels.height() as usize),
             pixels,
+            is_preview: false,
         }
     }
 }
 
 impl Picture {
+    /// The same as the preview of a raw photograph.
+    pub fn of_preview(self) -> Self {
+        Self {
+            is_preview: true,
+            ..self
+        }
+    }
+
     /// Pixels that stand for a picture of `size` reduced by `divisor`.
     pub fn reduced(pixels: RgbImage, size: (usize, usize), divisor: usize) -> Self {
         let span = |len| Span {
@@ -41,6 +52,7 @@ impl Picture {
             pixels,
             frame,
             size,
+            is_preview: false,
         }
     }
 
@@ -71,6 +83,7 @@ impl Picture {
             pixels,
             frame,
             size,
+            is_preview: self.is_preview,
         }
     }
 }

@@ -126,6 +126,8 @@ pub struct Prepared {
     /// Whether it was decoded at a reduced scale, so that the pixels are nearly those that
     /// the recipe's tools make, and not the very same.
     pub reduced: bool,
+    /// Whether they are those of the preview in a raw photograph.
+    pub preview: bool,
 }
 
 impl Preprocessing {
@@ -244,6 +246,7 @@ impl Preprocessing {
         let picture = decode_for(bytes, &options.clone().with_dct(self.dct), &needs)?;
         Ok(Prepared {
             reduced: picture.is_reduced(),
+            preview: picture.is_preview,
             pixels: self.cut(picture),
         })
     }

@@ -3,7 +3,7 @@
 use image::RgbImage;
 
 use super::bytes::{Bytes, truncated};
-use super::jpeg::cmyk_to_rgb;
+use super::cmyk::cmyk_to_rgb;
 use super::layer::Layer;
 use super::limits::{DecodeOptions, check_size, reserve};
 use crate::error::ImageError;
@@ -96,7 +96,7 @@ pub(super) fn decode(bytes: &[u8], options: &DecodeOptions) -> Result<Layer, Ima
         Colours::Grey => [channel(0, i); 3],
         Colours::Palette => [0, 1, 2].map(|c| shade(channel(0, i), c)),
         Colours::Rgb | Colours::Rgba => [0, 1, 2].map(|c| channel(c, i)),
-        Colours::Cmyk => cmyk_to_rgb(&[0, 1, 2, 3].map(|c| channel(c, i))),
+        Colours::Cmyk => cmyk_to_rgb([0, 1, 2, 3].map(|c| 255 - channel(c, i))),
     };
     let pixels = RgbImage::from_raw(width, height, (0..total).flat_map(pixel).collect());
     Ok(Layer {

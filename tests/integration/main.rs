@@ -18,6 +18,8 @@
 //! - `tensorflow`: frozen graphs and the checkpoints of TF-Slim, the same
 //! - `pixels`: every image gives Pillow's own bytes
 //! - `recipes`: and those of TensorFlow, torchvision and transformers, by recipe
+//! - `tiff`: TIFFs of every kind, too
+//! - `raw`: of a raw photograph it is the preview in it
 //! - `orientation`: and is upright, wherever its file says how it lies
 //! - `formats`: the formats that are known by name
 //! - `pixel_scale`: pixels of any scale, on every engine
@@ -84,6 +86,7 @@ mod pipeline;
 mod pixel_scale;
 mod pixels;
 mod quantize;
+mod raw;
 mod recipes;
 mod rejection;
 pub mod shards;
@@ -97,6 +100,7 @@ mod tensorflow;
 mod tflite;
 mod tflite_damaged;
 mod tflite_integers;
+mod tiff;
 mod timm;
 mod torch;
 mod train;

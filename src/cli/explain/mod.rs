@@ -21,7 +21,7 @@ use mobilenet::{Classifier, UNKNOWN, top_outputs_in_order};
 use super::advice::picture_error;
 use super::options::{LabelOptions, NetworkOptions, OpenedNetwork, named};
 use super::output::png;
-use super::session::pipeline_error;
+use super::session::{pipeline_error, tell_previews};
 use super::terminal::{Terminal, printable_name};
 use super::{Global, Outcome, files, note};
 
@@ -84,6 +84,8 @@ struct Answer {
     classes: Vec<(Class, ClassMap)>,
     /// The highest score, where it is too low for the picture to be of any class.
     rejected: Option<f32>,
+    /// Whether it is the preview in a raw photograph.
+    preview: bool,
 }
 
 pub fn run(arguments: &Arguments, global: Global) -> Result<Outcome> {
@@ -110,6 +112,9 @@ pub fn run(arguments: &Arguments, global: Global) -> Result<Outcome> {
             return Ok(Outcome::Incomplete);
         }
     };
+    if answer.preview && !global.quiet {
+        tell_previews(1);
+    }
     if let Some(path) = &arguments.output {
         let drawn = arguments.draw(&answer)?;
         if path.as_os_str() == "-" {
@@ -245,5 +250,6 @@ fn answer(
         classes: outputs.into_iter().filter_map(class).collect(),
         rejected: rejected.then(|| scores.iter().copied().fold(0.0, f32::max)),
         picture,
+        preview: look.preview,
     }))
 }

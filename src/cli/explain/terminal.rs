@@ -188,6 +188,7 @@ mod tests {
             },
             classes: vec![(class.clone(), map.clone()), (class, map)],
             rejected: Some(0.01),
+            preview: false,
         }
     }
 

@@ -40,6 +40,9 @@ struct Object<'a> {
     error: Option<ErrorKeys<'a>>,
     #[serde(skip_serializing_if = "Option::is_none")]
     model: Option<&'a Provenance>,
+    /// Whether a raw photograph's preview was looked at.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    preview: Option<bool>,
 }
 
 impl<W: Write> RowWriter<Prediction> for Json<W> {
@@ -56,6 +59,7 @@ impl<W: Write> RowWriter<Prediction> for Json<W> {
             predictions: row.answer.unwrap_or_default(),
             error: row.answer.err().map(ErrorKeys::of),
             model: row.provenance,
+            preview: row.told_preview(),
         };
         if self.array {
             let separator = if self.rows == 0 { "\n" } else { ",\n" };

@@ -42,6 +42,15 @@ pub struct Row<'a, T = Prediction> {
     pub answer: Result<&'a [T], &'a ImageError>,
     /// What answered, where that was asked for; for JSON.
     pub provenance: Option<&'a Provenance>,
+    /// Whether it is a raw photograph, answered from the preview in it; told with the provenance.
+    pub preview: bool,
+}
+
+impl<T> Row<'_, T> {
+    /// What is told of a preview.
+    fn told_preview(&self) -> Option<bool> {
+        (self.preview && self.provenance.is_some()).then_some(true)
+    }
 }
 
 /// How a run ended.

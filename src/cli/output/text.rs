@@ -87,6 +87,7 @@ mod tests {
             name: OsStr::new("a\x1b.jpg"),
             answer: Ok(&predictions),
             provenance: None,
+            preview: false,
         };
         Text::new(&mut out, terminal).row(&row).expect("written");
         String::from_utf8(out).expect("UTF-8")

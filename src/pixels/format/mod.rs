@@ -121,9 +121,15 @@ impl PictureFormat {
         self.row().map_or(&[], |row| row.extensions)
     }
 
-    /// Whether [`decode`](super::decode()) reads it.
+    /// Whether [`decode`](super::decode()) reads it: its pixels, or the preview in it.
     pub fn is_read(self) -> bool {
-        self.support() == Some(Support::Read)
+        matches!(self.support(), Some(Support::Read | Support::Preview))
+    }
+
+    /// Whether it is what a camera's sensor gave: then the preview is decoded that the camera put
+    /// beside it.
+    pub fn is_raw_photograph(self) -> bool {
+        self.support() == Some(Support::Preview)
     }
 
     /// Whether pixels of such a file may show what is behind them.
@@ -134,10 +140,13 @@ impl PictureFormat {
     /// Whether a folder of pictures must not leave such a file out in silence: it is a picture,
     /// be it read or not. Documents, drawings in vectors and videos are none.
     pub fn is_picture(self) -> bool {
-        matches!(self.support(), Some(Support::Read | Support::Named))
+        matches!(
+            self.support(),
+            Some(Support::Read | Support::Preview | Support::Named)
+        )
     }
 
-    /// The formats that are read.
+    /// The formats whose own pixels are read.
     pub fn all_read() -> impl Iterator<Item = Self> {
         let read = FORMATS.iter().filter(|row| row.support == Support::Read);
         read.map(|row| row.format)
@@ -155,7 +164,7 @@ impl PictureFormat {
 /// The names of the formats that are read, for messages: `JPEG, PNG, ...`.
 pub fn supported_formats() -> String {
     let names: Vec<_> = PictureFormat::all_read().map(PictureFormat::name).collect();
-    names.join(", ")
+    format!("{} and the previews in raw photographs", names.join(", "))
 }
 
 #[cfg(test)]

@@ -8,6 +8,8 @@ use super::signatures::{any, has_brand, has_tag, is_bitmap, is_raw, is_riff, is_
 pub(super) enum Support {
     /// It is decoded.
     Read,
+    /// It is a raw photograph, for which the preview in it is decoded.
+    Preview,
     /// It is a picture, so a folder does not leave it out, but it is answered by an error that
     /// names the format.
     Named,
@@ -32,7 +34,7 @@ pub(super) struct Row {
 #[rustfmt::skip]
 pub(super) const FORMATS: &[Row] = {
     use PictureFormat as F;
-    use Support::{Named, PassedOver, Read};
+    use Support::{Named, PassedOver, Preview, Read};
     const fn row(
         format: PictureFormat,
         support: Support,
@@ -49,22 +51,22 @@ pub(super) const FORMATS: &[Row] = {
         row(F::Gif, Read, "GIF", &["gif"], |s| any(s, &[b"GIF87a", b"GIF89a"])),
         row(F::Bmp, Read, "BMP", &["bmp", "dib"], |s| s.starts_with(b"BM") || is_bitmap(s)),
         // Before TIFF, which they begin as.
-        row(F::Cr2, Named, "a raw photograph (CR2)", &["cr2"], |s| is_tiff(s) && s.get(8..11) == Some(b"CR\x02")),
-        row(F::Raw, Named, "a raw photograph (NEF, ARW, DNG or the like)", RAW, is_raw),
+        row(F::Cr2, Preview, "a raw photograph (CR2)", &["cr2"], |s| is_tiff(s) && s.get(8..11) == Some(b"CR\x02")),
+        row(F::Raw, Preview, "a raw photograph (NEF, ARW, DNG or the like)", RAW, is_raw),
         row(F::Tiff, Read, "TIFF", &["tif", "tiff"], is_tiff),
         row(F::Pnm, Read, "PNM", &["pnm", "pbm", "pgm", "ppm", "pam"], |s| matches!(s, [b'P', b'1'..=b'7', ..])),
         // The brands of ISO media say which of them a file is.
         row(F::Avif, Named, "AVIF", &["avif", "avifs"], |s| has_brand(s, &[b"avif", b"avis"])),
         row(F::Heic, Named, "HEIC", &["heic", "heif", "hif"], |s| has_brand(s, HEIC)),
-        row(F::Cr3, Named, "a raw photograph (CR3)", &["cr3"], |s| has_brand(s, &[b"crx "])),
+        row(F::Cr3, Preview, "a raw photograph (CR3)", &["cr3"], |s| has_brand(s, &[b"crx "])),
         row(F::Mp4, PassedOver, "MP4 or its like", &["mp4", "m4v", "mov", "3gp"], |s| s.get(4..8) == Some(b"ftyp")),
         row(F::JpegXl, Named, "JPEG XL", &["jxl"], |s| any(s, &[b"\xff\x0a", b"\0\0\0\x0cJXL \r\n\x87\n"])),
         row(F::Jpeg2000, Named, "JPEG 2000", &["jp2", "j2k", "j2c", "jpc", "jpf", "jpx"],
             |s| any(s, &[b"\0\0\0\x0cjP  \r\n\x87\n", b"\xff\x4f\xff\x51"])),
         row(F::JpegXr, Named, "JPEG XR", &["jxr", "wdp", "hdp"], |s| s.starts_with(b"II\xbc\x01")),
-        row(F::Raf, Named, "a raw photograph (RAF)", &["raf"], |s| s.starts_with(b"FUJIFILMCCD-RAW ")),
-        row(F::Orf, Named, "a raw photograph (ORF)", &["orf"], |s| any(s, &[b"IIRO", b"IIRS", b"MMOR"])),
-        row(F::Rw2, Named, "a raw photograph (RW2)", &["rw2", "rwl"], |s| s.starts_with(b"IIU\0")),
+        row(F::Raf, Preview, "a raw photograph (RAF)", &["raf"], |s| s.starts_with(b"FUJIFILMCCD-RAW ")),
+        row(F::Orf, Preview, "a raw photograph (ORF)", &["orf"], |s| any(s, &[b"IIRO", b"IIRS", b"MMOR"])),
+        row(F::Rw2, Preview, "a raw photograph (RW2)", &["rw2", "rwl"], |s| s.starts_with(b"IIU\0")),
         row(F::Photoshop, Read, "PSD", &["psd", "psb"], |s| s.starts_with(b"8BPS")),
         row(F::Xcf, Named, "a GIMP document (XCF)", &["xcf"], |s| s.starts_with(b"gimp xcf ")),
         row(F::Qoi, Read, "QOI", &["qoi"], |s| s.starts_with(b"qoif")),

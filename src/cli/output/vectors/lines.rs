@@ -26,6 +26,9 @@ struct Object<'a> {
     error: Option<ErrorKeys<'a>>,
     #[serde(skip_serializing_if = "Option::is_none")]
     model: Option<&'a Provenance>,
+    /// Whether a raw photograph's preview was looked at.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    preview: Option<bool>,
 }
 
 impl<W: Write> RowWriter<f32> for Lines<W> {
@@ -35,6 +38,7 @@ impl<W: Write> RowWriter<f32> for Lines<W> {
             embedding: row.answer.ok(),
             error: row.answer.err().map(ErrorKeys::of),
             model: row.provenance,
+            preview: row.told_preview(),
         };
         serde_json::to_writer(&mut self.out, &object)?;
         self.out.write_all(b"\n")?;
