@@ -74,8 +74,8 @@ impl Embedder {
         &self.preprocessing
     }
 
-    /// The embedding of each picture: the global average pool of the last block, `int(1024 *
-    /// alpha)` values that are not negative.
+    /// The embedding of each picture: the global pool of the last block, before any hidden layer, `int(1024
+    /// * alpha)` values that are not negative.
     ///
     /// They do not depend on which pictures share a batch.
     ///

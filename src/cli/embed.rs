@@ -17,9 +17,9 @@ use super::{Global, Outcome};
 #[derive(Debug, Args)]
 #[command(after_help = "\
 An embedding is the global average pool of the last block: int(1024 * alpha) numbers, none of them \
-negative, that are alike for pictures that look alike. A checkpoint needs no classifier. Rows are \
-in the order of the pictures; one that can't be read keeps its place: null in jsonl, empty in csv, \
-NaN in npy and safetensors. npy in a pipe, and safetensors, are written at the end, in a file of \
+negative, that are alike for pictures that look alike. Hidden layers of a checkpoint come after it, and \
+count for nothing here; nor does it need a classifier. Rows are in the order of the pictures; one that \
+can't be read keeps its place: null in jsonl, empty in csv, NaN in npy and safetensors. npy in a pipe, and safetensors, are written at the end, in a file of \
 npy all that was answered can be read at any time.")]
 pub struct Arguments {
     /// Divide each embedding by its length (L2 norm)

@@ -5,6 +5,11 @@
 //! of a map, plus a bias: `map(y, x) = sum over k of weight(k) * features(k, y, x)`. Nothing is
 //! approximated, and nothing has to be computed that the answer does not need anyway.
 //!
+//! With hidden layers between the two, a class's weights are how its logit changes with each value of
+//! the pool's output, at this picture's: its gradient, as in Grad-CAM (Selvaraju et al. 2017,
+//! arXiv:1610.02391), but with what speaks against the class too. Where all activations are ReLUs, the head is
+//! linear around each picture, and its weights there are meant: nothing is approximated either.
+//!
 //! The map has a value for each 32 by 32 pixels of the input, and is read as if each value came from
 //! its square. It comes from a good part of the input, most of it from somewhat right of and below
 //! the square's middle, because Keras pads at the right and the bottom: by about a quarter of a
@@ -17,7 +22,7 @@ use std::sync::Arc;
 use crate::error::{Error, Result};
 use crate::familiarity::Familiarity;
 use crate::head::Head;
-use crate::model::{MobileNet, Softmax};
+use crate::model::{MobileNet, Pool, Softmax};
 use crate::pixels::{AsPixels, to_input};
 use crate::weights::Checkpoint;
 
@@ -26,12 +31,19 @@ use crate::weights::Checkpoint;
 #[derive(Debug, Clone)]
 pub struct Explainer {
     network: MobileNet,
+    /// `None` where hidden layers come before it.
+    last: Option<LastLayer>,
+    head: Head,
+    familiarity: Option<Arc<Familiarity>>,
+}
+
+/// A layer that is all that comes after the pool.
+#[derive(Debug, Clone)]
+struct LastLayer {
     /// `[classes][channels]`.
     weight: Vec<f32>,
     /// `[classes]`.
     bias: Vec<f32>,
-    head: Head,
-    familiarity: Option<Arc<Familiarity>>,
 }
 
 /// What a network makes of a picture, before it is summed up.
@@ -40,6 +52,8 @@ pub struct Explanation<'a> {
     explainer: &'a Explainer,
     /// `[channels][rows][columns]`.
     features: Vec<f32>,
+    /// Their means.
+    means: Vec<f32>,
     size: (usize, usize),
     logits: Vec<f32>,
     scores: Vec<f32>,
@@ -55,7 +69,8 @@ pub struct ClassMap {
     /// Row after row; their mean and the bias make up the logit. Less than nothing speaks
     /// against the class.
     pub values: Vec<f32>,
-    /// What the class has without any picture.
+    /// What the class has without any picture; of a network with hidden layers, what their biases and
+    /// activations make of this one's map.
     pub bias: f32,
     /// The network's output for the class.
     pub logit: f32,
@@ -67,18 +82,29 @@ impl Explainer {
     /// Takes the last layer of a checkpoint, and the network that was built of it.
     ///
     /// # Errors
-    /// [`Error::Checkpoint`] where it has no classifier.
+    /// [`Error::Checkpoint`] where it has no classifier, or takes the largest values in place of means.
     pub fn new(checkpoint: &Checkpoint, network: &MobileNet) -> Result<Self> {
-        let Some((weight, bias)) = checkpoint.classifier()? else {
-            return Err(Error::checkpoint(
-                checkpoint.path(),
-                "it has no classifier, so there are no classes to explain",
-            ));
+        let refuse = |reason: &str| Err(Error::checkpoint(checkpoint.path(), reason));
+        let config = checkpoint.config();
+        if config.pool == Pool::Max {
+            return refuse(
+                "it takes the largest value of each feature map, of which no map of the picture makes \
+                 up a class's logit: only networks with an average pool can be explained",
+            );
+        }
+        if config.classes.is_none() {
+            return refuse("it has no classifier, so there are no classes to explain");
+        }
+        let last = match checkpoint.classifier()? {
+            Some((weight, bias)) if config.hidden.is_empty() => Some(LastLayer {
+                weight: weight.flatten_all()?.to_vec1()?,
+                bias: bias.to_vec1()?,
+            }),
+            _ => None,
         };
         Ok(Self {
             network: network.clone(),
-            weight: weight.flatten_all()?.to_vec1()?,
-            bias: bias.to_vec1()?,
+            last,
             head: checkpoint.head(),
             familiarity: checkpoint.shared_familiarity(),
         })
@@ -95,7 +121,12 @@ impl Explainer {
         let pixels = to_input(input, self.network.pixel_scale(), self.network.device())?;
         let features = self.network.features(&pixels)?;
         let (_, channels, rows, columns) = features.dims4()?;
-        if channels * self.bias.len() != self.weight.len() {
+        let fits = match (&self.last, self.network.head()) {
+            (Some(last), None) => channels * last.bias.len() == last.weight.len(),
+            (None, Some(_)) => channels == self.network.config().embedding_len(),
+            _ => false,
+        };
+        if !fits {
             let message = "a network whose last layer is another checkpoint's";
             return Err(Error::network(message));
         }
@@ -121,6 +152,7 @@ impl Explainer {
         Ok(Explanation {
             explainer: self,
             features,
+            means,
             size: (rows, columns),
             scores,
             logits,
@@ -147,9 +179,23 @@ impl Explanation<'_> {
         let (rows, columns) = self.size;
         let places = rows * columns;
         let channels = self.features.len() / places;
-        let weights = self.explainer.weight.chunks_exact(channels).nth(output)?;
+        let logit = *self.logits.get(output)?;
+        let Explainer { last, network, .. } = self.explainer;
+        let (weights, bias) = match last {
+            Some(last) => {
+                let weights = last.weight.chunks_exact(channels).nth(output)?;
+                (weights.to_vec(), *last.bias.get(output)?)
+            }
+            None => {
+                let weights = network.head()?.gradient(&self.means, output)?;
+                let products = weights.iter().zip(&self.means);
+                let products = products.map(|(&weight, &mean)| f64::from(weight) * f64::from(mean));
+                let bias = f64::from(logit) - products.sum::<f64>();
+                (weights, bias as f32)
+            }
+        };
         let mut sums = vec![0f64; places];
-        for (map, &weight) in self.features.chunks_exact(places).zip(weights) {
+        for (map, &weight) in self.features.chunks_exact(places).zip(&weights) {
             for (sum, &value) in sums.iter_mut().zip(map) {
                 *sum += f64::from(weight) * f64::from(value);
             }
@@ -158,8 +204,8 @@ impl Explanation<'_> {
             rows,
             columns,
             values: sums.into_iter().map(|sum| sum as f32).collect(),
-            bias: *self.explainer.bias.get(output)?,
-            logit: *self.logits.get(output)?,
+            bias,
+            logit,
             score: *self.scores.get(output)?,
         })
     }

@@ -248,20 +248,35 @@ impl Config {
         }
         if let Some(out_channels) = self.head_channels {
             layers.extend(Convolution::head(channels, out_channels, batch_norm));
-            channels = out_channels;
         }
         if let Some(classes) = self.classes {
-            layers.push(Convolution::classifier(channels, classes));
+            layers.push(Convolution::classifier(self.head_len(), classes));
         }
         layers
     }
 
     /// Every tensor of a checkpoint of this network, in our naming, with its shape.
     pub fn tensors(&self) -> Vec<(String, Vec<usize>)> {
-        self.convolutions()
-            .iter()
-            .flat_map(Convolution::tensors)
-            .collect()
+        let convolutions = self.convolutions();
+        let convolutions = convolutions.iter().flat_map(Convolution::tensors);
+        let hidden = (0..self.hidden.len()).flat_map(|number| self.hidden_tensors(number));
+        convolutions.chain(hidden).collect()
+    }
+
+    /// The tensors of a hidden layer, from 0 on, with their shapes: `hidden_1.weight` is `[out, in]` of
+    /// the first, `hidden_1.bias` `[out]`.
+    pub(crate) fn hidden_tensors(&self, number: usize) -> [(String, Vec<usize>); 2] {
+        let units = |number: usize| self.hidden.get(number).map_or(0, |layer| layer.units);
+        let inputs = match number.checked_sub(1) {
+            Some(before) => units(before),
+            None => self.embedding_len(),
+        };
+        let name = |part| format!("hidden_{}.{part}", number + 1);
+        let units = units(number);
+        [
+            (name("weight"), vec![units, inputs]),
+            (name("bias"), vec![units]),
+        ]
     }
 }
 

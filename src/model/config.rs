@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::architecture::EMBEDDING_CHANNELS;
+use super::hidden::{HiddenLayer, Pool};
 use crate::error::{Error, Result};
 use crate::ops::Activation;
 
@@ -17,6 +18,11 @@ pub const MIN_SIZE: usize = 32;
 pub const MAX_SIZE: usize = 4096;
 /// The widest network taken; its last pointwise layer alone has 268 million weights.
 pub const MAX_ALPHA: f64 = 16.0;
+
+/// More hidden layers than anybody puts on a network.
+const MAX_HIDDEN: usize = 16;
+/// The most outputs of a layer.
+const MAX_OUTPUTS: usize = 1_000_000;
 
 /// Where a network's convolutions put their zeros. The three differ in what an input of which
 /// size becomes; for sizes that are multiples of 32 the first two are the same.
@@ -58,6 +64,12 @@ pub struct Config {
     /// then.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub batch_norm_folded: bool,
+    /// What makes an embedding of the last block's output.
+    #[serde(default, skip_serializing_if = "Pool::is_average")]
+    pub pool: Pool,
+    /// Dense layers between the embedding and the classifier, in order; none without a classifier.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub hidden: Vec<HiddenLayer>,
 }
 
 impl Default for Config {
@@ -72,6 +84,8 @@ impl Default for Config {
             padding: Padding::Keras,
             batch_norm_epsilon: 1e-3,
             batch_norm_folded: false,
+            pool: Pool::Average,
+            hidden: Vec::new(),
         }
     }
 }
@@ -100,10 +114,32 @@ impl Config {
         other.tensors() == self.tensors()
     }
 
-    /// Length of the embedding, the global average pool's output.
+    /// Length of the embedding, the global pool's output. Hidden layers come after it.
     pub fn embedding_len(&self) -> usize {
         let channels = self.head_channels;
         channels.unwrap_or_else(|| self.channels(EMBEDDING_CHANNELS))
+    }
+
+    /// How many values the classifier reads: the last hidden layer's, or the embedding's.
+    pub fn head_len(&self) -> usize {
+        let last = self.hidden.last();
+        last.map_or(self.embedding_len(), |layer| layer.units)
+    }
+
+    /// Whether the head is no more than one layer on the mean of the last block's output, which every
+    /// engine computes by itself.
+    pub fn has_plain_head(&self) -> bool {
+        self.pool.is_average() && self.hidden.is_empty()
+    }
+
+    /// The same network without what comes after its last convolution, but for the average.
+    pub(crate) fn without_head(&self) -> Self {
+        Self {
+            classes: None,
+            pool: Pool::Average,
+            hidden: Vec::new(),
+            ..self.clone()
+        }
     }
 
     /// Checks that such a network can be built.
@@ -121,7 +157,7 @@ impl Config {
                 ),
             );
         }
-        if self.classes.is_some_and(|n| n == 0 || n > 1_000_000) {
+        if self.classes.is_some_and(|n| n == 0 || n > MAX_OUTPUTS) {
             return invalid(
                 "classes",
                 "the number of classes has to be from 1 to 1000000".into(),
@@ -133,6 +169,20 @@ impl Config {
                 "head_channels",
                 format!("the channels of the layer before the pool have to be from 1 to {most}"),
             );
+        }
+        let out_of_range = |layer: &HiddenLayer| {
+            layer.units == 0 || layer.units > MAX_OUTPUTS || !layer.activation.is_valid()
+        };
+        if self.hidden.len() > MAX_HIDDEN || self.hidden.iter().any(out_of_range) {
+            return invalid(
+                "hidden",
+                format!(
+                    "there can be up to {MAX_HIDDEN} hidden layers, each of 1 to {MAX_OUTPUTS} units"
+                ),
+            );
+        }
+        if self.classes.is_none() && !self.hidden.is_empty() {
+            return invalid("hidden", "hidden layers come before a classifier".into());
         }
         if !(self.batch_norm_epsilon > 0.0 && self.batch_norm_epsilon <= 1.0) {
             return invalid(

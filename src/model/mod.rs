@@ -4,8 +4,10 @@ mod architecture;
 mod assembly;
 mod composed;
 mod config;
+mod dense_head;
 mod engine;
 mod fold;
+mod hidden;
 mod network;
 mod precision;
 mod quantised;
@@ -24,6 +26,7 @@ pub use config::{
 };
 pub(crate) use engine::{Blueprint, Engine, image_size};
 pub(crate) use fold::Folded;
+pub use hidden::{HiddenActivation, HiddenLayer, Pool};
 pub use network::{MobileNet, MobileNetBuilder};
 pub use precision::Precision;
 pub(crate) use quantised::{

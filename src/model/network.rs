@@ -7,7 +7,9 @@ use candle_nn::VarBuilder;
 
 use super::composed::ComposedEngine;
 use super::config::Config;
+use super::dense_head::DenseHead;
 use super::engine::{Blueprint, Engine, image_size};
+use super::hidden::Pool;
 use super::precision::Precision;
 use super::quantised::Softmax;
 use crate::cpu::{self, Isa, Piece};
@@ -37,7 +39,10 @@ use crate::pixels::PixelScale;
 /// ```
 #[derive(Debug, Clone)]
 pub struct MobileNet {
+    /// What it does not compute of the network, `head` and the pool do.
     engine: Arc<dyn Engine>,
+    /// `None` where the classifier is the engine's, or there is none.
+    head: Option<Arc<DenseHead>>,
     config: Arc<Config>,
     pixel_scale: PixelScale,
 }
@@ -188,14 +193,26 @@ impl MobileNet {
         })
     }
 
-    fn on<'a>(
-        blueprint: Blueprint<'a>,
-        engine: impl FnOnce(Blueprint<'a>) -> Result<Arc<dyn Engine>>,
+    fn on(
+        blueprint: Blueprint,
+        engine: impl FnOnce(Blueprint) -> Result<Arc<dyn Engine>>,
     ) -> Result<Self> {
-        blueprint.config.validate()?;
+        let config = blueprint.config;
+        config.validate()?;
         blueprint.pixel_scale.validate()?;
+        let (engine, head) = if config.has_plain_head() {
+            (engine(blueprint)?, None)
+        } else {
+            let engine = engine(Blueprint {
+                config: &config.without_head(),
+                ..blueprint
+            })?;
+            let head = DenseHead::read(config, blueprint.tensors, engine.device())?;
+            (engine, head)
+        };
         Ok(Self {
-            engine: engine(blueprint)?,
+            engine,
+            head: head.map(Arc::new),
             config: Arc::new(blueprint.config.clone()),
             pixel_scale: *blueprint.pixel_scale,
         })
@@ -214,9 +231,13 @@ impl MobileNet {
     /// The same network, with the same weights in memory, whose passes on the CPU run on so many
     /// threads (at least one, the caller's own): [the library's threads](crate#threads).
     pub fn with_threads(self, threads: usize) -> Self {
-        match self.engine.with_threads(threads) {
-            Some(engine) => Self { engine, ..self },
-            None => self,
+        let head = self.head.as_ref();
+        let head = head.map(|head| Arc::new(head.with_threads(threads)));
+        let engine = self.engine.with_threads(threads).unwrap_or(self.engine);
+        Self {
+            engine,
+            head,
+            ..self
         }
     }
 
@@ -242,7 +263,13 @@ impl MobileNet {
 
     /// Operations that a pass gives a device that has kernels of ours, whatever the batch.
     pub fn device_operations(&self) -> Option<usize> {
-        self.engine.device_operations()
+        let head = self.head.as_ref().map_or(0, |head| head.operations());
+        Some(self.engine.device_operations()? + head)
+    }
+
+    /// What it has after the embedding, where that is more than its engine computes by itself.
+    pub(crate) fn head(&self) -> Option<&DenseHead> {
+        self.head.as_deref()
     }
 
     /// Whether the last batch went through a pass that was recorded and replayed at one call, as CUDA
@@ -258,7 +285,8 @@ impl MobileNet {
         self.engine.pieces((height, width))
     }
 
-    /// The global average pool of the last block: pixels to `[N, int(1024 * alpha)]` in f32.
+    /// The global pool of the last block, before any hidden layer: pixels to `[N, int(1024 * alpha)]` in
+    /// f32.
     ///
     /// Pixels are bytes `[N, H, W, 3]` as they are (see [`to_bytes`](crate::pixels::to_bytes)), or
     /// `[N, 3, H, W]` of a float type, scaled as [`pixel_scale`](Self::pixel_scale) says (see
@@ -268,7 +296,10 @@ impl MobileNet {
     /// A shape that doesn't fit, or a failure of the device.
     pub fn embed(&self, pixels: &Tensor) -> Result<Tensor> {
         image_size(pixels)?;
-        self.engine.embed(pixels)
+        match self.config.pool {
+            Pool::Average => self.engine.embed(pixels),
+            Pool::Max => Ok(largest(&self.engine.features(pixels)?)?),
+        }
     }
 
     /// The last block's output, which the embedding is the mean of: pixels to
@@ -293,7 +324,10 @@ impl MobileNet {
             let message = format!("embeddings of {channels} values, not {expected}");
             return Err(Error::length(expected, channels, message));
         }
-        self.engine.classify_embedding(embedding)
+        match &self.head {
+            Some(head) => Ok(head.logits(embedding)?),
+            None => self.engine.classify_embedding(embedding),
+        }
     }
 
     /// Pixels to logits `[N, classes]` in f32, before the softmax. A network without a classifier
@@ -303,6 +337,16 @@ impl MobileNet {
     /// A shape that doesn't fit, or a failure of the device.
     pub fn forward(&self, pixels: &Tensor) -> Result<Tensor> {
         image_size(pixels)?;
-        self.engine.forward(pixels)
+        if self.config.has_plain_head() {
+            return self.engine.forward(pixels);
+        }
+        self.classify_embedding(&self.embed(pixels)?)
     }
+}
+
+/// The largest value of each map, `[N, C]` of `[N, C, H, W]`; what is not a number makes what is not.
+fn largest(maps: &Tensor) -> candle_core::Result<Tensor> {
+    let maps = maps.flatten_from(2)?;
+    // The maximum alone may pass over what is not a number.
+    maps.max(2)? + (maps.sum(2)? * 0.0)?
 }

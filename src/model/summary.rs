@@ -4,6 +4,7 @@ use serde::Serialize;
 
 use super::architecture::{Convolution, ConvolutionKind};
 use super::config::{Config, validate_size};
+use super::hidden::{HiddenActivation, Pool};
 use crate::error::Result;
 use crate::ops::Activation;
 
@@ -66,7 +67,8 @@ impl Summary {
         let convolutions = config.convolutions().into_iter();
         for convolution in convolutions.filter(|convolution| !convolution.identity) {
             if convolution.kind == ConvolutionKind::Classifier {
-                push_pool(&mut layers, convolution.in_channels);
+                push_pool(&mut layers, config);
+                push_hidden(&mut layers, config);
                 side = 1;
             }
             side = convolution
@@ -79,7 +81,7 @@ impl Summary {
         }
         match config.classes {
             Some(classes) => layers.push(plain("predictions", "Softmax", vec![classes])),
-            None => push_pool(&mut layers, config.embedding_len()),
+            None => push_pool(&mut layers, config),
         }
 
         let total = |value: fn(&LayerSummary) -> u64| layers.iter().map(value).sum::<u64>();
@@ -111,9 +113,43 @@ fn plain(name: &str, kind: &'static str, output_shape: Vec<usize>) -> LayerSumma
     }
 }
 
-fn push_pool(layers: &mut Vec<LayerSummary>, channels: usize) {
-    let name = "global_average_pooling2d";
-    layers.push(plain(name, "GlobalAveragePooling2D", vec![channels]));
+fn push_pool(layers: &mut Vec<LayerSummary>, config: &Config) {
+    let (name, kind) = match config.pool {
+        Pool::Average => ("global_average_pooling2d", "GlobalAveragePooling2D"),
+        Pool::Max => ("global_max_pooling2d", "GlobalMaxPooling2D"),
+    };
+    layers.push(plain(name, kind, vec![config.embedding_len()]));
+}
+
+/// Hidden layers, each with its activation.
+fn push_hidden(layers: &mut Vec<LayerSummary>, config: &Config) {
+    let mut inputs = config.embedding_len();
+    for (number, hidden) in (1..).zip(&config.hidden) {
+        let weights = (inputs * hidden.units) as u64;
+        let parameters = weights + hidden.units as u64;
+        layers.push(LayerSummary {
+            parameters,
+            trainable_parameters: parameters,
+            multiply_adds: weights,
+            standard_multiply_adds: weights,
+            ..plain(&format!("hidden_{number}"), "Dense", vec![hidden.units])
+        });
+        let name = format!("hidden_{number}_activation");
+        let kind = match hidden.activation {
+            HiddenActivation::Linear => None,
+            HiddenActivation::Relu => Some("ReLU"),
+            HiddenActivation::Relu6 => Some("ReLU6"),
+            HiddenActivation::LeakyRelu(_) => Some("LeakyReLU"),
+            HiddenActivation::Elu(_) => Some("ELU"),
+            HiddenActivation::Selu => Some("SELU"),
+            HiddenActivation::Gelu | HiddenActivation::GeluTanh => Some("GELU"),
+            HiddenActivation::Silu => Some("SiLU"),
+            HiddenActivation::Tanh => Some("Tanh"),
+            HiddenActivation::Sigmoid => Some("Sigmoid"),
+        };
+        layers.extend(kind.map(|kind| plain(&name, kind, vec![hidden.units])));
+        inputs = hidden.units;
+    }
 }
 
 /// A convolution with its batch norm and activation.

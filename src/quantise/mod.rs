@@ -40,7 +40,8 @@ pub use self::calibrate::pictures_wanted;
 
 /// Quantises a checkpoint: pointwise weights, and the classifier's, become integers of 8 bits with a
 /// scale for each output, batch norm is folded into the convolutions, and each activation gets its
-/// scale. What is small (the stem, depthwise weights, biases) stays in floats.
+/// scale. What is small (the stem, depthwise weights, biases) stays in floats, and so do all layers of a
+/// head that has hidden ones.
 ///
 /// `pictures` are those that the checkpoint's recipe was applied to, of the network's size; of more than
 /// [`pictures_wanted`] those beyond are not looked at. Without any, weights are rounded for themselves,
@@ -53,7 +54,13 @@ pub use self::calibrate::pictures_wanted;
 pub fn quantise(checkpoint: &Checkpoint, pictures: &[Pixels]) -> Result<Checkpoint> {
     checkpoint.refuse_quantised()?;
     let named = |error: crate::Error| error.in_checkpoint(checkpoint.path());
-    let network = Floats::read(checkpoint.config(), checkpoint.tensor_source()).map_err(named)?;
+    // A head of several layers is computed in floats, and stays as it is.
+    let own = checkpoint.config();
+    let quantised = match own.has_plain_head() {
+        true => own.clone(),
+        false => own.without_head(),
+    };
+    let network = Floats::read(&quantised, checkpoint.tensor_source()).map_err(named)?;
     let pictures = &pictures[..pictures.len().min(network.pictures_wanted(checkpoint))];
     let calibrated = if pictures.is_empty() {
         uncalibrated(&network, checkpoint.tensor_source()).map_err(named)?
@@ -62,9 +69,17 @@ pub fn quantise(checkpoint: &Checkpoint, pictures: &[Pixels]) -> Result<Checkpoi
     };
     let config = Config {
         batch_norm_folded: true,
-        ..network.config.clone()
+        ..own.clone()
     };
-    let stored = stored(&network, calibrated);
+    let mut stored = stored(&network, calibrated);
+    let mut left = config.tensors();
+    left.retain(|(name, _)| !stored.tensors.contains_key(name));
+    for (name, shape) in left {
+        let tensor = checkpoint.tensor_source().tensor(&name, &shape)?;
+        let values = StoredValues::F32(tensor.numbers()?.into_owned().into());
+        let tensor = StoredTensor::floats(values, &shape);
+        stored.tensors.insert(name, tensor);
+    }
     checkpoint.quantised(config, stored, pictures.len())
 }
 

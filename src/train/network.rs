@@ -54,6 +54,12 @@ impl TrainableNetwork {
         if config.classes.is_none() {
             return refuse("there is no classifier to be trained");
         }
+        if !config.has_plain_head() {
+            return refuse(
+                "its head has hidden layers or takes largest values, and only a network whose classifier \
+                 follows the average can be trained",
+            );
+        }
         let blocks = block_count(config.shallow);
         if frozen > blocks {
             let reason = format!("{frozen} blocks can't be frozen: there are {blocks}");

@@ -1,6 +1,6 @@
 //! A checkpoint in memory: settings, tensors, and the recipe for its pixels.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -89,7 +89,7 @@ impl Checkpoint {
     }
 
     /// The same network with another last layer and a softmax, from the embedding to classes of other
-    /// names:
+    /// names, in the place of its last layer and any hidden ones:
     /// `weight` of `[classes, int(1024 * alpha)]`, `bias` of `[classes]`, f32.
     ///
     /// # Errors
@@ -109,6 +109,7 @@ impl Checkpoint {
         ];
         let config = Config {
             classes: Some(classes),
+            hidden: Vec::new(),
             ..self.config.clone()
         };
         if self.quantisation.is_some() {
@@ -123,6 +124,8 @@ impl Checkpoint {
         }
         let mut tensors = self.copies()?;
         tensors.extend(classifier);
+        let kept: HashSet<String> = config.tensors().into_iter().map(|(name, _)| name).collect();
+        tensors.retain(|name, _| kept.contains(name));
         let replaced = Self::from_tensors(
             &self.path,
             config,
@@ -181,8 +184,8 @@ impl Checkpoint {
         }
     }
 
-    /// The last layer, from the embedding to the classes: weight `[classes, int(1024 * alpha)]` and
-    /// bias `[classes]`, in f32 on the CPU; `None` without one.
+    /// The last layer, from the embedding (or the last hidden layer) to the classes: weight `[classes,
+    /// Config::head_len]` and bias `[classes]`, in f32 on the CPU; `None` without one.
     ///
     /// # Errors
     /// Values that are not finite numbers.

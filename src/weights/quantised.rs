@@ -181,6 +181,10 @@ impl Checkpoint {
         classifier: [(String, Tensor); 2],
     ) -> Result<Self> {
         let mut stored = self.stored_tensors()?;
+        // Hidden layers go with the last one.
+        stored
+            .tensors
+            .retain(|name, _| !name.starts_with("hidden_"));
         for (name, tensor) in classifier {
             stored.tensors.insert(name, StoredTensor::of(&tensor)?);
         }

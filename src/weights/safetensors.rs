@@ -20,7 +20,8 @@ use crate::error::{Error, Result, without_backtrace};
 use crate::familiarity::FamiliarityRange;
 use crate::head::Head;
 use crate::model::{
-    Config, Convolution, Quantisation, StoredTensor, StoredTensors, StoredValues, TensorSource,
+    Config, Convolution, Pool, Quantisation, StoredTensor, StoredTensors, StoredValues,
+    TensorSource,
 };
 use crate::pixels::Preprocessing;
 use crate::rejection::Rejection;
@@ -31,13 +32,13 @@ const METADATA_KEY: &str = "mobilenet_v1";
 /// Embeddings `[N, int(1024 * alpha)]` of pictures that the classes were learned from.
 pub(super) const EXAMPLES: &str = "familiarity.examples";
 
-/// The version of [`Header`] that is written and read.
-pub(super) const VERSION: u32 = 1;
+/// The newest version of [`Header`] that is read.
+const VERSION: u32 = 2;
 
 /// What the file says of the network besides its tensors.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub(super) struct Header {
-    /// [`VERSION`]; another one is not understood.
+    /// See [`Header::version`]; a newer one is not understood.
     pub version: u32,
     #[serde(flatten)]
     pub config: Config,
@@ -60,6 +61,17 @@ pub(super) struct Header {
     /// The file that this one was converted from.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub source: Option<Source>,
+}
+
+impl Header {
+    /// The version of what describes a network: 2 where a reader of version 1, which passes over what it
+    /// doesn't know, would give another answer.
+    pub fn version(config: &Config) -> u32 {
+        match config.pool {
+            Pool::Average => 1,
+            Pool::Max => 2,
+        }
+    }
 }
 
 /// A file whose header was read and checked against its length.
@@ -136,8 +148,8 @@ impl SafetensorsFile {
             .transpose()
             .map_err(|e| format!("its metadata {METADATA_KEY} is not understood: {e}"))?;
         match header {
-            Some(Header { version, .. }) if version != VERSION => Err(format!(
-                "its metadata is of version {version}, and only {VERSION} is understood"
+            Some(Header { version, .. }) if !(1..=VERSION).contains(&version) => Err(format!(
+                "its metadata is of version {version}, and none after {VERSION} is understood"
             )),
             header => Ok(header),
         }

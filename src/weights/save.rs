@@ -122,7 +122,7 @@ impl Checkpoint {
 
     fn header(&self, config: Config, options: &SaveOptions) -> Header {
         Header {
-            version: safetensors::VERSION,
+            version: Header::version(&config),
             config,
             preprocessing: self.preprocessing.clone(),
             labels: self.labels.clone(),
@@ -166,6 +166,15 @@ impl Checkpoint {
             let (weight, bias) = folded.tensors(&shape, |value| value as f32)?;
             tensors.insert(convolution.weight_name(), weight);
             tensors.insert(convolution.bias_name(), bias);
+        }
+        // Hidden layers have none.
+        let copies = self.copies()?;
+        for (name, _) in self.config.tensors() {
+            if let Some(tensor) = copies.get(&name)
+                && name.starts_with("hidden_")
+            {
+                tensors.insert(name, tensor.clone());
+            }
         }
         let config = Config {
             batch_norm_folded: true,

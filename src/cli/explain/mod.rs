@@ -27,7 +27,8 @@ use super::{Global, Outcome, files, note};
 
 /// Show where in a picture a class is seen: the class activation map, exactly
 ///
-/// The mean of the map and the class's bias are its logit. Without --output and --json the map is
+/// The mean of the map and the class's bias are its logit. Of a network with hidden layers it is the map of
+/// the class's gradient at the picture (Grad-CAM). Without --output and --json the map is
 /// drawn in the terminal.
 #[derive(Debug, Args)]
 pub struct Arguments {

@@ -26,8 +26,8 @@ use super::{Global, Outcome, files, note};
 
 /// Learn classes of your own from a folder of pictures for each
 ///
-/// The network stays as it is and gets another last layer: a logistic regression on its
-/// embeddings of the pictures and of their mirror images. What is written is a checkpoint like
+/// The network stays as it is and gets another last layer, in the place of the one it has and of hidden
+/// ones: a logistic regression on its embeddings of the pictures and of their mirror images. What is written is a checkpoint like
 /// any other: `mobilenet classify --weights FILE`. A few dozen pictures a class are enough. A
 /// picture that is unlike those that were learned from has low scores, and is `unknown` where
 /// they are too low. How well that goes is measured on pictures held out from DIR: near copies among

@@ -6,7 +6,7 @@ use anyhow::{Result, ensure};
 use candle_core::Tensor;
 use clap::Args;
 use mobilenet::Head;
-use mobilenet::model::{Config, validate_size};
+use mobilenet::model::{Config, Pool, validate_size};
 use mobilenet::pixels::Preprocessing;
 use mobilenet::train::initial_tensors;
 use mobilenet::weights::Checkpoint;
@@ -122,6 +122,17 @@ impl Beginning {
         let recipe = arguments.view.preprocessing(found.preprocessing());
         let found = with_classes(found, classes, arguments.seed)?;
         ensure!(
+            found.config().pool == Pool::Average,
+            "{}: its pool takes the largest values, and only networks that average can be trained",
+            found.path().display()
+        );
+        ensure!(
+            found.config().hidden.is_empty(),
+            "{}: it has hidden layers, which can't be trained. With classes of other names it gets a new \
+             classifier in their place, and `learn` makes one of these classes without training",
+            found.path().display()
+        );
+        ensure!(
             found.head() == Head::Softmax,
             "{}: its head is a {}, and training is for pictures of one class each",
             found.path().display(),
@@ -146,6 +157,7 @@ fn with_classes(found: Checkpoint, classes: &[String], seed: u64) -> Result<Chec
     // Of the same widths, with as many outputs as there are classes now.
     let config = Config {
         classes: Some(classes.len()),
+        hidden: Vec::new(),
         ..found.config().clone()
     };
     let fresh = initial_tensors(&config, seed)?;
