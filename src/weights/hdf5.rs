@@ -1,10 +1,10 @@
-//! The float tensors of an HDF5 file, as h5py writes them.
+//! The tensors of floats and bytes of an HDF5 file, as h5py writes them.
 //!
 //! The hdf5-reader crate parses; this module bounds what a file may ask of it. Without bounds
 //! a hard link to a group's own parent recurses without end, and a dataset that was declared
 //! but never written allocates whatever size it states.
 
-use half::f16;
+use half::{bf16, f16};
 use hdf5_reader::{Datatype, Hdf5File, OpenOptions, StringSize, group::Group};
 
 /// More data than any MobileNet in HDF5 has: the published ones have 17 MB, alpha 4 has 270 MB.
@@ -15,16 +15,23 @@ const MAX_DEPTH: usize = 16;
 /// Parts of a list that is spread over several attributes.
 const MAX_PARTS: usize = 100;
 
-/// A dataset of floats.
+/// A dataset of floats, or of bytes.
+#[derive(Debug)]
 pub(super) struct Dataset {
     /// Names of the groups it lies in and its own, joined by `/`, without a leading one.
     pub path: String,
     pub shape: Vec<usize>,
     pub values: Vec<f32>,
+    /// The values are integers of eight bits.
+    pub is_bytes: bool,
 }
 
 /// An HDF5 file in memory.
-pub(super) struct File(Hdf5File);
+pub(super) struct File {
+    file: Hdf5File,
+    /// Its name, where it is one of several parts.
+    part: Option<String>,
+}
 
 impl File {
     /// Parses the file's outermost structure.
@@ -33,14 +40,21 @@ impl File {
             .with_max_read_bytes(MAX_BYTES)
             .with_max_chunk_bytes(256 << 20)
             .with_max_object_header_bytes(16 << 20);
-        Hdf5File::from_bytes_with_options(bytes, options)
-            .map(Self)
-            .map_err(damaged)
+        let file = Hdf5File::from_bytes_with_options(bytes, options).map_err(damaged)?;
+        Ok(Self { file, part: None })
+    }
+
+    /// The same of one of several parts, with a name.
+    pub fn named(self, name: impl Into<String>) -> Self {
+        Self {
+            part: Some(name.into()),
+            ..self
+        }
     }
 
     /// The text attribute of the root group, or `None` where there is none.
     pub fn text(&self, name: &str) -> Result<Option<String>, String> {
-        let texts = texts(&self.0.root_group().map_err(damaged)?, name)?;
+        let texts = texts(&self.file.root_group().map_err(damaged)?, name)?;
         Ok(texts.and_then(|texts| texts.into_iter().next()))
     }
 
@@ -48,7 +62,7 @@ impl File {
     /// one. h5py's users spread long lists over `NAME0`, `NAME1` and so on. Empty where there
     /// is no such group or attribute.
     pub fn texts(&self, path: &str, name: &str) -> Result<Vec<String>, String> {
-        let mut group = self.0.root_group().map_err(damaged)?;
+        let mut group = self.file.root_group().map_err(damaged)?;
         for part in path.split('/').filter(|part| !part.is_empty()) {
             match group.group(part) {
                 Ok(inner) => group = inner,
@@ -68,16 +82,23 @@ impl File {
         Ok(all)
     }
 
-    /// Every dataset of 16, 32 or 64-bit floats, as f32. Others are passed over: a training
-    /// checkpoint also holds counters. And the paths of all groups.
-    pub fn contents(&self) -> Result<Listing, String> {
+    /// What is in several files that are parts of one: every dataset of 16, 32 or 64-bit floats, or of
+    /// bytes, as f32. Others are passed over: a training checkpoint also holds counters. And the paths of
+    /// all groups.
+    pub fn contents(parts: &[Self]) -> Result<Listing, String> {
         let mut walk = Walk {
             objects_left: MAX_OBJECTS,
             bytes_left: MAX_BYTES,
             found: Listing::default(),
         };
-        let root = self.0.root_group().map_err(damaged)?;
-        walk.group(&root, "", 0)?;
+        for part in parts {
+            let root = part.file.root_group().map_err(damaged);
+            let walked = root.and_then(|root| walk.group(&root, "", 0));
+            walked.map_err(|reason| match &part.part {
+                Some(name) => format!("its part {name}: {reason}"),
+                None => reason,
+            })?;
+        }
         Ok(walk.found)
     }
 }
@@ -125,6 +146,30 @@ fn texts(group: &Group, name: &str) -> Result<Option<Vec<String>>, String> {
     Ok(Some(texts))
 }
 
+/// How the values of a dataset are stored.
+#[derive(Clone, Copy)]
+enum Stored {
+    /// Of so many bytes.
+    Float(usize),
+    /// HDF5 has no such type: opaque bytes, little-endian, and an attribute that says it.
+    BFloat16,
+    Byte {
+        signed: bool,
+    },
+}
+
+/// Whether opaque values are what Keras says so of.
+fn is_bfloat16(dataset: &hdf5_reader::Dataset) -> Result<bool, String> {
+    let attributes = dataset.raw_attributes().map_err(damaged)?;
+    let mut attributes = attributes.iter();
+    let named = |name: &str| name == "dtype";
+    let Some(attribute) = attributes.find(|attribute| named(attribute.name())) else {
+        return Ok(false);
+    };
+    let text = dataset.attribute(attribute.name()).map_err(damaged)?;
+    Ok(text.read_string().is_ok_and(|text| text == "bfloat16"))
+}
+
 struct Walk {
     objects_left: usize,
     bytes_left: usize,
@@ -154,22 +199,39 @@ impl Walk {
 
     fn dataset(&mut self, dataset: &hdf5_reader::Dataset, prefix: &str) -> Result<(), String> {
         let path = format!("{prefix}{}", dataset.name());
-        let width = match dataset.dtype() {
-            Datatype::FloatingPoint { size, .. } => usize::from(*size),
+        let stored = match dataset.dtype() {
+            Datatype::FloatingPoint { size, .. } => Stored::Float(usize::from(*size)),
+            Datatype::Opaque { size: 2, .. } if is_bfloat16(dataset)? => Stored::BFloat16,
+            Datatype::FixedPoint {
+                size: 1, signed, ..
+            } => Stored::Byte { signed: *signed },
             _ => return Ok(()),
         };
+        let width = match stored {
+            Stored::Float(width) => width,
+            Stored::BFloat16 => 2,
+            Stored::Byte { .. } => 1,
+        };
         let stated = dataset.raw_byte_len().map_err(damaged)?;
+        // They become floats of 32 bits.
+        let needed = match width {
+            1 => stated.saturating_mul(size_of::<f32>()),
+            _ => stated,
+        };
         self.bytes_left = self
             .bytes_left
-            .checked_sub(stated)
+            .checked_sub(needed)
             .ok_or("it states more data than any MobileNet has")?;
         let bytes = dataset.read_native_bytes().map_err(damaged)?;
         let (whole, rest) = (bytes.len() / width.max(1), bytes.len() % width.max(1));
-        let values: Vec<f32> = match width {
-            2 => floats(&bytes, |b| f16::from_ne_bytes(b).to_f32()),
-            4 => floats(&bytes, f32::from_ne_bytes),
-            8 => floats(&bytes, |b| f64::from_ne_bytes(b) as f32),
-            _ => return Err(format!("{path} has floats of {width} bytes")),
+        let values: Vec<f32> = match stored {
+            Stored::BFloat16 => floats(&bytes, |b| bf16::from_le_bytes(b).to_f32()),
+            Stored::Byte { signed: true } => floats(&bytes, |b| i8::from_ne_bytes(b).into()),
+            Stored::Byte { signed: false } => floats(&bytes, |[b]| b.into()),
+            Stored::Float(2) => floats(&bytes, |b| f16::from_ne_bytes(b).to_f32()),
+            Stored::Float(4) => floats(&bytes, f32::from_ne_bytes),
+            Stored::Float(8) => floats(&bytes, |b| f64::from_ne_bytes(b) as f32),
+            Stored::Float(_) => return Err(format!("{path} has floats of {width} bytes")),
         };
         let shape: Vec<usize> = dataset.shape().iter().map(|&n| n as usize).collect();
         let stated = shape
@@ -182,6 +244,7 @@ impl Walk {
             path,
             shape,
             values,
+            is_bytes: matches!(stored, Stored::Byte { .. }),
         });
         Ok(())
     }

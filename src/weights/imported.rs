@@ -12,7 +12,8 @@ use super::stored_network::StoredNetwork;
 use crate::error::{Error, Result};
 use crate::head::Head;
 use crate::model::{
-    Padding, Quantisation, StoredIntegers, StoredTensor, StoredTensors, TensorSource,
+    HiddenLayer, Padding, Pool, Quantisation, StoredIntegers, StoredTensor, StoredTensors,
+    TensorSource,
 };
 use crate::ops::Activation;
 use crate::pixels::{PixelScale, Preprocessing};
@@ -150,6 +151,10 @@ pub(super) struct Imported {
     /// What a description says of how pictures become squares, where there is no recipe; its size and its
     /// scale are not stated.
     pub view: Option<Preprocessing>,
+    /// What makes an embedding of the last block's output.
+    pub pool: Pool,
+    /// The layers between the embedding and the classifier.
+    pub hidden: Vec<HiddenLayer>,
     /// What makes scores of its outputs.
     pub head: Option<Head>,
     /// The classes' names.
@@ -168,6 +173,8 @@ impl Imported {
             recipe: None,
             pixel_scale: None,
             view: None,
+            pool: Pool::Average,
+            hidden: Vec::new(),
             head: None,
             labels: None,
         }

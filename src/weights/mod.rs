@@ -12,6 +12,7 @@ mod catalogue;
 mod checkpoint;
 mod checksum;
 mod contents;
+mod dense_layers;
 mod download;
 mod format;
 mod graph;

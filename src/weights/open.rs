@@ -130,7 +130,9 @@ impl Checkpoint {
     /// beside it that have its weights), TensorFlow's frozen graphs, and TF-Slim's checkpoints by
     /// their `.index` or prefix. A folder stands for the `model.safetensors` in it, or else its
     /// `pytorch_model.bin`, or for the parts that `model.safetensors.index.json` or
-    /// `pytorch_model.bin.index.json` names, or for TF-Slim's checkpoint.
+    /// `pytorch_model.bin.index.json` names, for what an unpacked `.keras` file has, for the parts
+    /// that a `NAME.weights.json` of Keras's names, or for TF-Slim's checkpoint. Such an index of
+    /// Keras's, or one of its parts, stands for all of them.
     ///
     /// # Errors
     /// [`Error::Io`] where the file can't be read, [`Error::Checkpoint`] where it is of no such
@@ -141,6 +143,11 @@ impl Checkpoint {
         if path.is_dir() {
             let files = FILES_IN_FOLDER.map(|name| path.join(name));
             let found = files.iter().find(|file| file.exists()).cloned();
+            if found.is_none()
+                && let Some(files) = keras::FilesBeside::in_folder(path)
+            {
+                return Self::of_keras_files(&files, options);
+            }
             return match found.or_else(|| tensorflow::located(path)) {
                 Some(file) => Self::open_file(&file, options),
                 None => {
@@ -149,8 +156,22 @@ impl Checkpoint {
                 }
             };
         }
+        if let Some(files) = keras::FilesBeside::of(path) {
+            return Self::of_keras_files(&files, options);
+        }
         let table = tensorflow::located(path);
         Self::open_file(table.as_deref().unwrap_or(path), options)
+    }
+
+    /// Keras's files that belong together.
+    fn of_keras_files(files: &keras::FilesBeside, options: &LoadOptions) -> Result<Self> {
+        let (imported, bytes) = files.read()?;
+        Self::from_imported(
+            imported,
+            Arc::new(Contents::Read(bytes)),
+            files.path(),
+            options,
+        )
     }
 
     fn open_file(path: &Path, options: &LoadOptions) -> Result<Self> {
@@ -189,7 +210,8 @@ impl Checkpoint {
     fn of(contents: Arc<Contents>, path: &Path, options: &LoadOptions) -> Result<Self> {
         let error = |reason: String| Error::checkpoint(path, reason);
         let imported = match FileFormat::of(&contents) {
-            Some(FileFormat::Hdf5) => keras::read_hdf5(&contents).map_err(error)?,
+            Some(FileFormat::Hdf5) => keras::read_hdf5(&contents)
+                .map_err(|reason| error(keras::without_index(path).unwrap_or(reason)))?,
             Some(FileFormat::Zip) if torch::is_torch(&contents) => {
                 of_torch(torch::read_zip(&contents), path).map_err(error)?
             }
@@ -310,6 +332,8 @@ impl Checkpoint {
                 activation: activation.unwrap_or(Activation::Relu6),
                 padding: imported.padding,
                 batch_norm_epsilon: imported.batch_norm_epsilon,
+                pool: imported.pool,
+                hidden: imported.hidden,
                 ..recognised
             },
             preprocessing,

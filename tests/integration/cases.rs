@@ -63,6 +63,9 @@ fn scores_are_those_of_the_tools_that_wrote_the_files() {
         ("timm.pth", FROM_THEIRS),
         ("timm_ddp.safetensors", FROM_THEIRS),
         ("te_pre_rescale_255.keras", FROM_THEIRS),
+        ("te_head_bn.keras", FROM_THEIRS),
+        ("te_head_hidden.keras", FROM_THEIRS),
+        ("te_head_sigmoid1.keras", FROM_THEIRS),
         ("hf_proc_do_rescale_false", FROM_THEIRS),
         // Photographs, which torchvision resizes, and TensorFlow, in floats.
         ("hf_px_vit", 2e-4),

@@ -195,22 +195,83 @@ fn refused(bytes: Vec<u8>, reasons: &[&str]) {
 
 #[test]
 fn networks_that_are_not_ours_are_refused() {
-    let hidden = relayered("plain.keras", |layers| {
-        let dense = json!({"class_name": "Dense", "config": {
-            "name": "hidden", "units": 128, "activation": "relu"}});
-        layers.insert(at(layers, "Dense"), dense);
+    let dense = |units: usize, activation: &str| {
+        json!({"class_name": "Dense", "config": {
+            "name": "hidden", "units": units, "activation": activation}})
+    };
+    for (units, activation, reason) in [
+        (
+            128,
+            "relu",
+            "Dense hidden has 3 outputs in the file, not 128",
+        ),
+        (3, "relu", "Dense dense has no weights in the file"),
+        (
+            3,
+            "softmax",
+            "Dense hidden is a softmax before the last layer",
+        ),
+        (
+            3,
+            "mish",
+            "Dense hidden has the activation mish: only relu,",
+        ),
+    ] {
+        let hidden = relayered("plain.keras", |layers| {
+            layers.insert(at(layers, "Dense"), dense(units, activation));
+        });
+        refused(hidden, &[reason]);
+    }
+    for (class, setting, value, reason) in [
+        ("ReLU", "max_value", json!(5.0), "has the maximum 5, not 6"),
+        ("ReLU", "threshold", json!(1.0), "has the threshold 1"),
+        ("Softmax", "axis", json!(0), "is over axis 0, not the last"),
+        (
+            "Activation",
+            "activation",
+            json!("exponential"),
+            "has the activation exponential",
+        ),
+        (
+            "PReLU",
+            "name",
+            json!("p"),
+            "PReLU p is not part of one there",
+        ),
+    ] {
+        let after = relayered("plain.keras", |layers| {
+            layers.push(json!({"class_name": class, "config": {"name": "a", setting: value}}));
+        });
+        refused(after, &[reason]);
+    }
+    for (class, reason) in [
+        ("ReLU", "ReLU flat comes before any dense layer"),
+        (
+            "BatchNormalization",
+            "BatchNormalization flat has no weights in the file",
+        ),
+    ] {
+        let before = relayered("plain.keras", |layers| {
+            let config = json!({"name": "flat"});
+            layers.insert(
+                at(layers, "Dense"),
+                json!({"class_name": class, "config": config}),
+            );
+        });
+        refused(before, &[reason]);
+    }
+    let flat = relayered("plain.keras", |layers| {
+        let pool = at(layers, "GlobalAveragePooling2D");
+        layers[pool] = json!({"class_name": "Flatten", "config": {"name": "flat"}});
     });
-    refused(
-        hidden,
-        &["Dense hidden is a hidden layer before Dense dense"],
-    );
+    refused(flat, &["Flatten flat is where a global pool should be"]);
 
     let tanh = relayered("plain.keras", |layers| {
         layer(layers, "Dense")["activation"] = json!("tanh");
     });
     refused(
         tanh,
-        &["Dense dense has the activation tanh: only a softmax"],
+        &["Dense dense has the activation tanh: of the last layer only a softmax"],
     );
 
     let scaled = relayered("sequential.keras", |layers| {

@@ -2,11 +2,13 @@
 //!
 //! - `keras`: every Keras file gives Keras's own answers
 //! - `keras_models`: so does every model that people build and train themselves
+//! - `keras_forms`: and what Keras quantised, adapted or wrote into several files
 //! - `weights`: safetensors files that others wrote
 //! - `kinds`: pictures of rarer kinds, damaged and transparent ones, as Pillow has them
 //! - `layouts`: checkpoints as transformers and timm write them
 //! - `sidecars`: and every statement of those tools on pictures, beside what they make of one
 //! - `cases`: checkpoints that other tools write today, with the scores they give
+//! - `hidden`: last layers with others before them
 //! - `heads`: last layers that give each class a score of its own
 //! - `tflite`: TensorFlow Lite files of every type of weights
 //! - `tflite_damaged`: and what is wrong with others
@@ -70,8 +72,10 @@ mod formats;
 mod gpu;
 mod grep;
 mod heads;
+mod hidden;
 mod int8;
 mod keras;
+mod keras_forms;
 mod keras_models;
 mod kinds;
 mod layouts;

@@ -119,6 +119,7 @@ pub(super) enum Role {
     Activation,
     Softmax,
     Pool,
+    MaxPool,
     /// A mean over windows, which may be all of the picture.
     WindowPool,
     /// Moves no number to another place, after the pool.
@@ -140,6 +141,8 @@ const ROLES: &[(&str, Role)] = &[
     ("Model", Role::Model),
     ("Sequential", Role::Model),
     ("Dropout", Role::Training),
+    ("AlphaDropout", Role::Training),
+    ("Identity", Role::Training),
     ("SpatialDropout2D", Role::Training),
     ("GaussianDropout", Role::Training),
     ("GaussianNoise", Role::Training),
@@ -185,6 +188,8 @@ const ROLES: &[(&str, Role)] = &[
     ("Dense", Role::Weighted(Kind::Dense)),
     ("ReLU", Role::Activation),
     ("Activation", Role::Activation),
+    ("LeakyReLU", Role::Activation),
+    ("ELU", Role::Activation),
     ("Relu", Role::Relu),
     ("nn.relu", Role::Relu),
     ("Relu6", Role::Relu6),
@@ -192,6 +197,7 @@ const ROLES: &[(&str, Role)] = &[
     ("Softmax", Role::Softmax),
     ("nn.softmax", Role::Softmax),
     ("GlobalAveragePooling2D", Role::Pool),
+    ("GlobalMaxPooling2D", Role::MaxPool),
     ("AveragePooling2D", Role::WindowPool),
     ("Reshape", Role::Reshape),
     ("Flatten", Role::Reshape),

@@ -17,14 +17,25 @@ const WEIGHTLESS: [&str; 4] = ["re_lu", "activation", "input_layer", "pooling"];
 /// Finds the network's layers by their names, or else by their numbers or order, and how such
 /// a network pads.
 pub(super) fn identify(stored: &mut Stored) -> Result<(Vec<Placed>, Padding), String> {
+    if let Some(layer) = stored
+        .layers
+        .iter()
+        .find(|layer| !layer.integers.is_empty())
+    {
+        return Err(format!(
+            "{} is quantised, and only a whole model, as model.save writes it, tells how",
+            layer.name
+        ));
+    }
     let mut dense = stored.layers.iter().filter(|layer| is_dense(layer));
     if let (Some(first), Some(second)) = (dense.next(), dense.next()) {
         return Err(format!(
-            "it has the Dense layers {} and {}, where a MobileNet V1 has one at most",
+            "it has the Dense layers {} and {}, and only a functional or Sequential model, as model.save \
+             writes it, tells what comes between them",
             first.name, second.name
         ));
     }
-    let published = !stored.numbered && has_published_names(stored);
+    let published = (!stored.numbered || stored.subclassed) && has_published_names(stored);
     let padding = padding(stored, published);
     let automatic = |layer: &StoredLayer| automatic(&layer.name).map(|(kind, _)| kind);
     let mut found = if stored.layers.is_empty() {

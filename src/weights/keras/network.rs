@@ -2,16 +2,19 @@
 
 use serde_json::Value;
 
-use super::describe::Described;
-use super::layout::{Kind, Role};
+use super::describe::{Described, title};
+use super::layout::Kind;
+use super::lora;
 use super::stored::{Stored, take};
+use super::top::Top;
 use super::translate::Placed;
 use super::unit::Unit;
 use super::walk::Walk;
 use crate::head::Head;
-use crate::model::{Config, Convolution, ConvolutionKind, Padding, is_shallow};
+use crate::model::{Config, Convolution, ConvolutionKind, Padding, Pool, is_shallow};
 use crate::ops::{self, Activation};
 use crate::pixels::{PixelScale, Preprocessing};
+use crate::weights::dense_layers::DenseLayers;
 use crate::weights::recognise::{list, wrong_depth};
 
 /// A description that is a MobileNet's.
@@ -19,13 +22,13 @@ pub(super) struct DescribedNetwork<'a> {
     pub size: Option<usize>,
     pub pixel_scale: Option<PixelScale>,
     pub view: Option<Preprocessing>,
-    pub head: Option<Head>,
     pub activation: Activation,
     pub padding: Padding,
     pub batch_norm_epsilon: f64,
     shallow: bool,
     units: Vec<Unit<'a>>,
-    classifier: Option<&'a Described<'a>>,
+    pub pool: Pool,
+    top: Top<'a>,
 }
 
 impl<'a> DescribedNetwork<'a> {
@@ -38,7 +41,7 @@ impl<'a> DescribedNetwork<'a> {
         }
         let size = walk.front.size;
         let units = std::mem::take(&mut walk.units);
-        walk.head();
+        walk.end();
         let depthwise = units.iter().filter(|u| u.kind == Kind::Depthwise).count();
         let Some(shallow) = is_shallow(depthwise) else {
             walk.wrong.push(wrong_depth(depthwise));
@@ -73,34 +76,48 @@ impl<'a> DescribedNetwork<'a> {
                     size,
                     pixel_scale: walk.pixel_scale,
                     view: walk.front.view,
-                    head: walk.head,
                     activation,
                     padding,
                     batch_norm_epsilon,
                     shallow,
                     units,
-                    classifier: walk.classifiers.first().copied(),
+                    pool: walk.pool.unwrap_or_default(),
+                    top: walk.top,
                 })
             }
             _ => Err(refusal(&walk.wrong)),
         }
     }
 
-    /// Takes the network's layers out of a file.
-    pub fn find(&self, stored: &mut Stored) -> Vec<Placed> {
+    /// What makes scores of its outputs.
+    pub fn head(&self) -> Option<Head> {
+        self.top.head
+    }
+
+    /// Takes what comes after the pool out of a file, whose convolutions have been found.
+    ///
+    /// # Errors
+    /// What is missing or doesn't fit.
+    pub fn find_top(&self, stored: &mut Stored, found: &[Placed]) -> Result<DenseLayers, String> {
+        let last = found.last().and_then(|last| last.convolution.as_ref());
+        let kernel = last.and_then(|layer| layer.variables.values().find(|v| v.shape.len() == 4));
+        let channels = kernel.and_then(|kernel| kernel.shape.last().copied());
+        self.top.layers(stored, channels)
+    }
+
+    /// Takes the network's convolutions out of a file.
+    ///
+    /// # Errors
+    /// Adapters that don't fit.
+    pub fn find(&self, stored: &mut Stored) -> Result<Vec<Placed>, String> {
         let config = Config {
             shallow: self.shallow,
-            classes: self.classifier.map(|_| 1),
+            classes: None,
             ..Config::default()
         };
-        let classifier = self.classifier.map(|layer| (layer, None));
-        let units = self.units.iter().map(|unit| (unit.layer, unit.batch_norm));
-        let pairs = units.chain(classifier).zip(config.convolutions());
-        let found = pairs.map(|((layer, batch_norm), convolution)| {
-            let kind = match layer.role {
-                Some(Role::Weighted(kind)) => kind,
-                _ => Kind::Convolution,
-            };
+        let pairs = self.units.iter().zip(config.convolutions());
+        let found = pairs.map(|(unit, convolution)| {
+            let (layer, batch_norm, kind) = (unit.layer, unit.batch_norm, unit.kind);
             let mut without = absent(layer.config, &[("use_bias", "bias")]);
             if let Some(norm) = batch_norm {
                 without.extend(absent(
@@ -108,20 +125,28 @@ impl<'a> DescribedNetwork<'a> {
                     &[("scale", "gamma"), ("center", "beta")],
                 ));
             }
-            Placed {
+            let mut found = take(stored, layer, kind);
+            if let Some(stored) = &mut found
+                && let Some(mut kernel) = stored.variables.remove("kernel")
+            {
+                let merged = lora::merge(stored, &mut kernel, layer.config);
+                merged.map_err(|why| format!("{} {why}", title(layer)))?;
+                stored.variables.insert("kernel".into(), kernel);
+            }
+            Ok(Placed {
                 name: convolution.name,
                 kind,
-                convolution: take(stored, layer, kind),
+                convolution: found,
                 batch_norm: batch_norm.map(|norm| take(stored, norm, Kind::BatchNorm)),
                 without,
-            }
+            })
         });
         found.collect()
     }
 }
 
 /// The variables that a layer's settings say it was made without.
-fn absent(config: &Value, settings: &[(&str, &'static str)]) -> Vec<&'static str> {
+pub(super) fn absent(config: &Value, settings: &[(&str, &'static str)]) -> Vec<&'static str> {
     let without = settings
         .iter()
         .filter(|(setting, _)| config[*setting] == false);

@@ -12,8 +12,14 @@ const CONTAINERS: [&str; 2] = ["layers", "_layer_checkpoint_dependencies"];
 /// The slots of a whole model's optimizer.
 const OPTIMIZER: &str = "optimizer_weights";
 
+/// The same of a `.weights.h5`.
+const OPTIMIZER_ATTRIBUTE: &str = "optimizer";
+
 /// Nobody nests more models than this in one; each costs a look at its attributes.
 const MAX_MODELS: usize = 16;
+
+/// Groups of several parts whose attributes are looked at.
+const MAX_LOOKS: usize = 20_000;
 
 /// A layer with its variables.
 pub(super) struct StoredLayer {
@@ -23,12 +29,17 @@ pub(super) struct StoredLayer {
     pub name: String,
     /// By name: `kernel`, `moving_mean`; in a `.weights.h5` by number.
     pub variables: BTreeMap<String, Dataset>,
+    /// The same of those that are bytes, as a quantised layer has.
+    pub integers: BTreeMap<String, Dataset>,
 }
 
 /// All layers of a file.
 pub(super) struct Stored {
     /// Whether its variables are numbered, as in a `.weights.h5`.
     pub numbered: bool,
+    /// Whether it is of a model that is a class of its own. Layers have the names that they have in
+    /// Keras then, where the file says them.
+    pub subclassed: bool,
     /// Those that have variables.
     pub layers: Vec<StoredLayer>,
     /// Whether they are in the order that the file states.
@@ -38,17 +49,24 @@ pub(super) struct Stored {
 }
 
 impl Stored {
-    pub fn read(file: &File) -> Result<Self, String> {
-        let listing = file.contents()?;
+    /// All layers of the files that are parts of one.
+    pub fn read(parts: &[File]) -> Result<Self, String> {
+        let listing = File::contents(parts)?;
         let datasets = listing.datasets;
         let numbered = datasets.iter().any(|d| numbered_place(&d.path).is_some());
-        let (layers, ordered) = match numbered {
-            true => (numbered_layers(datasets), false),
-            false => named_layers(file, datasets)?,
+        let subclassed = numbered && datasets.iter().any(is_attributes);
+        let (mut layers, ordered) = match (numbered, parts) {
+            (true, _) if subclassed => (attribute_layers(parts, datasets)?, false),
+            (true, _) => (numbered_layers(datasets), false),
+            (false, [file]) => named_layers(file, datasets)?,
+            (false, _) => return Err("its parts have no numbered variables".into()),
         };
+        // Counters, not weights.
+        layers.retain(|layer| !layer.variables.is_empty());
         let name = |path: &String| path.rsplit('/').next().unwrap_or(path).to_owned();
         Ok(Self {
             numbered,
+            subclassed,
             layers,
             ordered,
             groups: listing.groups.iter().map(name).collect(),
@@ -76,14 +94,63 @@ pub(super) fn take(
     stored.take(|l| l.name == described.name && l.within == within)
 }
 
-/// `[...]layers/CLASS[_NUMBER]/vars/INDEX` as container, layer and index.
+/// `[...]layers/CLASS[_NUMBER]/vars/INDEX`, or of a class of its own `[...]ATTRIBUTE/vars/INDEX`, as container,
+/// layer and index.
 fn numbered_place(path: &str) -> Option<(&str, &str, usize)> {
     let (path, index) = path.rsplit_once('/')?;
     let (layer, vars) = path.rsplit_once('/')?;
-    let (container, layer) = layer.rsplit_once('/')?;
-    let innermost = container.rsplit('/').next()?;
-    let holds = vars == "vars" && CONTAINERS.contains(&innermost);
+    let (container, layer) = layer.rsplit_once('/').unwrap_or(("", layer));
+    let is_number = !index.is_empty() && index.bytes().all(|byte| byte.is_ascii_digit());
+    let holds = vars == "vars" && is_number;
     Some((container, layer, index.parse().ok()?)).filter(|_| holds)
+}
+
+/// Whether something is a convolution's kernel under an attribute of a model or of a layer.
+fn is_attributes(data: &Dataset) -> bool {
+    let Some((within, _, _)) = numbered_place(&data.path) else {
+        return false;
+    };
+    let outermost = data.path.split('/').next().unwrap_or_default();
+    let innermost = within.rsplit('/').next().unwrap_or_default();
+    let is_usual = CONTAINERS.contains(&outermost) && CONTAINERS.contains(&innermost);
+    !is_usual && outermost != OPTIMIZER_ATTRIBUTE && data.shape.len() == 4
+}
+
+/// The layers of a `.weights.h5` of a model that is a class of its own.
+fn attribute_layers(parts: &[File], datasets: Vec<Dataset>) -> Result<Vec<StoredLayer>, String> {
+    let mut names: HashMap<String, Option<String>> = HashMap::new();
+    let mut layers = BTreeMap::new();
+    for data in datasets {
+        let place = numbered_place(&data.path);
+        // The optimizer's slots, and the sums and counts of metrics.
+        if data.path.starts_with(&format!("{OPTIMIZER_ATTRIBUTE}/")) || data.shape.is_empty() {
+            continue;
+        }
+        let Some((within, group, index)) = place else {
+            unplaced(&mut layers, (), data);
+            continue;
+        };
+        let path = data.path.rsplit_once('/').map_or("", |(path, _)| path);
+        if !names.contains_key(path) {
+            if names.len() * parts.len() > MAX_LOOKS {
+                return Err("it has more layers in more parts than any MobileNet".into());
+            }
+            let mut found = None;
+            for part in parts {
+                let stated = part.texts(path, "name")?.into_iter().next();
+                found = found.or(stated);
+            }
+            names.insert(path.to_owned(), found);
+        }
+        let (within, group, index) = (within.to_owned(), group.to_owned(), index.to_string());
+        // Names are a model's own, wherever its layers lie.
+        let (within, name) = match names.get(path) {
+            Some(Some(name)) => (String::new(), name.clone()),
+            _ => (within, group),
+        };
+        insert(&mut layers, (), within, name, index, data);
+    }
+    Ok(layers.into_values().collect())
 }
 
 /// The layers of a `.weights.h5`; the optimizer's slots and the metrics are in no container.
@@ -191,8 +258,13 @@ fn insert<Place: Ord>(
             within: within.clone(),
             name: name.clone(),
             variables: BTreeMap::new(),
+            integers: BTreeMap::new(),
         });
-    layer.variables.insert(variable, data);
+    let variables = match data.is_bytes {
+        true => &mut layer.integers,
+        false => &mut layer.variables,
+    };
+    variables.insert(variable, data);
 }
 
 /// What lies where no layer's variable does is a layer of its own, that no network has.

@@ -4,8 +4,10 @@ use std::collections::{BTreeMap, HashMap};
 
 use candle_core::{Device, Tensor};
 
+use super::describe::Described;
 use super::layout::{BATCH_NORM_VARIABLES, Kind};
-use super::stored::{Stored, StoredLayer};
+use super::network::absent;
+use super::stored::{Stored, StoredLayer, take};
 use crate::model::BATCH_NORM_PARTS;
 use crate::weights::hdf5::Dataset;
 
@@ -73,6 +75,44 @@ pub(super) fn tensors(
         tensors.insert(data.path.clone(), tensor(data)?);
     }
     Ok(tensors)
+}
+
+/// Takes a described batch norm out of a file, as what each value is multiplied by, and what is added.
+///
+/// # Errors
+/// What is missing.
+pub(super) fn batch_norm(
+    stored: &mut Stored,
+    described: &Described<'_>,
+) -> Result<(Vec<f64>, Vec<f64>), String> {
+    let layer = take(stored, described, Kind::BatchNorm).ok_or("has no weights in the file")?;
+    let config = described.config;
+    let without = absent(config, &[("scale", "gamma"), ("center", "beta")]);
+    let mut rest = Vec::new();
+    let mut parts = variables(Some(layer), Kind::BatchNorm, &without, &mut rest);
+    let mut part = |name: &str| {
+        let found = parts.remove(name);
+        found.ok_or_else(|| format!("has no {name} in the file"))
+    };
+    let (mean, variance) = (part("moving_mean")?.values, part("moving_variance")?.values);
+    let mut other = |name: &'static str, usual: f32| match without.contains(&name) {
+        true => Ok(vec![usual; mean.len()]),
+        false => part(name).map(|data| data.values),
+    };
+    let (gamma, beta) = (other("gamma", 1.0)?, other("beta", 0.0)?);
+    let len = mean.len();
+    if [&gamma, &beta, &variance]
+        .iter()
+        .any(|part| part.len() != len)
+    {
+        return Err("has variables of several lengths".into());
+    }
+    let epsilon = config["epsilon"].as_f64().unwrap_or(1e-3);
+    let value = |i: usize| {
+        let factor = f64::from(gamma[i]) / (f64::from(variance[i]) + epsilon).sqrt();
+        (factor, f64::from(beta[i]) - f64::from(mean[i]) * factor)
+    };
+    Ok((0..len).map(value).unzip())
 }
 
 /// A layer's variables by name; those that layers of its kind don't have are left in `rest`.

@@ -5,10 +5,11 @@ use serde_json::Value;
 use super::describe::{Described, title};
 use super::front::Front;
 use super::layout::{Kind, Role};
-use super::settings::{self, Activates};
+use super::settings;
 use super::stored::{Stored, take};
+use super::top::Top;
 use super::unit::Unit;
-use crate::head::Head;
+use crate::model::Pool;
 use crate::ops::Activation;
 use crate::pixels::PixelScale;
 
@@ -22,16 +23,16 @@ pub(super) struct Walk<'a> {
     pub pixel_scale: Option<PixelScale>,
     zeros: Option<&'a Value>,
     pub units: Vec<Unit<'a>>,
-    pooled: bool,
-    pub classifiers: Vec<&'a Described<'a>>,
-    /// What comes after the last of them.
-    pub head: Option<Head>,
+    /// `None` until it has come.
+    pub pool: Option<Pool>,
+    /// What comes after it.
+    pub top: Top<'a>,
 }
 
 impl<'a> Walk<'a> {
     pub fn layer(&mut self, layer: &'a Described<'a>, stored: &mut Stored) {
         let at_start = self.units.is_empty() && self.zeros.is_none();
-        let in_head = self.pooled;
+        let in_head = self.pool.is_some();
         let convolves = matches!(
             layer.role,
             Some(Role::Weighted(Kind::Convolution | Kind::Depthwise))
@@ -77,20 +78,32 @@ impl<'a> Walk<'a> {
                 });
             }
             Some(Role::Weighted(Kind::BatchNorm)) if !in_head => self.batch_norm(layer),
-            Some(Role::Weighted(Kind::Dense | Kind::Convolution)) if in_head => {
-                self.classifiers.push(layer);
-                // What is wrong with it is told at the end, of the last one.
-                self.head = settings::head(layer.config).unwrap_or_default();
+            Some(Role::Weighted(kind @ (Kind::Convolution | Kind::Dense | Kind::BatchNorm)))
+                if in_head =>
+            {
+                let added = self.top.weighted(layer, kind);
+                self.unless_done(layer, added);
             }
             Some(Role::Weighted(Kind::Dense)) => {
                 self.refuse(layer, "comes before a global average pool");
             }
-            Some(Role::Relu | Role::Relu6 | Role::Activation | Role::Softmax) => {
-                self.activation(layer);
+            Some(Role::Relu | Role::Relu6 | Role::Activation | Role::Softmax) if in_head => {
+                let added = self.top.activation(layer);
+                self.unless_done(layer, added);
             }
-            Some(Role::Pool) if !in_head => self.pooled = true,
-            Some(Role::WindowPool) if !in_head && self.pools_all(layer) => self.pooled = true,
+            Some(Role::Relu | Role::Relu6 | Role::Activation) => self.activation(layer),
+            Some(Role::Pool | Role::MaxPool)
+                if !in_head && layer.config["data_format"] == "channels_first" =>
+            {
+                self.refuse(layer, "takes its channels first");
+            }
+            Some(Role::Pool) if !in_head => self.pool = Some(Pool::Average),
+            Some(Role::MaxPool) if !in_head => self.pool = Some(Pool::Max),
+            Some(Role::WindowPool) if !in_head && self.pools_all(layer) => {
+                self.pool = Some(Pool::Average);
+            }
             Some(Role::Reshape) if in_head => {}
+            Some(Role::Reshape) => self.refuse(layer, "is where a global pool should be"),
             _ => self.refuse(layer, "is not part of one there"),
         }
     }
@@ -116,19 +129,14 @@ impl<'a> Walk<'a> {
 
     fn activation(&mut self, layer: &'a Described<'a>) {
         let activates = match layer.role {
-            Some(Role::Relu) => Ok(Activates::With(Activation::Relu)),
-            Some(Role::Relu6) => Ok(Activates::With(Activation::Relu6)),
-            Some(Role::Softmax) => Ok(Activates::Head(Head::Softmax)),
+            Some(Role::Relu) => Ok(Some(Activation::Relu)),
+            Some(Role::Relu6) => Ok(Some(Activation::Relu6)),
             _ => settings::activation(layer.class, layer.config),
         };
         match (activates, self.units.last_mut()) {
-            (Ok(Activates::Not), _) => {}
-            (Ok(Activates::Head(head)), _) if !self.classifiers.is_empty() => match self.head {
-                None => self.head = Some(head),
-                Some(first) => self.refuse(layer, &format!("is a {head} after a {first}")),
-            },
-            (Ok(Activates::With(activation)), Some(unit))
-                if !self.pooled && unit.batch_norm.is_some() && unit.activation.is_none() =>
+            (Ok(None), _) => {}
+            (Ok(Some(activation)), Some(unit))
+                if unit.batch_norm.is_some() && unit.activation.is_none() =>
             {
                 unit.activation = Some(activation);
             }
@@ -145,8 +153,8 @@ impl<'a> Walk<'a> {
         is_side(&window[0]) && is_side(&window[1])
     }
 
-    /// What there is to say of scaling and classifier.
-    pub fn head(&mut self) {
+    /// What there is to say when the way has ended.
+    pub fn end(&mut self) {
         match self.front.pixel_scale() {
             Ok(scale) => self.pixel_scale = scale,
             Err(why) => self.wrong.push(why),
@@ -154,17 +162,6 @@ impl<'a> Walk<'a> {
         if self.zeros.is_some() {
             self.wrong.push("it ends with a layer of zeros".into());
         }
-        if let [hidden @ .., last] = self.classifiers.as_slice() {
-            for layer in hidden {
-                self.wrong.push(format!(
-                    "{} is a hidden layer before {}, where one layer follows the pool",
-                    title(layer),
-                    title(last)
-                ));
-            }
-            if let Err(why) = settings::head(last.config) {
-                self.wrong.push(format!("{} {why}", title(last)));
-            }
-        }
+        self.top.end(&mut self.wrong);
     }
 }
