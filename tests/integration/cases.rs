@@ -59,6 +59,11 @@ pub fn difference(name: &str, checkpoint: &Checkpoint) -> f32 {
 fn scores_are_those_of_the_tools_that_wrote_the_files() {
     for (name, most) in [
         ("export_full.tflite", FROM_THEIRS),
+        ("lt_nchw.tflite", FROM_THEIRS),
+        ("sparse.tflite", FROM_THEIRS),
+        // LiteRT rounds their activations, to 16 bits and to 8.
+        ("int16x8_floatio.tflite", 2e-3),
+        ("aeq_dynamic_wi4_afp32.tflite", 0.05),
         ("timm_real_relu", FROM_THEIRS),
         ("timm.pth", FROM_THEIRS),
         ("timm_ddp.safetensors", FROM_THEIRS),
@@ -84,22 +89,13 @@ fn scores_are_those_of_the_tools_that_wrote_the_files() {
 /// What would be answered wrongly is refused by the name of what is in the way.
 #[test]
 fn what_is_not_heeded_is_refused_by_name() {
-    for (name, reason) in [
-        (
-            "rescale255.tflite",
-            "its pixels into it. Say what it takes: --pixels",
-        ),
-        (
-            "sparse.tflite",
-            "is sparse, as a pruned network's weights are",
-        ),
-    ] {
-        let Some(path) = case(name) else {
-            return;
-        };
-        let error = Checkpoint::open(path, &LoadOptions::default()).expect_err(name);
-        assert!(error.to_string().contains(reason), "{error}");
-    }
+    let name = "rescale255.tflite";
+    let Some(path) = case(name) else {
+        return;
+    };
+    let error = Checkpoint::open(path, &LoadOptions::default()).expect_err(name);
+    let reason = "its pixels into it. Say what it takes: --pixels";
+    assert!(error.to_string().contains(reason), "{error}");
 }
 
 /// A file whose converter has put the division by 255 into its first layer.

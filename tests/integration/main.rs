@@ -12,6 +12,7 @@
 //! - `heads`: last layers that give each class a score of its own
 //! - `tflite`: TensorFlow Lite files of every type of weights
 //! - `tflite_damaged`: and what is wrong with others
+//! - `tflite_forms`: weights of fewer bits, pruned ones, pixels in planes
 //! - `tflite_integers`: quantised ones in their own integers, beside LiteRT's
 //! - `shards`: checkpoints in several parts, and the index that names them
 //! - `timm`: networks of timm's own with a layer before the pool
@@ -103,6 +104,7 @@ mod support;
 mod tensorflow;
 mod tflite;
 mod tflite_damaged;
+mod tflite_forms;
 mod tflite_integers;
 mod tiff;
 mod timm;

@@ -234,8 +234,8 @@ fn tensors_that_are_not_what_they_claim_are_refused() {
             f.write(shape(f, 2) + 12, &4i32.to_le_bytes());
         },
     );
-    refused("uint8", "is of type 17, which is not supported", |f| {
-        f.write(f.field(f.weight(0), 1), &[17]);
+    refused("uint8", "is of bfloat16, which is not supported", |f| {
+        f.write(f.field(f.weight(0), 1), &[18]);
     });
 }
 

@@ -112,7 +112,12 @@ impl<'a> Table<'a> {
 
     /// A vector of bytes.
     pub fn bytes(&self, field: usize) -> Result<&'a [u8]> {
-        Ok(self.vector(field, 1)?.1)
+        self.elements(field, 1)
+    }
+
+    /// The bytes of a vector whose elements have so many bytes each.
+    pub fn elements(&self, field: usize, size: usize) -> Result<&'a [u8]> {
+        Ok(self.vector(field, size)?.1)
     }
 
     /// A vector of at most `most` numbers.

@@ -3,6 +3,7 @@
 use std::fmt;
 
 use super::flatbuffer::{Result, Scalar, Table, Tables, damaged};
+use super::kind::Kind;
 
 /// A MobileNet V1 has about 30 operators, and 60 more where its weights have 16 bits.
 const MAX_OPERATORS: usize = 1000;
@@ -29,11 +30,13 @@ impl Code {
     pub const RESHAPE: Self = Self(22);
     pub const SOFTMAX: Self = Self(25);
     pub const PAD: Self = Self(34);
+    pub const TRANSPOSE: Self = Self(39);
     pub const MEAN: Self = Self(40);
     pub const SUB: Self = Self(41);
     pub const DIV: Self = Self(42);
     pub const SQUEEZE: Self = Self(43);
     pub const STRIDED_SLICE: Self = Self(45);
+    pub const SUM: Self = Self(74);
     pub const SHAPE: Self = Self(77);
     pub const PACK: Self = Self(83);
     pub const QUANTIZE: Self = Self(114);
@@ -133,9 +136,11 @@ pub(super) struct TensorInfo<'a> {
     pub shape: Vec<usize>,
     /// As [`shape`](Self::shape), without the dimensions that are only known at run time.
     pub fixed: Vec<Option<usize>>,
-    pub kind: i8,
+    pub kind: Kind,
     buffer: usize,
     pub quantization: Option<Table<'a>>,
+    /// Where its values belong, if those that are 0 are left out.
+    pub sparsity: Option<Table<'a>>,
 }
 
 /// A file's only graph.
@@ -163,8 +168,10 @@ impl<'a> Graph<'a> {
         let graphs = model.tables(2)?;
         if graphs.len() > 1 {
             return Err(format!(
-                "not a MobileNet V1: it has {} graphs, and nothing says which is meant",
-                graphs.len()
+                "not a MobileNet V1: it has {} graphs{}, and nothing says which is meant: convert that \
+                 one by itself",
+                graphs.len(),
+                signatures(model)?
             ));
         }
         let graph = graphs.get(0)?;
@@ -198,18 +205,18 @@ impl<'a> Graph<'a> {
         let signature: Vec<i32> = table.numbers(7, MAX_DIMENSIONS)?;
         let fixed = sizes.iter().enumerate();
         let fixed = fixed.map(|(i, &n)| (signature.get(i) != Some(&-1)).then_some(n));
-        if table.has(6) {
+        if table.scalar::<u32>(10, 0)? != 0 {
             return Err(format!(
-                "tensor {number} is sparse, as a pruned network's weights are, which is not supported: \
-                 convert the model once more, without OPTIMIZE_SPARSITY"
+                "the values of tensor {number} lie in another file, which is not supported"
             ));
         }
         Ok(TensorInfo {
             fixed: fixed.collect(),
             shape: sizes,
-            kind: table.scalar(1, 0)?,
+            kind: Kind(table.scalar(1, 0)?),
             buffer: table.scalar::<u32>(2, 0)? as usize,
             quantization: table.table(4)?,
+            sparsity: table.table(6)?,
         })
     }
 
@@ -259,10 +266,30 @@ impl<'a> Graph<'a> {
         let bytes = self.data(&tensor)?;
         match tensor.kind {
             _ if bytes.len() > 64 => Err(damaged(&format!("tensor {number} is too long"))),
-            2 => Ok(all::<i32>(bytes)),
-            4 => Ok(all::<i64>(bytes)),
+            _ if tensor.sparsity.is_some() => Err(damaged(&format!("tensor {number} is pruned"))),
+            Kind::INT32 => Ok(all::<i32>(bytes)),
+            Kind::INT64 => Ok(all::<i64>(bytes)),
             _ => Err(format!("tensor {number} does not hold whole numbers")),
         }
+    }
+}
+
+/// What a file calls its graphs, where it does.
+fn signatures(model: Table) -> Result<String> {
+    const SHOWN: usize = 4;
+    let signatures = model.tables(7)?;
+    let mut names = Vec::new();
+    for number in 0..signatures.len().min(SHOWN) {
+        let name = match signatures.get(number)? {
+            Some(signature) => String::from_utf8_lossy(signature.bytes(2)?),
+            None => continue,
+        };
+        let shown = name.chars().filter(|c| !c.is_control()).take(40);
+        names.push(shown.collect::<String>());
+    }
+    match names.is_empty() {
+        true => Ok(String::new()),
+        false => Ok(format!(" ({})", names.join(", "))),
     }
 }
 

@@ -6,7 +6,7 @@ use std::collections::HashMap;
 
 use super::graph::{Code, Graph, Operator};
 use super::options;
-use super::values;
+use super::scales;
 use super::walk::TfliteLayer;
 use crate::model::{
     AverageRule, Convolution, IntegerAverage, Levels, Rounding, Scale, StoredValues,
@@ -68,7 +68,7 @@ impl<'g, 'a> Walk<'g, 'a> {
     fn integers(&self, tensor: usize) -> Result<Option<Integers>> {
         let error = |reason: String| format!("tensor {tensor} {reason}");
         let info = self.graph.tensor(tensor)?;
-        let Some((quantisation, signed)) = values::activation(&info).map_err(error)? else {
+        let Some((quantisation, signed)) = scales::activation(&info).map_err(error)? else {
             return Ok(None);
         };
         let ([step], [zero]) = (&quantisation.scales[..], &quantisation.zero_points[..]) else {
@@ -149,17 +149,22 @@ impl<'g, 'a> Walk<'g, 'a> {
     /// What the pixels become.
     fn entry(&mut self, input: usize) -> Result<Entry> {
         let Some(given) = self.integers(input)? else {
+            // Which may be from planes to pixels before or after that.
+            self.next_if(Code::TRANSPOSE);
             let operator = self.next_if(Code::QUANTIZE);
             let operator = operator.ok_or("its activations are floats")?;
             self.found = self.given(operator)?;
+            self.pass_over(&[Code::TRANSPOSE])?;
             return Ok(Entry::Floats(self.found.scale));
         };
         self.found = given;
+        self.pass_over(&[Code::TRANSPOSE])?;
         if let Some(operator) = self.next_if(Code::QUANTIZE) {
             self.found = self.given(operator)?;
             if self.found.scale != given.scale {
                 return Err(format!("{operator} changes the scale of the pixels"));
             }
+            self.pass_over(&[Code::TRANSPOSE])?;
         }
         Ok(Entry::Bytes(self.found.scale))
     }

@@ -11,10 +11,14 @@
 mod flatbuffer;
 mod graph;
 mod integers;
+mod kind;
 mod labels;
 mod metadata;
 mod options;
 mod reshape;
+mod scales;
+mod scaling;
+mod sparse;
 mod values;
 mod walk;
 
@@ -23,7 +27,8 @@ use std::sync::Arc;
 use flatbuffer::Result;
 use graph::Graph;
 use metadata::Normalization;
-use walk::{Scaling, TfliteLayer, TfliteNetwork};
+use scaling::Scaling;
+use walk::{TfliteLayer, TfliteNetwork};
 
 use super::imported::{Imported, Tensors};
 use super::recognise::wrong_depth;
@@ -34,13 +39,16 @@ use crate::pixels::{COLOURS, PixelScale};
 /// Reads a TFLite file.
 pub(super) fn read(bytes: &[u8]) -> Result<Imported> {
     let graph = Graph::parse(bytes)?;
-    let Pixels { input, size, range } = Pixels::of(&graph)?;
+    let pixels = Pixels::of(&graph)?;
+    let Pixels {
+        input, size, range, ..
+    } = pixels;
     let chain = walk::chain(&graph, input)?;
     let TfliteNetwork {
         layers,
         scaling,
         head,
-    } = walk::network(&graph, &chain, bytes.len())?;
+    } = walk::network(&graph, &chain, pixels.channels_first, bytes.len())?;
     // Integers say themselves what they stand for.
     let normalization = if range.is_none() {
         metadata::normalization(&graph)?
@@ -107,6 +115,8 @@ struct Pixels {
     input: usize,
     /// The side of the picture, where it is not left open.
     size: Option<usize>,
+    /// Whether a picture is a plane for each colour, as PyTorch has it.
+    channels_first: bool,
     /// What 0 and 255 are, where pixels go in as they are in a picture.
     range: Option<[f64; 2]>,
 }
@@ -119,20 +129,33 @@ impl Pixels {
         };
         let tensor = graph.tensor(input)?;
         let error = |reason: String| format!("its input {reason}");
-        let range = values::range(&tensor).map_err(error)?;
-        let size = match (&tensor.shape[..], &tensor.fixed[..]) {
-            ([_, _, _, 3], [_, None, _, _] | [_, _, None, _]) => None,
-            ([_, height, width, 3], _) if height == width => {
-                validate_size(*height).map_err(|e| e.to_string())?;
-                Some(*height)
-            }
-            (shape, _) => {
-                return Err(error(format!(
-                    "is {shape:?}, where pixels of a square picture are [1, side, side, 3]"
-                )));
-            }
+        let range = scales::range(&tensor).map_err(error)?;
+        let (channels_first, sides) = match tensor.shape[..] {
+            [_, _, _, COLOURS] => (false, [1, 2]),
+            [_, COLOURS, _, _] => (true, [2, 3]),
+            _ => (false, [0, 0]),
         };
-        Ok(Self { input, size, range })
+        let size = match (sides.map(|side| tensor.shape.get(side)), &tensor.fixed[..]) {
+            _ if sides == [0, 0] => None,
+            (_, fixed) if sides.iter().any(|&side| fixed[side].is_none()) => Some(None),
+            ([height, width], _) if height == width => Some(height.copied()),
+            _ => None,
+        };
+        let size = size.ok_or_else(|| {
+            error(format!(
+                "is {:?}, where pixels of a square picture are [1, side, side, 3] or [1, 3, side, side]",
+                tensor.shape
+            ))
+        })?;
+        if let Some(size) = size {
+            validate_size(size).map_err(|e| e.to_string())?;
+        }
+        Ok(Self {
+            input,
+            size,
+            channels_first,
+            range,
+        })
     }
 }
 
@@ -153,9 +176,8 @@ fn pixel_scale(
         let scale = PixelScale::new(scale, offset).map_err(of_first_layer)?;
         return Ok(Some(scale.snapped()));
     }
-    // Floats that a graph scales are of 0 to 255. Others may be anything, and are taken to be
-    // scaled already.
-    let Some([low, high]) = range.or(scaling.map(|_| [0.0, 255.0])) else {
+    // Floats that a graph doesn't scale may be anything, and are taken to be scaled already.
+    let Some([low, high]) = range.or(scaling.map(Scaling::usual_input)) else {
         return Ok(None);
     };
     // Calibration on a few pictures makes the range of integers a little narrower.

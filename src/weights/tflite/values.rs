@@ -2,97 +2,190 @@
 
 use half::f16;
 
-use super::flatbuffer::{Result, Scalar, Table};
+use super::flatbuffer::{Result, Scalar};
 use super::graph::{Code, Graph, TensorInfo};
-use crate::model::{Quantisation, StoredTensor, StoredValues};
+use super::kind::Kind;
+use super::scales::{self, Blocks, Scales};
+use super::sparse;
+use crate::model::{StoredTensor, StoredValues};
+use crate::weights::contents::MAX_FILE_BYTES;
+
+/// How many values, zeros among them, pruned tensors may have for each byte of their file. Where 97 of
+/// 100 weights of 8 bits are 0 there are 17.
+const PRUNED_PER_BYTE: usize = 32;
 
 /// Reads tensors, and no more of them than a file can hold.
 pub(super) struct Reader<'g, 'a> {
     graph: &'g Graph<'a>,
+    /// The bytes of the file.
+    bytes: usize,
     /// Many tensors may be of the same bytes, and together have more values than the file.
     left: usize,
+    /// The same of pruned tensors, whose zeros are not in the file.
+    left_pruned: usize,
 }
 
 impl<'g, 'a> Reader<'g, 'a> {
     /// A reader of a file of so many bytes, none of which is a value twice.
     pub fn new(graph: &'g Graph<'a>, bytes: usize) -> Self {
-        Self { graph, left: bytes }
+        // No more than the largest file of floats has.
+        let most = MAX_FILE_BYTES as usize / size_of::<f32>();
+        Self {
+            graph,
+            bytes,
+            left: bytes,
+            left_pruned: bytes.saturating_mul(PRUNED_PER_BYTE).min(most),
+        }
     }
 
-    /// A tensor in the file's order; what a DEQUANTIZE makes at run time is as it was before that.
+    /// A tensor in the file's order; what is made at run time of one that is stored otherwise is as it
+    /// was before that.
     pub fn read(&mut self, number: usize) -> Result<StoredTensor<'static>> {
         let error = |reason: String| format!("tensor {number} {reason}");
-        let mut tensor = self.graph.tensor(number)?;
-        let mut bytes = self.graph.data(&tensor)?;
-        if bytes.is_empty() {
-            let operators = &self.graph.operators;
-            let source = operators
-                .iter()
-                .find(|operator| operator.output() == Ok(number))
-                .filter(|operator| [Code::DEQUANTIZE, Code::DENSIFY].contains(&operator.code))
-                .and_then(|operator| operator.input(0))
-                .ok_or_else(|| error("has no values".into()))?;
-            tensor = self.graph.tensor(source)?;
-            bytes = self.graph.data(&tensor)?;
-        }
-        let values = tensor
-            .shape
-            .iter()
-            .try_fold(1usize, |n, &side| n.checked_mul(side));
-        let width = width(tensor.kind).map_err(error)?;
-        let stated = values.and_then(|values| values.checked_mul(width));
-        if stated != Some(bytes.len()) || bytes.is_empty() {
+        let tensor = self.source(number)?;
+        let bytes = self.graph.data(&tensor)?;
+        let bits = tensor.kind.bits().map_err(error)?;
+        let mut sides = tensor.shape.iter();
+        let dense = sides.try_fold(1usize, |n, &side| n.checked_mul(side));
+        let places = self.places(&tensor, dense)?;
+        let count = places.as_ref().map(Vec::len).or(dense);
+        let stated = count.and_then(|count| count.checked_mul(bits));
+        let stated = stated.map(|bits| bits.div_ceil(8));
+        let (Some(dense @ 1..), true) = (dense, stated == Some(bytes.len())) else {
+            let kept = match &places {
+                Some(places) => format!(" with {} values", places.len()),
+                None => String::new(),
+            };
             return Err(error(format!(
-                "is {:?} of {width} bytes each, which its buffer of {} bytes is not",
+                "is {:?}{kept} of {bits} bits each, which its buffer of {} bytes is not",
                 tensor.shape,
                 bytes.len()
             )));
-        }
-        let left = self.left.checked_sub(bytes.len() / width);
+        };
+        let left = self.left.checked_sub(bytes.len() / bits.div_ceil(8));
         self.left = left.ok_or("its tensors have more values than it has bytes")?;
-        stored(tensor, bytes).map_err(error)
+
+        let values = decoded(tensor.kind, bytes, count.unwrap_or(dense));
+        let values = match places {
+            Some(places) => spread(&values, &places, dense),
+            None => values,
+        };
+        self.with_scales(tensor, values).map_err(error)
     }
-}
 
-const FLOAT32: i8 = 0;
-const FLOAT16: i8 = 1;
-const INT32: i8 = 2;
-const UINT8: i8 = 3;
-const INT8: i8 = 9;
-
-/// The bytes of a value of a type.
-fn width(kind: i8) -> std::result::Result<usize, String> {
-    match kind {
-        FLOAT32 | INT32 => Ok(4),
-        FLOAT16 => Ok(2),
-        UINT8 | INT8 => Ok(1),
-        other => Err(format!(
-            "is of type {other}, which is not supported: float32, float16, int32, uint8 and int8 \
-             are"
-        )),
-    }
-}
-
-fn stored(tensor: TensorInfo, bytes: &[u8]) -> std::result::Result<StoredTensor<'static>, String> {
-    let values = match tensor.kind {
-        FLOAT32 => StoredValues::F32(numbers(bytes, |value: f32| value).into()),
-        FLOAT16 => StoredValues::F16(numbers(bytes, f16::from_bits).into()),
-        UINT8 => StoredValues::U8(numbers(bytes, |value: u8| value).into()),
-        INT8 => StoredValues::I8(numbers(bytes, |value: i8| value).into()),
-        _ => StoredValues::I32(numbers(bytes, |value: i32| value).into()),
-    };
-    let quantisation = match tensor.kind {
-        FLOAT32 | FLOAT16 => None,
-        kind => {
-            let table = tensor.quantization.ok_or("has no quantisation")?;
-            Some(quantisation(table, kind, &tensor.shape)?)
+    /// The stored tensor that a tensor is, or that it is made of.
+    fn source(&self, number: usize) -> Result<TensorInfo<'a>> {
+        let operators = &self.graph.operators;
+        let mut at = number;
+        // Of values that were left out, and of fewer bits.
+        for _ in 0..3 {
+            let tensor = self.graph.tensor(at)?;
+            if tensor.sparsity.is_some() || !self.graph.data(&tensor)?.is_empty() {
+                return Ok(tensor);
+            }
+            let maker = operators.iter().find(|o| o.output() == Ok(at));
+            let maker = maker.filter(|o| [Code::DEQUANTIZE, Code::DENSIFY].contains(&o.code));
+            match maker.and_then(|operator| operator.input(0)) {
+                Some(source) => at = source,
+                None => break,
+            }
         }
-    };
-    Ok(StoredTensor {
-        values,
-        shape: tensor.shape,
-        quantisation,
-    })
+        Err(format!("tensor {number} has no values"))
+    }
+
+    /// Where the values of a pruned tensor belong among so many.
+    fn places(&mut self, tensor: &TensorInfo, dense: Option<usize>) -> Result<Option<Vec<usize>>> {
+        let Some(sparsity) = tensor.sparsity else {
+            return Ok(None);
+        };
+        let left = dense.and_then(|dense| self.left_pruned.checked_sub(dense));
+        self.left_pruned = left.ok_or_else(|| {
+            format!(
+                "its pruned tensors have more than {PRUNED_PER_BYTE} values for each of its bytes, which \
+                 is not supported: convert the model once more, without EXPERIMENTAL_SPARSITY"
+            )
+        })?;
+        sparse::places(sparsity, &tensor.shape, self.bytes).map(Some)
+    }
+
+    /// Values with what they stand for; those in blocks become the numbers themselves, and so do biases
+    /// of 64 bits.
+    fn with_scales(
+        &mut self,
+        tensor: TensorInfo,
+        values: StoredValues<'static>,
+    ) -> Result<StoredTensor<'static>> {
+        let mut stored = StoredTensor::floats(values, &tensor.shape);
+        if tensor.kind.is_float() {
+            return Ok(stored);
+        }
+        match scales::of(&tensor)? {
+            Scales::Blocks(blocks) => self.out_of_blocks(blocks, stored),
+            Scales::Along(quantisation) => {
+                if let StoredValues::F64(integers) = &stored.values {
+                    if ![1, integers.len()].contains(&quantisation.scales.len()) {
+                        return Err("is of int64, and no list of biases".into());
+                    }
+                    let numbers = integers.iter().enumerate();
+                    let numbers = numbers
+                        .map(|(i, integer)| (integer * f64::from(quantisation.scale(i))) as f32);
+                    stored.values = StoredValues::F32(numbers.collect::<Vec<_>>().into());
+                } else {
+                    stored.quantisation = Some(quantisation);
+                }
+                Ok(stored)
+            }
+        }
+    }
+
+    fn out_of_blocks(
+        &mut self,
+        Blocks { scales, size }: Blocks,
+        integers: StoredTensor<'static>,
+    ) -> Result<StoredTensor<'static>> {
+        let shape = &integers.shape;
+        let wrong = || format!("is {shape:?} and has no scale for each block of {size}");
+        let info = self.graph.tensor(scales)?;
+        let mut expected = shape.clone();
+        match expected.last_mut() {
+            Some(last) if last.is_multiple_of(size) => *last /= size,
+            _ => return Err(wrong()),
+        }
+        if !info.kind.is_float() || info.shape != expected {
+            return Err(wrong());
+        }
+        let scales = self.read(scales)?.numbers().map_err(|e| e.to_string())?;
+        if let Some(scale) = scales.iter().find(|s| !(s.is_finite() && **s > 0.0)) {
+            return Err(format!("has the scale {scale:?}"));
+        }
+        let StoredValues::I8(values) = &integers.values else {
+            return Err("is quantised by blocks, but not of int8, int4 or int2".into());
+        };
+        let numbers = values.chunks(size).zip(scales.iter());
+        let numbers = numbers.flat_map(|(block, scale)| {
+            let number = move |integer: &i8| f32::from(*integer) * scale;
+            block.iter().map(number)
+        });
+        let numbers: Vec<f32> = numbers.collect();
+        Ok(StoredTensor::floats(
+            StoredValues::F32(numbers.into()),
+            shape,
+        ))
+    }
+}
+
+/// So many values of a type; those of fewer bits than 8 lie with the first lowest.
+fn decoded(kind: Kind, bytes: &[u8], count: usize) -> StoredValues<'static> {
+    match kind {
+        Kind::FLOAT32 => StoredValues::F32(numbers(bytes, |value: f32| value).into()),
+        Kind::FLOAT16 => StoredValues::F16(numbers(bytes, f16::from_bits).into()),
+        Kind::UINT8 => StoredValues::U8(numbers(bytes, |value: u8| value).into()),
+        Kind::INT8 => StoredValues::I8(numbers(bytes, |value: i8| value).into()),
+        Kind::INT4 => StoredValues::I8(unpacked::<4>(bytes, count).into()),
+        Kind::INT2 => StoredValues::I8(unpacked::<2>(bytes, count).into()),
+        Kind::INT64 => StoredValues::F64(numbers(bytes, |value: i64| value as f64).into()),
+        _ => StoredValues::I32(numbers(bytes, |value: i32| value).into()),
+    }
 }
 
 fn numbers<T: Scalar, U>(bytes: &[u8], value: impl Fn(T) -> U) -> Vec<U> {
@@ -100,90 +193,32 @@ fn numbers<T: Scalar, U>(bytes: &[u8], value: impl Fn(T) -> U) -> Vec<U> {
     numbers.map(value).collect()
 }
 
-/// Reads and checks how the integers of a tensor of this type and shape stand for numbers.
-fn quantisation(
-    table: Table,
-    kind: i8,
-    shape: &[usize],
-) -> std::result::Result<Quantisation, String> {
-    /// The most channels that a layer has.
-    const MOST: usize = 1 << 20;
-    if table.scalar::<u8>(4, 0)? != 0 {
-        return Err("is quantised in a way of its own, which is not supported".into());
-    }
-    let scales: Vec<f32> = table.numbers(2, MOST)?;
-    let mut zero_points: Vec<i64> = table.numbers(3, MOST)?;
-    if zero_points.is_empty() {
-        zero_points = vec![0; scales.len()];
-    }
-    if scales.is_empty() || scales.len() != zero_points.len() {
-        let (n, m) = (scales.len(), zero_points.len());
-        return Err(format!("has {n} scales and {m} zero points"));
-    }
-    if let Some(scale) = scales.iter().find(|s| !(s.is_finite() && **s > 0.0)) {
-        return Err(format!("has the scale {scale:?}"));
-    }
-    let range = match kind {
-        UINT8 => 0..=255,
-        INT8 => -128..=127,
-        _ => 0..=0,
-    };
-    if let Some(zero) = zero_points.iter().find(|zero| !range.contains(*zero)) {
-        return Err(format!("has the zero point {zero}"));
-    }
-    let dimension: i32 = table.scalar(6, 0)?;
-    let axis = usize::try_from(dimension).unwrap_or(usize::MAX);
-    let n = scales.len();
-    if n > 1 && shape.get(axis) != Some(&n) {
-        return Err(format!(
-            "is {shape:?} and has {n} scales along its dimension {dimension}"
-        ));
-    }
-    Ok(Quantisation {
-        scales,
-        zero_points,
-        axis,
-    })
+/// Integers of so many bits, with their signs.
+fn unpacked<const BITS: usize>(bytes: &[u8], count: usize) -> Vec<i8> {
+    let integers = bytes.iter().flat_map(|byte| {
+        // To the top, and down again with the sign.
+        let integer = move |at: usize| ((byte << (8 - BITS - at)) as i8) >> (8 - BITS);
+        (0..8).step_by(BITS).map(integer)
+    });
+    integers.take(count).collect()
 }
 
-/// The numbers that 0 and 255 (-128 and 127) stand for, where there is one scale.
-fn range_of(quantisation: &Quantisation, kind: i8) -> Option<[f64; 2]> {
-    let ends = match kind {
-        UINT8 => [0, 255],
-        _ => [-128, 127],
-    };
-    let number = |integer| quantisation.number(0, integer).map(f64::from);
-    Some([number(ends[0])?, number(ends[1])?])
-}
-
-/// How the integers of a tensor that is computed stand for numbers, and whether they are signed; `None`
-/// where it holds floats.
-pub(super) fn activation(
-    tensor: &TensorInfo,
-) -> std::result::Result<Option<(Quantisation, bool)>, String> {
-    match tensor.kind {
-        FLOAT32 => Ok(None),
-        kind @ (UINT8 | INT8) => {
-            let table = tensor.quantization.ok_or("has no quantisation")?;
-            let quantisation = quantisation(table, kind, &tensor.shape)?;
-            Ok(Some((quantisation, kind == INT8)))
-        }
-        other => Err(format!("is of type {other}, not of eight bits")),
+/// The dense form of a pruned tensor, whose other values are 0.
+fn spread(values: &StoredValues, places: &[usize], count: usize) -> StoredValues<'static> {
+    macro_rules! spread {
+        ($($kind:ident)*) => {
+            match values {
+                $(StoredValues::$kind(values) => {
+                    let mut dense = vec![Default::default(); count];
+                    for (value, place) in values.iter().zip(places) {
+                        dense[*place] = *value;
+                    }
+                    StoredValues::$kind(dense.into())
+                })*
+            }
+        };
     }
-}
-
-/// The range of a quantised tensor's numbers, or `None` where it holds floats.
-pub(super) fn range(tensor: &TensorInfo) -> std::result::Result<Option<[f64; 2]>, String> {
-    match tensor.kind {
-        FLOAT32 => Ok(None),
-        kind @ (UINT8 | INT8) => {
-            let table = tensor.quantization.ok_or("has no quantisation")?;
-            Ok(range_of(&quantisation(table, kind, &tensor.shape)?, kind))
-        }
-        other => Err(format!(
-            "is of type {other}, where pixels are of float32, uint8 or int8"
-        )),
-    }
+    spread!(F64 F32 F16 BF16 I32 I8 U8)
 }
 
 #[cfg(test)]

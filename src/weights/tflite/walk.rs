@@ -7,11 +7,11 @@ use super::flatbuffer::Result;
 use super::graph::{Code, Graph, Operator};
 use super::options;
 use super::reshape;
+use super::scaling::Scaling;
 use super::values::Reader;
 use crate::head::Head;
 use crate::model::{ConvolutionKind, StoredTensor, StoredValues};
 use crate::ops::{Activation, Padding};
-use crate::pixels::COLOURS;
 
 /// A convolution of the network, in our layout.
 pub(super) struct TfliteLayer {
@@ -35,17 +35,12 @@ pub(super) struct TfliteNetwork {
     pub head: Option<Head>,
 }
 
-/// What each colour is multiplied by, and what is added then.
-#[derive(Clone, Copy)]
-pub(super) struct Scaling {
-    pub factor: [f64; COLOURS],
-    pub offset: [f64; COLOURS],
-}
-
 /// Reads the network from the operators that its pixels go through, in a file of so many bytes.
+/// `channels_first` says how the pixels lie.
 pub(super) fn network<'g>(
     graph: &'g Graph,
     chain: &[&'g Operator<'_>],
+    channels_first: bool,
     bytes: usize,
 ) -> Result<TfliteNetwork> {
     let tensors = chain.iter().filter_map(|operator| operator.input(0));
@@ -59,7 +54,11 @@ pub(super) fn network<'g>(
         tensors,
         channels: 3,
     };
-    let scaling = walk.scaling()?;
+    let mut scaling = walk.scaling(None)?;
+    if channels_first {
+        walk.channels_last()?;
+        scaling = walk.scaling(scaling)?;
+    }
     let mut layers = vec![walk.convolution(ConvolutionKind::Standard)?];
     while walk.next_is(&[Code::PAD, Code::DEPTHWISE_CONV_2D]) {
         layers.push(walk.convolution(ConvolutionKind::Depthwise)?);
@@ -124,10 +123,10 @@ pub(super) fn chain<'g, 'a>(graph: &'g Graph<'a>, input: usize) -> Result<Vec<&'
     Err("its operators lead in a circle".into())
 }
 
-struct Walk<'g, 'a> {
-    graph: &'g Graph<'a>,
-    reader: Reader<'g, 'a>,
-    ahead: Peekable<IntoIter<&'g Operator<'a>>>,
+pub(super) struct Walk<'g, 'a> {
+    pub graph: &'g Graph<'a>,
+    pub reader: Reader<'g, 'a>,
+    pub ahead: Peekable<IntoIter<&'g Operator<'a>>>,
     /// What the pixels become on their way.
     tensors: Vec<usize>,
     /// What the last layer gave.
@@ -135,12 +134,12 @@ struct Walk<'g, 'a> {
 }
 
 impl<'g, 'a> Walk<'g, 'a> {
-    fn next_is(&mut self, codes: &[Code]) -> bool {
+    pub fn next_is(&mut self, codes: &[Code]) -> bool {
         self.ahead.peek().is_some_and(|o| codes.contains(&o.code))
     }
 
     /// The next operator, which has to do one of these.
-    fn expect(&mut self, codes: &[Code]) -> Result<&'g Operator<'a>> {
+    pub fn expect(&mut self, codes: &[Code]) -> Result<&'g Operator<'a>> {
         let operator = self.ahead.next_if(|o| codes.contains(&o.code));
         operator.ok_or_else(|| {
             let codes: Vec<String> = codes.iter().map(Code::to_string).collect();
@@ -152,56 +151,6 @@ impl<'g, 'a> Walk<'g, 'a> {
                 None => format!("not a MobileNet V1: it ends where {codes} is expected"),
             }
         })
-    }
-
-    /// What is done to the pixels one by one.
-    fn scaling(&mut self) -> Result<Option<Scaling>> {
-        let mut scaling = None;
-        while self.next_is(&[Code::ADD, Code::SUB, Code::MUL, Code::DIV]) {
-            let Some(operator) = self.ahead.next() else {
-                break;
-            };
-            let error = |reason: String| format!("{operator}: {reason}");
-            options::check_arithmetic(operator).map_err(error)?;
-            let other = operator.input(1);
-            let other = other.ok_or_else(|| error("it has one input".into()))?;
-            let numbers = self.reader.read(other).map_err(error)?.numbers();
-            let numbers = numbers.map_err(|e| error(e.to_string()))?;
-            let values = match numbers[..] {
-                [one] => [one; COLOURS],
-                [red, green, blue] => [red, green, blue],
-                [first, ..] if numbers.iter().all(|other| *other == first) => [first; COLOURS],
-                [] => return Err(error("it has no number".into())),
-                _ => {
-                    let reason = "its numbers are neither all the same nor one for each colour";
-                    return Err(error(reason.into()));
-                }
-            };
-            let Scaling {
-                mut factor,
-                mut offset,
-            } = scaling.unwrap_or(Scaling {
-                factor: [1.0; COLOURS],
-                offset: [0.0; COLOURS],
-            });
-            for (colour, value) in values.into_iter().enumerate() {
-                let value = f64::from(value);
-                match operator.code {
-                    Code::ADD => offset[colour] += value,
-                    Code::SUB => offset[colour] -= value,
-                    Code::MUL => {
-                        factor[colour] *= value;
-                        offset[colour] *= value;
-                    }
-                    _ => {
-                        factor[colour] /= value;
-                        offset[colour] /= value;
-                    }
-                }
-            }
-            scaling = Some(Scaling { factor, offset });
-        }
-        Ok(scaling)
     }
 
     fn convolution(&mut self, kind: ConvolutionKind) -> Result<TfliteLayer> {
@@ -314,18 +263,24 @@ impl<'g, 'a> Walk<'g, 'a> {
         let next = self.ahead.peek().and_then(|operator| operator.input(0));
         let shape = next.and_then(|input| self.graph.tensor(input).ok());
         let is_pixel = shape.is_some_and(|tensor| matches!(tensor.shape[..], [_, 1, 1, _]));
-        if is_pixel && !self.next_is(&[Code::AVERAGE_POOL_2D, Code::MEAN]) {
+        // Where there is one pixel, a sum is an average too, and some converters write that.
+        let averages = match is_pixel {
+            true => &[Code::AVERAGE_POOL_2D, Code::MEAN, Code::SUM][..],
+            false => &[Code::AVERAGE_POOL_2D, Code::MEAN],
+        };
+        if is_pixel && !self.next_is(averages) {
             return Ok(());
         }
-        let depthwise = Code::DEPTHWISE_CONV_2D;
-        let operator = self.expect(&[depthwise, Code::AVERAGE_POOL_2D, Code::MEAN])?;
+        let mut expected = vec![Code::DEPTHWISE_CONV_2D];
+        expected.extend(averages);
+        let operator = self.expect(&expected)?;
         let error = |reason: String| format!("{operator}: {reason}");
         let input = operator.input(0).ok_or_else(|| error("no input".into()))?;
         let shape = self.graph.tensor(input).map_err(error)?.shape;
         let [_, height, width, _] = shape[..] else {
             return Err(error(format!("its input is {shape:?}")));
         };
-        if operator.code == Code::MEAN {
+        if operator.code != Code::AVERAGE_POOL_2D {
             let axes = operator.input(1).ok_or_else(|| error("no axes".into()))?;
             let axes = self.graph.integers(axes).map_err(error)?;
             let mut sides: Vec<i64> = axes.iter().map(|n| n.rem_euclid(4)).collect();
