@@ -38,6 +38,7 @@ mod store;
 mod stored_network;
 mod stranger;
 mod tensorflow;
+mod tensorflow_js;
 mod tflite;
 mod torch;
 

@@ -11,7 +11,10 @@ use super::provenance::Origin;
 use super::quantised::Scales;
 use super::recognise::{Stated, recognise};
 use super::safetensors::{EXAMPLES, Header, SafetensorsFile};
-use super::{keras, onnx, other_networks, shards, sidecar, stranger, tensorflow, tflite, torch};
+use super::{
+    keras, onnx, other_networks, shards, sidecar, stranger, tensorflow, tensorflow_js, tflite,
+    torch,
+};
 use crate::error::{Error, Result};
 use crate::familiarity::Familiarity;
 use crate::head::Head;
@@ -127,11 +130,11 @@ impl Checkpoint {
     /// HDF5 (keras-applications `*_tf.h5`, Keras 3's legacy `.h5`, a whole model's `.h5`,
     /// `.weights.h5`) and `.keras`, TensorFlow Lite's `.tflite` (quantised weights become the
     /// floats they stand for), PyTorch's files of tensors (no code is run), ONNX (with the files
-    /// beside it that have its weights), TensorFlow's frozen graphs, and TF-Slim's checkpoints by
-    /// their `.index` or prefix. A folder stands for the `model.safetensors` in it, or else its
+    /// beside it that have its weights), TensorFlow's frozen graphs, TensorFlow.js's
+    /// `model.json` with its shards, and TF-Slim's checkpoints by their `.index` or prefix. A folder stands for the `model.safetensors` in it, or else its
     /// `pytorch_model.bin`, or for the parts that `model.safetensors.index.json` or
     /// `pytorch_model.bin.index.json` names, for what an unpacked `.keras` file has, for the parts
-    /// that a `NAME.weights.json` of Keras's names, or for TF-Slim's checkpoint. Such an index of
+    /// that a `NAME.weights.json` of Keras's names, for TensorFlow.js's `model.json`, or for TF-Slim's checkpoint. Such an index of
     /// Keras's, or one of its parts, stands for all of them.
     ///
     /// # Errors
@@ -148,6 +151,8 @@ impl Checkpoint {
             {
                 return Self::of_keras_files(&files, options);
             }
+            let model = path.join(tensorflow_js::FILE_IN_FOLDER);
+            let found = found.or_else(|| model.exists().then_some(model));
             return match found.or_else(|| tensorflow::located(path)) {
                 Some(file) => Self::open_file(&file, options),
                 None => {
@@ -185,6 +190,11 @@ impl Checkpoint {
         }
         if let Some(reason) = shards::is_part(path) {
             return Err(error(reason));
+        }
+        if let Some(model) = tensorflow_js::Model::open(path)? {
+            let (imported, bytes) = model.read(path)?;
+            let contents = Arc::new(Contents::Read(bytes));
+            return Self::from_imported(imported, contents, path, options);
         }
         Self::from_contents(Contents::open(path)?, path, options)
     }

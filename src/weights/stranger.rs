@@ -75,6 +75,8 @@ pub(super) fn file(path: &Path, start: &[u8]) -> String {
         "a file of Flax, which is not read; what it was converted from may be"
     } else if is_named("saved_model.pb") {
         SAVED_MODEL
+    } else if is_shard_of_tensorflow_js(path) {
+        "weights of a model of TensorFlow.js: give the model.json that lies beside them, or their folder"
     } else if ends("caffemodel") || ends("prototxt") {
         "a file of Caffe, which is not read"
     } else if ends("onnx") {
@@ -89,6 +91,17 @@ pub(super) fn file(path: &Path, start: &[u8]) -> String {
         "not a checkpoint of a known format (safetensors, HDF5, .keras, TFLite, PyTorch, ONNX, TensorFlow)"
     };
     known.into()
+}
+
+/// Whether a file is called `group1-shard2of4`, with an end or without.
+fn is_shard_of_tensorflow_js(path: &Path) -> bool {
+    let name = path.file_stem().and_then(|name| name.to_str());
+    let parts = name.and_then(|name| name.strip_prefix("group")?.split_once("-shard"));
+    parts.is_some_and(|(group, rest)| {
+        let is_number = |text: &str| text.parse::<u32>().is_ok();
+        let of = rest.split_once("of");
+        is_number(group) && of.is_some_and(|(shard, count)| is_number(shard) && is_number(count))
+    })
 }
 
 /// What a zip is that has files of these names, if it is not one of Keras's.
@@ -209,6 +222,8 @@ mod tests {
             ("a.tar", &tar, "an archive"),
             ("a.tgz", b"\x1f\x8b\x08", "an archive"),
             ("saved_model.pb", b"\x08\x01", "SavedModel"),
+            ("group1-shard2of4.bin", b"\x00\x01", "TensorFlow.js"),
+            ("group12-shard1of1", b"\x00\x01", "TensorFlow.js"),
             ("a.caffemodel", b"\x0a\x01", "Caffe"),
             ("a.onnx", b"\x08\x01", "ONNX"),
             ("a.mlmodel", b"\x08\x01", "Core ML"),

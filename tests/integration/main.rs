@@ -10,6 +10,7 @@
 //! - `cases`: checkpoints that other tools write today, with the scores they give
 //! - `hidden`: last layers with others before them
 //! - `heads`: last layers that give each class a score of its own
+//! - `tensorflow_js`: TensorFlow.js's layers models
 //! - `tflite`: TensorFlow Lite files of every type of weights
 //! - `tflite_damaged`: and what is wrong with others
 //! - `tflite_forms`: weights of fewer bits, pruned ones, pixels in planes
@@ -102,6 +103,7 @@ mod skipped;
 mod spark;
 mod support;
 mod tensorflow;
+mod tensorflow_js;
 mod tflite;
 mod tflite_damaged;
 mod tflite_forms;

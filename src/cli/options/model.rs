@@ -34,7 +34,8 @@ pub struct ModelOptions {
     pub unstated: UnstatedOptions,
 
     /// A local checkpoint or its folder: safetensors (ours, transformers', timm's), PyTorch's .pth, Keras's
-    /// .h5, .weights.h5 and .keras, .onnx, .tflite, TensorFlow's frozen .pb, or TF-Slim's .index
+    /// .h5, .weights.h5 and .keras, .onnx, .tflite, TensorFlow.js's model.json, TensorFlow's frozen .pb, or
+    /// TF-Slim's .index
     #[arg(long, value_name = "PATH", conflicts_with = "repo")]
     pub weights: Option<PathBuf>,
 

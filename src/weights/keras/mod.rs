@@ -41,10 +41,11 @@ use std::io::{Cursor, Read};
 
 use serde_json::Value;
 
-use super::hdf5::File;
+use super::hdf5::{Dataset, File};
 use super::imported::{Imported, Tensors};
 use super::stranger;
 pub(super) use beside::{FilesBeside, without_index};
+use describe::Described;
 use network::DescribedNetwork;
 use stored::Stored;
 
@@ -115,7 +116,28 @@ fn import(parts: &[File], description: Option<&[u8]>) -> Result<Imported, String
             ..Imported::new(Tensors::Loaded(tensors))
         });
     }
-    let network = DescribedNetwork::of(&layers, &mut stored)?;
+    described(&layers, stored)
+}
+
+/// Reads a model from its description and its variables, which lie elsewhere and are named
+/// `LAYER/VARIABLE`, whatever model within the model the layer lies in.
+pub(super) fn read_described(
+    description: &Value,
+    variables: Vec<Dataset>,
+) -> Result<Imported, String> {
+    let layers = describe::layers(description)?;
+    if layers.is_empty() {
+        return Err("its description has no layers".into());
+    }
+    let stored = Stored::by_layer(variables, |name| {
+        let layer = layers.iter().find(|layer| layer.name == name);
+        layer.and_then(|layer| layer.within)
+    });
+    described(&layers, stored)
+}
+
+fn described(layers: &[Described], mut stored: Stored) -> Result<Imported, String> {
+    let network = DescribedNetwork::of(layers, &mut stored)?;
     let head = network.head();
     let found = network.find(&mut stored)?;
     let top = network.find_top(&mut stored, &found)?;

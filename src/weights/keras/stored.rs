@@ -1,6 +1,6 @@
 //! A file's variables, gathered by layer.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
 use super::describe::{Described, numbered_name};
 use super::layout::{self, Kind};
@@ -71,6 +71,35 @@ impl Stored {
             ordered,
             groups: listing.groups.iter().map(name).collect(),
         })
+    }
+
+    /// Those of variables that are named `LAYER/VARIABLE`; `within` knows which model within the model a
+    /// layer lies in.
+    pub fn by_layer<'a>(variables: Vec<Dataset>, within: impl Fn(&str) -> Option<&'a str>) -> Self {
+        let mut layers = BTreeMap::new();
+        let mut known = HashSet::new();
+        for data in variables {
+            let path = data.path.clone();
+            let place = path.rsplit_once('/').map(|(layer, variable)| {
+                let layer = layer.rsplit('/').next().unwrap_or(layer);
+                (layer.to_owned(), layout::variable(variable).to_owned())
+            });
+            match place {
+                Some(place) if known.insert(place.clone()) => {
+                    let (layer, variable) = place;
+                    let within = within(&layer).unwrap_or_default().to_owned();
+                    insert(&mut layers, (), within, layer, variable, data);
+                }
+                _ => unplaced(&mut layers, (), data),
+            }
+        }
+        Self {
+            numbered: false,
+            subclassed: false,
+            layers: layers.into_values().collect(),
+            ordered: false,
+            groups: BTreeSet::new(),
+        }
     }
 
     /// Takes a layer out.

@@ -33,6 +33,11 @@ impl<'a> Walk<'a> {
     pub fn layer(&mut self, layer: &'a Described<'a>, stored: &mut Stored) {
         let at_start = self.units.is_empty() && self.zeros.is_none();
         let in_head = self.pool.is_some();
+        // Of a sequential model without a layer for it, the first layer states the input.
+        let states_input = layer.config["batch_input_shape"].is_array();
+        if self.units.is_empty() && (layer.role == Some(Role::Input) || states_input) {
+            self.front.input(layer.config);
+        }
         let convolves = matches!(
             layer.role,
             Some(Role::Weighted(Kind::Convolution | Kind::Depthwise))
@@ -42,7 +47,7 @@ impl<'a> Walk<'a> {
             Some(_) if self.zeros.is_some() && !convolves => {
                 self.refuse(layer, "is between zeros and a convolution");
             }
-            Some(Role::Input) => self.front.input(layer.config),
+            Some(Role::Input) => {}
             Some(Role::Resizing) if at_start => {
                 let done = self.front.resizing(layer.config);
                 self.unless_done(layer, done);
