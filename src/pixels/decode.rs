@@ -7,7 +7,11 @@ use std::path::Path;
 use image::RgbImage;
 
 use super::format::{PictureFormat, supported_formats};
+#[cfg(any(feature = "avif", feature = "heic"))]
+use super::heif;
 use super::jpeg::Needs;
+#[cfg(feature = "jxl")]
+use super::jxl;
 use super::layer::Layer;
 use super::limits::DecodeOptions;
 use super::orientation::Orientation;
@@ -35,6 +39,12 @@ pub fn dimensions(bytes: &[u8]) -> Option<(u32, u32)> {
         PictureFormat::Qoi => qoi::dimensions(bytes),
         PictureFormat::Tga => tga::dimensions(bytes),
         PictureFormat::Pnm | PictureFormat::Pfm if !is_pam(bytes) => pnm::dimensions(bytes),
+        #[cfg(any(feature = "avif", feature = "heic"))]
+        PictureFormat::Heic | PictureFormat::Avif => {
+            guarded(|| Ok(heif::dimensions(bytes))).ok()?
+        }
+        #[cfg(feature = "jxl")]
+        PictureFormat::JpegXl => guarded(|| Ok(jxl::dimensions(bytes))).ok()?,
         PictureFormat::Tiff => tiff::dimensions(bytes),
         format if format.is_raw_photograph() => {
             jpeg::dimensions(Preview::of(bytes, format).ok()?.jpeg)
@@ -77,7 +87,8 @@ pub fn read(source: impl Read, options: &DecodeOptions) -> Result<Vec<u8>, Image
 /// Colours become RGB as Pillow's `convert("RGB")` makes them: grey is repeated, a palette
 /// looked up, alpha dropped (or blended with the options' background), CMYK multiplied out. Of 16
 /// bits a channel the high byte is taken. JPEG is decoded by libjpeg-turbo's algorithms, to the same
-/// bytes as Pillow. Of a raw photograph it is the preview that the camera put beside it.
+/// bytes as Pillow, and HEIC by libheif's, to those of pillow-heif. Of a raw photograph it is the
+/// preview that the camera put beside it.
 ///
 /// # Errors
 /// Bytes that are empty, of no known format or damaged ([`Decode`](crate::error::ImageErrorKind::Decode)), or an
@@ -129,6 +140,8 @@ pub(super) fn decode_for(
 }
 
 /// The pixels of a file as they are stored, and their alpha; `None` for a format that has neither here.
+///
+/// HEIC, AVIF and JPEG XL with an alpha are refused where there is a background for it.
 pub(super) fn layer(
     bytes: &[u8],
     format: PictureFormat,
@@ -146,12 +159,26 @@ pub(super) fn layer(
         PictureFormat::Tga => tga::decode(bytes, options),
         PictureFormat::Pnm if is_pam(bytes) => image_crate::decode(bytes, format, options),
         PictureFormat::Pnm | PictureFormat::Pfm => pnm::decode(bytes, options).map(Layer::from),
+        #[cfg(any(feature = "avif", feature = "heic"))]
+        PictureFormat::Heic | PictureFormat::Avif => {
+            guarded(|| heif::decode(bytes, options)).map(Layer::from)
+        }
+        #[cfg(feature = "jxl")]
+        PictureFormat::JpegXl => guarded(|| jxl::decode(bytes, options)).map(Layer::from),
         _ => return None,
     })
 }
 
 fn is_pam(bytes: &[u8]) -> bool {
     bytes.starts_with(b"P7")
+}
+
+/// What a decoder gives that may have faults of its own, of which a caller is to hear as of any
+/// other error.
+#[cfg(any(feature = "avif", feature = "heic", feature = "jxl"))]
+fn guarded<T>(decode: impl FnOnce() -> Result<T, ImageError>) -> Result<T, ImageError> {
+    let decoded = std::panic::catch_unwind(std::panic::AssertUnwindSafe(decode));
+    decoded.unwrap_or_else(|_| Err(ImageError::decoder_failed()))
 }
 
 /// What is said of a file whose format has a name, but is not read.
@@ -162,6 +189,10 @@ fn unread(format: PictureFormat) -> ImageError {
         format!("{name} in place of a picture")
     } else {
         let supported = supported_formats();
-        format!("{name}, which is not read: convert it to one of {supported}")
+        let why = match format.feature() {
+            Some(feature) => format!("built without its feature `{feature}`"),
+            None => "which is not read".into(),
+        };
+        format!("{name}, {why}: convert it to one of {supported}")
     })
 }

@@ -15,7 +15,8 @@ use crate::error::{ImageError, ImageErrorKind, ImageLimit};
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct DecodeOptions {
-    /// Turn the image as its EXIF orientation says.
+    /// Turn the image as its EXIF orientation says. HEIC and JPEG XL have a turn of their own, which
+    /// is a part of decoding them.
     pub exif_orientation: bool,
     /// Decode a JPEG that is much larger than the network's input at a reduced scale, in a
     /// fraction of the time: [`Preprocessing::read`](super::Preprocessing::read).

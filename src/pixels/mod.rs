@@ -4,6 +4,8 @@
 //! or TensorFlow does,
 //! and a checkpoint's [`Preprocessing`] says how the two are put together.
 
+#[cfg(feature = "avif")]
+mod avif;
 mod bmp;
 mod bytes;
 mod cmyk;
@@ -13,11 +15,17 @@ mod filter;
 mod format;
 mod frame;
 mod gif;
+#[cfg(feature = "heic")]
+mod heic;
+#[cfg(any(feature = "avif", feature = "heic"))]
+mod heif;
 mod ico;
 mod ifd;
 mod image_crate;
 mod input;
 mod jpeg;
+#[cfg(feature = "jxl")]
+mod jxl;
 mod layer;
 mod limits;
 mod line;

@@ -35,7 +35,7 @@ pub enum Orientation {
 
 /// What an orientation is made of: first rows may become columns, then the picture that comes of
 /// that may be mirrored.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Steps {
     /// Rows become columns.
     pub transpose: bool,
@@ -54,10 +54,26 @@ impl Orientation {
 
     /// [`of`](Self::of) a file whose format is known.
     pub(super) fn of_file(bytes: &[u8], format: PictureFormat) -> Self {
+        #[cfg(any(feature = "heic", feature = "avif"))]
+        if matches!(format, PictureFormat::Heic | PictureFormat::Avif) {
+            return super::heif::orientation(bytes, |metadata| {
+                let is_in_exif = metadata.exif.as_deref().and_then(number_in_exif).is_some();
+                let number = metadata.xmp.as_deref().and_then(number_in_xmp);
+                number.filter(|_| !is_in_exif).and_then(Self::from_exif)
+            });
+        }
         let metadata = Metadata::of(bytes, format);
         let exif = metadata.exif.as_deref().and_then(number_in_exif);
         let number = exif.or_else(|| metadata.xmp.as_deref().and_then(number_in_xmp));
         number.and_then(Self::from_exif).unwrap_or_default()
+    }
+
+    /// The orientation that is made of these steps.
+    #[cfg(feature = "avif")]
+    pub(super) fn of_steps(steps: Steps) -> Self {
+        let all = (1..=8).filter_map(Self::from_exif);
+        let mut fitting = all.filter(|orientation| orientation.steps() == steps);
+        fitting.next().unwrap_or_default()
     }
 
     /// The orientation with this number in EXIF, from 1 to 8.
@@ -80,35 +96,11 @@ impl Orientation {
         if self == Self::Upright {
             return image;
         }
-        let steps = self.steps();
-        let (width, height) = (image.width() as usize, image.height() as usize);
-        let (shown_width, shown_height) = if steps.transpose {
-            (height, width)
-        } else {
-            (width, height)
-        };
+        let size = (image.width() as usize, image.height() as usize);
         let stored = image.as_raw().as_chunks::<3>().0;
-        let mut shown = vec![[0; 3]; stored.len()];
-        // Tiles, since the lines of one are the columns of the other.
-        const TILE: usize = 32;
-        for top in (0..shown_height).step_by(TILE) {
-            for left in (0..shown_width).step_by(TILE) {
-                for y in top..(top + TILE).min(shown_height) {
-                    let row = mirrored(y, shown_height, steps.mirror_rows);
-                    for x in left..(left + TILE).min(shown_width) {
-                        let column = mirrored(x, shown_width, steps.mirror_columns);
-                        let from = if steps.transpose {
-                            column * width + row
-                        } else {
-                            row * width + column
-                        };
-                        shown[y * shown_width + x] = stored[from];
-                    }
-                }
-            }
-        }
+        let (shown, (width, height)) = self.steps().apply(stored, size);
         let pixels = shown.into_flattened();
-        RgbImage::from_raw(shown_width as u32, shown_height as u32, pixels).unwrap_or_default()
+        RgbImage::from_raw(width as u32, height as u32, pixels).unwrap_or_default()
     }
 
     /// What it is made of.
@@ -128,6 +120,57 @@ impl Orientation {
             Self::Transversed => steps(true, true, true),
             Self::Rotated270 => steps(true, false, true),
         }
+    }
+}
+
+impl Steps {
+    /// These, and then others.
+    #[cfg(feature = "avif")]
+    pub fn then(self, next: Self) -> Self {
+        // What is mirrored before rows become columns is mirrored the other way after that.
+        let (columns, rows) = if next.transpose {
+            (self.mirror_rows, self.mirror_columns)
+        } else {
+            (self.mirror_columns, self.mirror_rows)
+        };
+        Self {
+            transpose: self.transpose != next.transpose,
+            mirror_columns: columns != next.mirror_columns,
+            mirror_rows: rows != next.mirror_rows,
+        }
+    }
+
+    /// Values in rows of `width` as they are shown, with the width and height of that.
+    pub fn apply<T: Copy + Default>(
+        self,
+        stored: &[T],
+        (width, height): (usize, usize),
+    ) -> (Vec<T>, (usize, usize)) {
+        let (shown_width, shown_height) = if self.transpose {
+            (height, width)
+        } else {
+            (width, height)
+        };
+        let mut shown = vec![T::default(); stored.len()];
+        // Tiles, since the lines of one are the columns of the other.
+        const TILE: usize = 32;
+        for top in (0..shown_height).step_by(TILE) {
+            for left in (0..shown_width).step_by(TILE) {
+                for y in top..(top + TILE).min(shown_height) {
+                    let row = mirrored(y, shown_height, self.mirror_rows);
+                    for x in left..(left + TILE).min(shown_width) {
+                        let column = mirrored(x, shown_width, self.mirror_columns);
+                        let from = if self.transpose {
+                            column * width + row
+                        } else {
+                            row * width + column
+                        };
+                        shown[y * shown_width + x] = stored[from];
+                    }
+                }
+            }
+        }
+        (shown, (shown_width, shown_height))
     }
 }
 

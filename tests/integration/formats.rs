@@ -8,17 +8,13 @@ use serde_json::Value;
 use crate::support::{Program, arg, data, repository};
 
 /// How files begin whose format is known but not read, and what an error calls that.
-const PICTURES: [(&[u8], &str, &str); 18] = [
-    (b"\0\0\0\x20ftypavif\0\0\0\0avifmif1", "avif", "AVIF"),
-    (b"\0\0\0\x1cftypmif1\0\0\0\0mif1avif", "avifs", "AVIF"),
-    (b"\0\0\0\x24ftypheic\0\0\0\0mif1heic", "heic", "HEIC"),
+const PICTURES: [(&[u8], &str, &str); 14] = [
     (b"\0\0\0\x18ftypcrx \0\0\0\x01crx isom", "cr3", "CR3"),
     (b"II\x2a\0\x10\0\0\0CR\x02\0", "cr2", "CR2"),
     (RAW, "nef", "NEF"),
     (b"FUJIFILMCCD-RAW 0201", "raf", "RAF"),
     (b"IIRO\x08\0\0\0", "orf", "ORF"),
     (b"IIU\0\x18\0\0\0", "rw2", "RW2"),
-    (b"\xff\x0a\xfa\x1f", "jxl", "JPEG XL"),
     (b"\0\0\0\x0cjP  \r\n\x87\n", "jp2", "JPEG 2000"),
     (b"\xff\x4f\xff\x51\0\x2f", "j2k", "JPEG 2000"),
     (b"II\xbc\x01\x20\0\0\0", "jxr", "JPEG XR"),
@@ -87,8 +83,9 @@ fn is_picture(start: &[u8]) -> bool {
 #[test]
 fn what_the_table_calls_read_is_read() {
     let mut unseen: Vec<_> = PictureFormat::all_read().collect();
-    let folders = ["pixels/decode", "pixels/kinds"];
-    let entries = folders.map(|folder| std::fs::read_dir(data(folder)).expect("fixtures"));
+    let folders =
+        ["decode", "kinds", "avif", "heic", "jxl"].map(|folder| format!("pixels/{folder}"));
+    let entries = folders.map(|folder| std::fs::read_dir(data(&folder)).expect("fixtures"));
     for entry in entries.into_iter().flatten() {
         let path = entry.expect("an entry").path();
         let bytes = std::fs::read(&path).expect("a file");

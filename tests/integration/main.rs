@@ -25,6 +25,7 @@
 //! - `tiff`: TIFFs of every kind, too
 //! - `raw`: of a raw photograph it is the preview in it
 //! - `orientation`: and is upright, wherever its file says how it lies
+//! - `codecs`: HEIC, AVIF and JPEG XL, against the libraries that everyone reads them with
 //! - `formats`: the formats that are known by name
 //! - `pixel_scale`: pixels of any scale, on every engine
 //! - `pipeline`: the library over many pictures, whatever fails on the way
@@ -63,6 +64,7 @@ mod bad_input;
 mod bf16;
 mod cases;
 mod classify;
+mod codecs;
 mod commands;
 mod convert;
 mod cpu;

@@ -15,7 +15,8 @@ pub struct ViewOptions {
     #[command(flatten)]
     recipe: RecipeOptions,
 
-    /// Ignore the EXIF orientation: take pictures as they are stored
+    /// Ignore the EXIF orientation: take pictures as they are stored (HEIC and JPEG XL are turned by
+    /// their codec all the same)
     #[arg(long)]
     no_exif: bool,
 
@@ -25,11 +26,13 @@ pub struct ViewOptions {
     full_decode: bool,
 
     /// What is behind transparent pixels: white, black or rrggbb; none drops their alpha, as Pillow's
-    /// convert("RGB") does, and they have the colours that the file has for them, often black
+    /// convert("RGB") does, and they have the colours that the file has for them, often black. TIFF,
+    /// HEIC, AVIF and JPEG XL with alpha are refused in front of a colour
     #[arg(long, value_name = "COLOUR", default_value = "none")]
     background: Background,
 
-    /// Refuse pictures of more pixels; decoding takes up to 11 bytes a pixel
+    /// Refuse pictures of more pixels; decoding takes up to 12 bytes a pixel, HEIC in one piece up
+    /// to 34
     #[arg(long, value_name = "N", default_value_t = DecodeOptions::default().max_pixels)]
     max_pixels: u64,
 

@@ -137,6 +137,16 @@ impl PictureFormat {
         !matches!(self, Self::Jpeg | Self::Pfm)
     }
 
+    /// The feature of this crate that it takes to read it, if that takes one.
+    pub(super) fn feature(self) -> Option<&'static str> {
+        match self {
+            Self::Avif => Some("avif"),
+            Self::Heic => Some("heic"),
+            Self::JpegXl => Some("jxl"),
+            _ => None,
+        }
+    }
+
     /// Whether a folder of pictures must not leave such a file out in silence: it is a picture,
     /// be it read or not. Documents, drawings in vectors and videos are none.
     pub fn is_picture(self) -> bool {

@@ -187,7 +187,7 @@ fn in_a_folder_only_pictures_count() {
     program.file("album/jpeg", cat);
     program.file("album/UPPER.PNG", picture(2));
     program.file("album/broken.jpeg", "no picture");
-    program.file("album/phone.heic", "a format that is not read");
+    program.file("album/phone.psd", "a format that is not read");
     let ran = run(&program, &["--jsonl", "album", "album/notes.txt"]);
     let rows = ran.rows();
     let expected = [
@@ -195,7 +195,7 @@ fn in_a_folder_only_pictures_count() {
         "broken.jpeg",
         "jpeg",
         "no-extension",
-        "phone.heic",
+        "phone.psd",
         "notes.txt",
     ];
     assert_eq!(paths(&rows), expected.map(|name| format!("album/{name}")));
