@@ -42,6 +42,7 @@ mod qoi;
 mod raw;
 mod resample;
 mod resize;
+mod riff;
 mod scale;
 mod shrunk;
 mod tensor;

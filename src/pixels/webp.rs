@@ -9,6 +9,7 @@ use super::format::PictureFormat;
 use super::image_crate;
 use super::layer::Layer;
 use super::limits::{DecodeOptions, check_size};
+use super::riff::Chunks;
 use crate::error::ImageError;
 
 const RIFF_HEADER_BYTES: usize = 12;
@@ -20,7 +21,7 @@ const FRAME_HEADER_BYTES: usize = 16;
 
 /// Decodes a picture, or the first frame of an animation onto the canvas.
 pub(super) fn decode(bytes: &[u8], options: &DecodeOptions) -> Result<Layer, ImageError> {
-    let mut chunks = Chunks(bytes.get(RIFF_HEADER_BYTES..).unwrap_or_default());
+    let mut chunks = Chunks::new(bytes.get(RIFF_HEADER_BYTES..).unwrap_or_default());
     let canvas = match chunks.next() {
         Some((b"VP8X", header)) if header.first().is_some_and(|flags| flags & IS_ANIMATED != 0) => {
             let header = Bytes(header);
@@ -83,7 +84,7 @@ pub(super) fn decode(bytes: &[u8], options: &DecodeOptions) -> Result<Layer, Ima
 /// A file that has a frame's chunks for its only picture.
 fn as_picture(frame: &[u8], width: usize, height: usize) -> Vec<u8> {
     let mut body = b"WEBP".to_vec();
-    let mut chunks: Vec<_> = Chunks(frame).collect();
+    let mut chunks: Vec<_> = Chunks::new(frame).collect();
     chunks.retain(|&(kind, _)| matches!(kind, b"ALPH" | b"VP8 " | b"VP8L"));
     if chunks.iter().any(|(kind, _)| *kind == b"ALPH") {
         let side = |side: usize| ((side - 1) as u32).to_le_bytes();
@@ -105,23 +106,4 @@ fn as_picture(frame: &[u8], width: usize, height: usize) -> Vec<u8> {
 
 fn u24([a, b, c]: [u8; 3]) -> usize {
     usize::from(a) | usize::from(b) << 8 | usize::from(c) << 16
-}
-
-/// A kind and its data, or what there is of it.
-struct Chunks<'a>(&'a [u8]);
-
-impl<'a> Iterator for Chunks<'a> {
-    type Item = (&'a [u8; 4], &'a [u8]);
-
-    fn next(&mut self) -> Option<Self::Item> {
-        let (kind, rest) = self.0.split_first_chunk::<4>()?;
-        let (size, rest) = rest.split_first_chunk::<4>()?;
-        let size = u32::from_le_bytes(*size) as usize;
-        let data = &rest[..size.min(rest.len())];
-        // Lengths are made even.
-        self.0 = rest
-            .get(size.saturating_add(size % 2)..)
-            .unwrap_or_default();
-        Some((kind, data))
-    }
 }

@@ -2,7 +2,8 @@
 
 use std::borrow::Cow;
 
-use super::{Metadata, length, without_header};
+use super::{Metadata, without_header};
+use crate::pixels::riff::Chunks;
 
 /// Bits of the extended header, which say what there is.
 const HAS_EXIF: u8 = 0x08;
@@ -11,7 +12,7 @@ const HAS_XMP: u8 = 0x04;
 /// What the chunks say that the extended header announces.
 pub(super) fn metadata(bytes: &[u8]) -> Metadata<'_> {
     let mut found = Metadata::default();
-    let mut chunks = Chunks(bytes.get(12..).unwrap_or_default());
+    let mut chunks = Chunks::whole(bytes.get(12..).unwrap_or_default());
     let Some((b"VP8X", &[flags, ..])) = chunks.next() else {
         return found;
     };
@@ -27,23 +28,4 @@ pub(super) fn metadata(bytes: &[u8]) -> Metadata<'_> {
         }
     }
     found
-}
-
-/// A kind and its data.
-struct Chunks<'a>(&'a [u8]);
-
-impl<'a> Iterator for Chunks<'a> {
-    type Item = (&'a [u8; 4], &'a [u8]);
-
-    fn next(&mut self) -> Option<Self::Item> {
-        let (kind, rest) = self.0.split_first_chunk::<4>()?;
-        let (size, rest) = rest.split_first_chunk::<4>()?;
-        let size = length(*size, u32::from_le_bytes);
-        let data = rest.get(..size)?;
-        // Lengths are made even.
-        self.0 = rest
-            .get(size.saturating_add(size % 2)..)
-            .unwrap_or_default();
-        Some((kind, data))
-    }
 }
