@@ -14,6 +14,7 @@ mod checksum;
 mod contents;
 mod dense_layers;
 mod download;
+mod file_beside;
 mod format;
 mod graph;
 mod hdf5;
@@ -41,6 +42,7 @@ mod tensorflow;
 mod tensorflow_js;
 mod tflite;
 mod torch;
+mod zeros;
 
 pub use bundle::{open_bundle, write_bundle};
 pub use catalogue::{Catalogue, OtherTraining, Variant, catalogue};

@@ -10,13 +10,14 @@ use super::constant::Kind;
 use super::layer::Layer;
 use super::operation::Zeros;
 use crate::model::{
-    Config, MIN_SIZE, Padding, StoredTensor, StoredTensors, StoredValues, is_shallow, validate_size,
+    Config, MIN_SIZE, StoredTensor, StoredTensors, StoredValues, is_shallow, validate_size,
 };
 use crate::ops::Span;
 use crate::pixels::{COLOURS, PixelScale};
 use crate::weights::imported::{Imported, Tensors};
 use crate::weights::protobuf::Result;
 use crate::weights::recognise::wrong_depth;
+use crate::weights::zeros;
 
 /// What a graph takes.
 pub(super) struct Pixels {
@@ -142,7 +143,13 @@ pub(super) fn imported(it: Activations, pixels: &Pixels) -> Result<Imported> {
             return error("its activation is not that of the layers before it".into());
         }
     }
-    let padding = padding(&config, layers, size)?;
+    let padding = zeros::padding(&config, size, |number, convolution, side, expected| {
+        let (kernel, stride) = (convolution.kernel(), convolution.stride);
+        let has = |layer: &Rc<Layer>| span(layer.kernel.zeros, side, kernel, stride);
+        let layer = layers.get(number);
+        kernel == 1 || layer.is_none_or(|layer| has(layer) == Some(expected))
+    })
+    .map_err(|reason| format!("not a MobileNet V1: {reason}"))?;
     let pixel_scale = pixel_scale(it.scaling.as_ref(), pixels.are_bytes)?;
     let mut stored = StoredTensors::default();
     for (layer, convolution) in layers.iter().zip(&convolutions) {
@@ -189,40 +196,6 @@ fn pixel_scale(scaling: Option<&Affine>, are_bytes: bool) -> Result<Option<Pixel
     let scale = PixelScale::new(factor.map(|factor| factor / whole), offset);
     let scale = scale.map_err(|e| format!("of what its first layer takes: {e}"))?;
     Ok(Some(scale.snapped()))
-}
-
-/// Where a network's zeros go. Exporters write other numbers of them wherever a layer's own come to the
-/// same at the file's size, so what counts is how many each layer has there.
-fn padding(config: &Config, layers: &[Rc<Layer>], size: Option<usize>) -> Result<Padding> {
-    let fits = |padding: &Padding, size: usize| {
-        let config = Config {
-            padding: *padding,
-            ..config.clone()
-        };
-        let mut convolutions = config.convolutions();
-        convolutions.retain(|convolution| !convolution.identity);
-        let mut side = size;
-        convolutions.iter().zip(layers).all(|(convolution, layer)| {
-            let (kernel, stride) = (convolution.kernel(), convolution.stride);
-            let expected = convolution.padding.span(side, kernel, stride);
-            let has = span(layer.kernel.zeros, side, kernel, stride);
-            side = expected.output;
-            kernel == 1 || has == Some(expected)
-        })
-    };
-    // Where the size is open, at any: between two multiples of 32 lies everything that can differ.
-    let sizes = match size {
-        Some(size) => size..=size,
-        None => MIN_SIZE..=2 * MIN_SIZE,
-    };
-    [Padding::Same, Padding::Keras, Padding::Symmetric]
-        .into_iter()
-        .find(|padding| sizes.clone().all(|size| fits(padding, size)))
-        .ok_or_else(|| {
-            "not a MobileNet V1: its layers put zeros around their input in a way that is not known: \
-             neither SAME, nor as Keras, nor one on every side"
-                .into()
-        })
 }
 
 /// The zeros of a layer around a side, and what it makes of it.

@@ -14,6 +14,7 @@ use serde_json::Value;
 use super::{MAX_CONFIG_BYTES, import};
 use crate::error::{Error, Result};
 use crate::weights::contents::{Contents, MAX_FILE_BYTES};
+use crate::weights::file_beside::is_beside;
 use crate::weights::hdf5;
 use crate::weights::imported::Imported;
 use crate::weights::recognise::list;
@@ -191,7 +192,7 @@ fn names_in(index: &[u8]) -> std::result::Result<BTreeSet<String>, String> {
             .map_or(std::slice::from_ref(places), Vec::as_slice);
         for place in places {
             match place.as_str() {
-                Some(name) if is_plain(name) => {
+                Some(name) if is_beside(name) => {
                     names.insert(name.to_owned());
                 }
                 _ => {
@@ -206,12 +207,6 @@ fn names_in(index: &[u8]) -> std::result::Result<BTreeSet<String>, String> {
         1..=MAX_PARTS => Ok(names),
         count => Err(format!("it names {count} files")),
     }
-}
-
-/// Whether a name is that of a file in the same folder, on any system.
-fn is_plain(name: &str) -> bool {
-    let is_part = |c: char| c == '/' || c == '\\' || c == ':' || c.is_control();
-    !name.is_empty() && name != "." && name != ".." && !name.contains(is_part)
 }
 
 #[cfg(test)]

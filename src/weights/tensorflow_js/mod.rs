@@ -13,6 +13,7 @@ use super::contents::MAX_FILE_BYTES;
 use super::imported::Imported;
 use super::keras;
 use crate::error::{Error, Result};
+use crate::weights::file_beside::is_beside;
 use manifest::{Group, groups};
 
 /// What a model is called in a folder.
@@ -114,7 +115,7 @@ fn add_shards(path: &Path, group: &Group, bytes: &mut Vec<u8>) -> Result<()> {
         ));
     }
     for name in &group.paths {
-        if !is_plain(name) {
+        if !is_beside(name) {
             return Err(error(format!(
                 "its weights are in {name:?}, which is no file beside it"
             )));
@@ -151,10 +152,4 @@ fn add_shards(path: &Path, group: &Group, bytes: &mut Vec<u8>) -> Result<()> {
             },
         ))),
     }
-}
-
-/// Whether a name is that of a file in the same folder, on any system.
-fn is_plain(name: &str) -> bool {
-    let is_part = |c: char| c == '/' || c == '\\' || c == ':' || c.is_control();
-    !name.is_empty() && name != "." && name != ".." && !name.contains(is_part)
 }

@@ -33,8 +33,9 @@ use walk::{TfliteLayer, TfliteNetwork};
 use super::imported::{Imported, Tensors};
 use super::recognise::wrong_depth;
 use super::stored_network::StoredNetwork;
-use crate::model::{Config, MIN_SIZE, Padding, StoredTensors, is_shallow, validate_size};
+use crate::model::{Config, StoredTensors, is_shallow, validate_size};
 use crate::pixels::{COLOURS, PixelScale};
+use crate::weights::zeros;
 
 /// Reads a TFLite file.
 pub(super) fn read(bytes: &[u8]) -> Result<Imported> {
@@ -79,7 +80,14 @@ pub(super) fn read(bytes: &[u8]) -> Result<Imported> {
             return error("its activation is not that of the layers before it".into());
         }
     }
-    let padding = padding(&config, &layers, size)?;
+    let padding = zeros::padding(&config, size, |number, convolution, side, expected| {
+        let layer = layers.get(number);
+        let span = |layer: &TfliteLayer| {
+            let (kernel, stride) = (convolution.kernel(), convolution.stride);
+            layer.padding.span(side, kernel, stride)
+        };
+        layer.is_none_or(|layer| span(layer) == expected)
+    })?;
     let classes = config.classes.and(layers.last());
     let labels = classes.and_then(|layer| labels::read(bytes, layer.bias.shape.iter().product()));
     let integers = integers::read(&graph, &chain, input, &layers, &convolutions);
@@ -194,40 +202,4 @@ fn pixel_scale(
     );
     let scale = scale.map_err(of_first_layer)?;
     Ok(Some(scale.snapped()))
-}
-
-/// Where a network's zeros go. Converters write SAME wherever a layer's own zeros come to the same
-/// at the file's size, so what counts is how many each layer has there.
-fn padding(config: &Config, layers: &[TfliteLayer], size: Option<usize>) -> Result<Padding> {
-    let fits = |padding: &Padding, size: usize| {
-        let config = Config {
-            padding: *padding,
-            ..config.clone()
-        };
-        let mut side = size;
-        config
-            .convolutions()
-            .iter()
-            .zip(layers)
-            .all(|(convolution, layer)| {
-                let (kernel, stride) = (convolution.kernel(), convolution.stride);
-                let span = layer.padding.span(side, kernel, stride);
-                let expected = convolution.padding.span(side, kernel, stride);
-                side = expected.output;
-                span == expected
-            })
-    };
-    // Where the size is open, at any: between two multiples of 32 lies everything that can differ.
-    let sizes = match size {
-        Some(size) => size..=size,
-        None => MIN_SIZE..=2 * MIN_SIZE,
-    };
-    [Padding::Same, Padding::Keras, Padding::Symmetric]
-        .into_iter()
-        .find(|padding| sizes.clone().all(|size| fits(padding, size)))
-        .ok_or_else(|| {
-            "its layers put zeros around their input in a way that is not known: neither SAME, nor \
-             as Keras, nor one on every side"
-                .into()
-        })
 }
