@@ -141,6 +141,9 @@ pub fn run(arguments: &Arguments, global: Global) -> Result<Outcome> {
     let file = output.file();
     files::protect(file.as_slice(), arguments.labels.file())?;
     let network = pictures.open(file.as_slice(), global)?;
+    if file.is_some() || arguments.provenance {
+        network.checkpoint.begin_sha256();
+    }
     let classifier = Arc::new(network.classifier(&arguments.labels)?);
     let provenance = arguments.provenance.then(|| network.provenance());
     let pipeline = network.pipeline(classifier.clone());

@@ -48,6 +48,9 @@ pub fn run(arguments: &Arguments, global: Global) -> Result<Outcome> {
     let inputs = pictures.inputs()?;
     let files: Vec<&Path> = output.files().collect();
     let network = pictures.open(&files, global)?;
+    if !files.is_empty() || arguments.provenance {
+        network.checkpoint.begin_sha256();
+    }
     let embedder = Arc::new(network.embedder()?);
     let mut session = Session::new(
         inputs,

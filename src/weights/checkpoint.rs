@@ -13,7 +13,6 @@ use super::provenance::{Origin, Source};
 use super::quantised::QuantisationSummary;
 use super::recognise::{Stated, check};
 use crate::cpu::Isa;
-use crate::digest::sha256;
 use crate::error::{Error, Result};
 use crate::familiarity::Familiarity;
 use crate::head::Head;
@@ -315,7 +314,18 @@ impl Checkpoint {
     /// Sha256 of the file that was read, in hexadecimal, taken now; `None` for what was put
     /// together in memory.
     pub fn sha256(&self) -> Option<String> {
-        self.contents.as_ref().map(|contents| sha256(contents))
+        let contents = self.contents.as_ref()?;
+        Some(contents.sha256().to_owned())
+    }
+
+    /// Begins to make [that digest](Self::sha256) on a thread of its own, for who will ask for it when the
+    /// network is built.
+    pub fn begin_sha256(&self) {
+        if let Some(contents) = self.contents.clone() {
+            std::thread::spawn(move || {
+                contents.sha256();
+            });
+        }
     }
 
     /// The same with another name for its source, such as the address it came from.

@@ -5,18 +5,25 @@ use std::fs::File;
 use std::io::{self, Read, Seek, SeekFrom};
 use std::ops::Deref;
 use std::path::Path;
+use std::sync::OnceLock;
 
 use memmap2::{Mmap, MmapOptions};
 
 use super::format::{FileFormat, SIGNATURE_BYTES};
 use super::stranger;
+use crate::digest::sha256;
 use crate::error::{Error, Result};
 
 /// The largest checkpoint file read: alpha 16 has 1.1 GB.
 pub(super) const MAX_FILE_BYTES: u64 = 2 << 30;
 
-/// The bytes of a file.
-pub(super) enum Contents {
+/// The bytes of a file, and their digest once it was asked for.
+pub(super) struct Contents {
+    bytes: Bytes,
+    sha256: OnceLock<String>,
+}
+
+enum Bytes {
     /// As the system holds them: nothing is copied, and nothing read that isn't used.
     Mapped(Mmap),
     /// A copy.
@@ -33,14 +40,33 @@ impl Deref for Contents {
     type Target = [u8];
 
     fn deref(&self) -> &[u8] {
-        match self {
-            Self::Mapped(map) => map,
-            Self::Read(bytes) => bytes,
+        match &self.bytes {
+            Bytes::Mapped(map) => map,
+            Bytes::Read(bytes) => bytes,
+        }
+    }
+}
+
+impl From<Bytes> for Contents {
+    fn from(bytes: Bytes) -> Self {
+        Self {
+            bytes,
+            sha256: OnceLock::new(),
         }
     }
 }
 
 impl Contents {
+    /// Bytes that were read.
+    pub fn read(bytes: Vec<u8>) -> Self {
+        Bytes::Read(bytes).into()
+    }
+
+    /// The digest of all bytes, made when it is asked for and then kept: it takes longer than a picture.
+    pub fn sha256(&self) -> &str {
+        self.sha256.get_or_init(|| sha256(self))
+    }
+
     /// The bytes of a file whose first ones are those of a checkpoint: a safetensors file is
     /// mapped, anything else (also a pipe) read.
     pub fn open(path: &Path) -> Result<Self> {
@@ -62,7 +88,7 @@ impl Contents {
         if format == FileFormat::Safetensors
             && let Some(map) = map(&file, None)
         {
-            return Ok(Self::Mapped(map));
+            return Ok(Bytes::Mapped(map).into());
         }
         // At once what the file will need, where it tells; growing means copying.
         bytes.reserve(length as usize);
@@ -71,7 +97,7 @@ impl Contents {
         if bytes.len() as u64 >= MAX_FILE_BYTES {
             return Err(too_large());
         }
-        Ok(Self::Read(bytes))
+        Ok(Self::read(bytes))
     }
 
     /// A part of a file, mapped where that can be.
@@ -80,13 +106,13 @@ impl Contents {
             return Err(io::Error::other("larger than any MobileNet V1"));
         }
         if let Some(map) = map(file, Some((start, length))) {
-            return Ok(Self::Mapped(map));
+            return Ok(Bytes::Mapped(map).into());
         }
         let mut file = file.try_clone()?;
         let mut bytes = Vec::with_capacity(length as usize);
         file.seek(SeekFrom::Start(start))?;
         file.take(length).read_to_end(&mut bytes)?;
-        Ok(Self::Read(bytes))
+        Ok(Self::read(bytes))
     }
 }
 

@@ -173,7 +173,7 @@ impl Checkpoint {
         let (imported, bytes) = files.read()?;
         Self::from_imported(
             imported,
-            Arc::new(Contents::Read(bytes)),
+            Arc::new(Contents::read(bytes)),
             files.path(),
             options,
         )
@@ -182,7 +182,7 @@ impl Checkpoint {
     fn open_file(path: &Path, options: &LoadOptions) -> Result<Self> {
         let error = |reason: String| Error::checkpoint(path, reason);
         if shards::is_index(path) {
-            let contents = Arc::new(Contents::Read(shards::read(path)?));
+            let contents = Arc::new(Contents::read(shards::read(path)?));
             let file = SafetensorsFile::new(Arc::clone(&contents)).map_err(error)?;
             let imported = foreign(file, path).map_err(error)?;
             let read = Self::from_imported(imported, Arc::clone(&contents), path, options);
@@ -193,7 +193,7 @@ impl Checkpoint {
         }
         if let Some(model) = tensorflow_js::Model::open(path)? {
             let (imported, bytes) = model.read(path)?;
-            let contents = Arc::new(Contents::Read(bytes));
+            let contents = Arc::new(Contents::read(bytes));
             return Self::from_imported(imported, contents, path, options);
         }
         Self::from_contents(Contents::open(path)?, path, options)
@@ -204,7 +204,7 @@ impl Checkpoint {
     /// # Errors
     /// As [`open`](Self::open).
     pub fn from_bytes(bytes: Vec<u8>, path: &Path, options: &LoadOptions) -> Result<Self> {
-        Self::from_contents(Contents::Read(bytes), path, options)
+        Self::from_contents(Contents::read(bytes), path, options)
     }
 
     pub(super) fn from_contents(
@@ -443,7 +443,7 @@ fn of_torch(
     tensors: std::result::Result<Vec<u8>, String>,
     path: &Path,
 ) -> std::result::Result<Imported, String> {
-    let contents = Arc::new(Contents::Read(tensors?));
+    let contents = Arc::new(Contents::read(tensors?));
     foreign(SafetensorsFile::new(contents)?, path)
 }
 

@@ -5,7 +5,6 @@ use std::sync::{Arc, OnceLock};
 use serde::{Deserialize, Serialize};
 
 use super::contents::Contents;
-use crate::digest::sha256;
 
 /// Where a checkpoint was converted from.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -25,7 +24,7 @@ pub(super) enum Origin {
     File {
         name: String,
         contents: Arc<Contents>,
-        /// Made when it is asked for: a digest of all bytes takes longer than a picture.
+        /// Made when it is asked for, as its digest is.
         source: OnceLock<Source>,
     },
 }
@@ -49,7 +48,7 @@ impl Origin {
                 source,
             } => Some(source.get_or_init(|| Source {
                 name: name.clone(),
-                sha256: sha256(contents),
+                sha256: contents.sha256().to_owned(),
             })),
         }
     }

@@ -143,10 +143,10 @@ fn contents(path: &Path) -> Result<Contents> {
     Ok(match FileFormat::of(&contents) {
         Some(FileFormat::Safetensors) => contents,
         Some(FileFormat::Zip) if torch::is_torch(&contents) => {
-            Contents::Read(torch::read_zip(&contents).map_err(error)?)
+            Contents::read(torch::read_zip(&contents).map_err(error)?)
         }
         Some(FileFormat::TorchStream) => {
-            Contents::Read(torch::read_stream(&contents).map_err(error)?)
+            Contents::read(torch::read_stream(&contents).map_err(error)?)
         }
         _ => {
             return Err(error(

@@ -62,7 +62,7 @@ pub(super) fn read(contents: Arc<Contents>, path: &Path) -> Result<(Imported, Ar
         .into_iter()
         .filter_map(|(name, place)| Some((name, bytes.get(place)?)));
     let imported = imported(model, bytes.len(), &files.collect())?;
-    Ok((imported, Arc::new(Contents::Read(bytes))))
+    Ok((imported, Arc::new(Contents::read(bytes))))
 }
 
 /// The network of a model; `files` are those with its weights, and all together have so many bytes.

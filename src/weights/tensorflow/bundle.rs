@@ -114,7 +114,7 @@ pub(in crate::weights) fn read(
         read.insert(name, Variable::parse(value, &shards)?);
     }
     let imported = slim::imported(read)?;
-    Ok((imported, Arc::new(Contents::Read(bytes))))
+    Ok((imported, Arc::new(Contents::read(bytes))))
 }
 
 /// A variable, whose numbers are only looked at when they are wanted.
