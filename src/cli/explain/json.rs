@@ -1,7 +1,6 @@
 //! The maps as numbers.
 
 use std::ffi::OsStr;
-use std::io::{self, BufWriter, Write};
 
 use mobilenet::error::ImageError;
 use mobilenet::explain::ClassMap;
@@ -12,9 +11,9 @@ use serde::Serialize;
 use super::Answer;
 use crate::cli::output::{ErrorKeys, PathKeys};
 
-/// The keys are the same for every picture.
+/// The maps of a picture. The keys are the same for every picture.
 #[derive(Serialize)]
-struct Object<'a> {
+pub struct Object<'a> {
     #[serde(flatten)]
     path: PathKeys<'a>,
     /// Of the upright picture, in pixels.
@@ -59,23 +58,21 @@ impl<'a> Explained<'a> {
     }
 }
 
-/// Writes the answer to a picture, or why there is none, on a line.
-pub fn write(name: &OsStr, answer: Result<&Answer, &ImageError>) -> io::Result<()> {
-    let found = answer.ok();
-    let classes = found.map(|answer| answer.classes.iter().map(Explained::new).collect());
-    let object = Object {
-        path: PathKeys::of(name),
-        size: found.map(|answer| Size {
-            width: answer.picture.width(),
-            height: answer.picture.height(),
-        }),
-        region: found.map(|answer| answer.region),
-        rejected: found.is_some_and(|answer| answer.rejected.is_some()),
-        classes: classes.unwrap_or_default(),
-        error: answer.err().map(ErrorKeys::of),
-    };
-    let mut out = BufWriter::new(io::stdout().lock());
-    serde_json::to_writer(&mut out, &object)?;
-    out.write_all(b"\n")?;
-    out.flush()
+impl<'a> Object<'a> {
+    /// The answer to a picture, or why there is none.
+    pub fn of(name: &'a OsStr, answer: Result<&'a Answer, &'a ImageError>) -> Self {
+        let found = answer.ok();
+        let classes = found.map(|answer| answer.classes.iter().map(Explained::new).collect());
+        Self {
+            path: PathKeys::of(name),
+            size: found.map(|answer| Size {
+                width: answer.picture.width(),
+                height: answer.picture.height(),
+            }),
+            region: found.map(|answer| answer.region),
+            rejected: found.is_some_and(|answer| answer.rejected.is_some()),
+            classes: classes.unwrap_or_default(),
+            error: answer.err().map(ErrorKeys::of),
+        }
+    }
 }

@@ -1,29 +1,24 @@
 //! `mobilenet explain`
 
+mod answer;
 mod json;
 mod terminal;
 
-use std::ffi::OsString;
-use std::io::{self, IsTerminal, Write};
+use std::ffi::{OsStr, OsString};
+use std::io::{self, BufWriter, IsTerminal, Write};
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 
-use anyhow::{Context, Result, ensure};
+use anyhow::{Result, ensure};
 use clap::Args;
-use mobilenet::dataset::Input;
 use mobilenet::error::ImageError;
-use mobilenet::explain::{ClassMap, Explainer};
-use mobilenet::figures::{ClassPanel, class_maps};
-use mobilenet::labels::Class;
-use mobilenet::pixels::{Region, RgbImage, decode};
-use mobilenet::{Classifier, UNKNOWN, top_outputs_in_order};
 
 use super::advice::picture_error;
-use super::options::{LabelOptions, NetworkOptions, OpenedNetwork, named};
-use super::output::png;
-use super::session::{pipeline_error, tell_previews};
+use super::options::{LabelOptions, NetworkOptions, named};
+use super::session::tell_previews;
 use super::terminal::{Terminal, printable_name};
 use super::{Global, Outcome, files, note};
+pub use answer::{Answer, Explaining, Wanted};
+pub use json::Object;
 
 /// Show where in a picture a class is seen: the class activation map, exactly
 ///
@@ -75,20 +70,6 @@ pub struct Arguments {
     network: NetworkOptions,
 }
 
-/// The answer to a picture.
-struct Answer {
-    /// Upright and whole.
-    picture: RgbImage,
-    /// The part of it that the network sees.
-    region: Region,
-    /// Each class that was asked for, with its map.
-    classes: Vec<(Class, ClassMap)>,
-    /// The highest score, where it is too low for the picture to be of any class.
-    rejected: Option<f32>,
-    /// Whether it is the preview in a raw photograph.
-    preview: bool,
-}
-
 pub fn run(arguments: &Arguments, global: Global) -> Result<Outcome> {
     if let Some(path) = &arguments.output {
         arguments.check_output(path)?;
@@ -96,11 +77,13 @@ pub fn run(arguments: &Arguments, global: Global) -> Result<Outcome> {
     let network = arguments
         .network
         .open(arguments.file().as_slice(), global)?;
-    let classifier = network.classifier(&arguments.labels)?;
-    let outputs = arguments.outputs(&classifier)?;
+    let explaining = Explaining::new(&network, network.classifier(&arguments.labels)?)?;
+    let wanted = match arguments.classes.as_slice() {
+        [] => Wanted::Top(arguments.top_k.into()),
+        names => Wanted::Outputs(explaining.outputs(names, "--class ")?),
+    };
     let input = named(&arguments.image);
-    let top_k = usize::from(arguments.top_k);
-    let answer = match answer(&input, &network, &classifier, &outputs, top_k)? {
+    let answer = match explaining.answer(&input, &wanted)? {
         Ok(answer) => answer,
         Err(error) => {
             let name = printable_name(&input.name);
@@ -108,7 +91,7 @@ pub fn run(arguments: &Arguments, global: Global) -> Result<Outcome> {
                 note(&format!("{name}: {}", picture_error(&error)));
             }
             if arguments.json {
-                json::write(&input.name, Err(&error))?;
+                write_json(&input.name, Err(&error))?;
             }
             return Ok(Outcome::Incomplete);
         }
@@ -117,7 +100,7 @@ pub fn run(arguments: &Arguments, global: Global) -> Result<Outcome> {
         tell_previews(1);
     }
     if let Some(path) = &arguments.output {
-        let drawn = arguments.draw(&answer)?;
+        let drawn = answer.draw(arguments.max_side.map(usize::from))?;
         if path.as_os_str() == "-" {
             io::stdout().write_all(&drawn)?;
         } else {
@@ -125,7 +108,7 @@ pub fn run(arguments: &Arguments, global: Global) -> Result<Outcome> {
         }
     }
     match (arguments.json, &arguments.output) {
-        (true, _) => json::write(&input.name, Ok(&answer))?,
+        (true, _) => write_json(&input.name, Ok(&answer))?,
         (false, None) => terminal::write(&input.name, &answer, Terminal::of_stdout())?,
         (false, Some(_)) => {}
     }
@@ -133,43 +116,6 @@ pub fn run(arguments: &Arguments, global: Global) -> Result<Outcome> {
 }
 
 impl Arguments {
-    /// The outputs of the classes that are asked for, each once; none for the most probable ones.
-    fn outputs(&self, classifier: &Classifier) -> Result<Vec<usize>> {
-        let lookup = classifier.labels().lookup();
-        let mut outputs = Vec::new();
-        for name in &self.classes {
-            let output = lookup
-                .find(name)
-                .with_context(|| format!("--class {name:?}"))?;
-            if !outputs.contains(&output) {
-                outputs.push(output);
-            }
-        }
-        Ok(outputs)
-    }
-
-    /// The picture with its maps as a PNG.
-    fn draw(&self, answer: &Answer) -> Result<Vec<u8>> {
-        let usual = match answer.classes.len() {
-            0..=1 => 1280,
-            2..=4 => 800,
-            _ => 560,
-        };
-        let classes = answer.classes.iter();
-        let panels: Vec<ClassPanel> = classes
-            .map(|(class, map)| ClassPanel {
-                title: class.label.clone(),
-                note: format!("score {:.4}, logit {:.2}", map.score, map.logit),
-                map,
-            })
-            .collect();
-        let side = self.max_side.map_or(usual, usize::from);
-        let remark = answer.remark();
-        let (picture, region) = (&answer.picture, answer.region);
-        let drawn = class_maps(picture, region, &panels, side, remark.as_deref());
-        Ok(png(&drawn)?)
-    }
-
     /// Refuses an output that is no place for a PNG, before anything is done.
     fn check_output(&self, path: &Path) -> Result<()> {
         if path.as_os_str() == "-" {
@@ -206,51 +152,10 @@ impl Arguments {
     }
 }
 
-impl Answer {
-    /// What is to be said of a picture of none of the classes.
-    fn remark(&self) -> Option<String> {
-        let score = self.rejected?;
-        Some(format!(
-            "{UNKNOWN}: no class is likely enough (highest score {score:.4})"
-        ))
-    }
-}
-
-/// Runs the network on a picture and makes the maps.
-fn answer(
-    input: &Input,
-    network: &OpenedNetwork,
-    classifier: &Classifier,
-    outputs: &[usize],
-    top_k: usize,
-) -> Result<Result<Answer, ImageError>> {
-    // As `classify` sees it, and as it is.
-    let pipeline = network.pipeline(Arc::new(classifier.clone()));
-    let look = match pipeline.look(input).map_err(pipeline_error)? {
-        Ok(look) => look,
-        Err(error) => return Ok(Err(error)),
-    };
-    let full = network.decode.clone().with_reduced(false);
-    let picture = match input.decode(&full, |bytes| decode(bytes, &full)) {
-        Ok(picture) => picture,
-        Err(error) => return Ok(Err(error)),
-    };
-    let explainer = Explainer::new(&network.checkpoint, classifier.network())?;
-    let explanation = explainer.explain(&look.pixels)?;
-    let scores = explanation.scores();
-    let rejected = classifier.rejects(scores, None);
-    let outputs = match outputs {
-        [] => top_outputs_in_order(scores, explanation.order(), top_k, 0.0),
-        asked => asked.to_vec(),
-    };
-    let classes = classifier.labels().classes();
-    let class = |output: usize| Some((classes.get(output)?.clone(), explanation.map(output)?));
-    let size = (picture.width() as usize, picture.height() as usize);
-    Ok(Ok(Answer {
-        region: classifier.preprocessing().region(size),
-        classes: outputs.into_iter().filter_map(class).collect(),
-        rejected: rejected.then(|| scores.iter().copied().fold(0.0, f32::max)),
-        picture,
-        preview: look.preview,
-    }))
+/// Writes the maps of a picture as numbers, or why there are none, on a line.
+fn write_json(name: &OsStr, answer: Result<&Answer, &ImageError>) -> io::Result<()> {
+    let mut out = BufWriter::new(io::stdout().lock());
+    serde_json::to_writer(&mut out, &Object::of(name, answer))?;
+    out.write_all(b"\n")?;
+    out.flush()
 }
