@@ -146,6 +146,24 @@ pub struct Group {
     pub highest: f32,
 }
 
+/// Groups of vectors, with what they were found by.
+#[derive(Debug, Clone)]
+pub struct Grouped {
+    /// In the order of their first members.
+    pub groups: Vec<Group>,
+    table: Tensor,
+}
+
+impl Grouped {
+    /// The similarity of two of the vectors, by the numbers that groups have them by.
+    ///
+    /// # Errors
+    /// A number that is no vector's.
+    pub fn similarity(&self, a: usize, b: usize) -> Result<f32> {
+        exact(&self.table, a, b)
+    }
+}
+
 /// Rows of a block of the table of all similarities.
 const BLOCK_ROWS: usize = 512;
 /// Its columns: 8 MB in f32.
@@ -197,7 +215,8 @@ impl Collection {
     /// # Errors
     /// Not enough memory.
     pub fn groups(self, least: f32, go_on: impl FnMut(f64) -> bool) -> Result<Option<Vec<Group>>> {
-        self.groups_where(least, |_, _| true, go_on)
+        let grouped = self.groups_where(least, |_, _| true, go_on)?;
+        Ok(grouped.map(|grouped| grouped.groups))
     }
 
     /// The same, where two vectors belong to the same group only if `may_be_one` says so of their numbers, too. It
@@ -210,7 +229,7 @@ impl Collection {
         least: f32,
         mut may_be_one: impl FnMut(usize, usize) -> bool,
         mut go_on: impl FnMut(f64) -> bool,
-    ) -> Result<Option<Vec<Group>>> {
+    ) -> Result<Option<Grouped>> {
         let (count, width) = (self.len(), self.width);
         let table = Tensor::from_vec(self.values, (count, width), &Device::Cpu)?;
         let rows = |start: usize, len: usize| table.narrow(0, start, len.min(count - start));
@@ -248,7 +267,7 @@ impl Collection {
                 highest,
             });
         }
-        Ok(Some(groups))
+        Ok(Some(Grouped { groups, table }))
     }
 }
 

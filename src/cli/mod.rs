@@ -21,6 +21,7 @@ mod interrupt;
 mod learn;
 mod matcher;
 mod models;
+mod near_duplicates;
 mod options;
 mod output;
 mod progress;

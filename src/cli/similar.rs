@@ -14,32 +14,47 @@ use mobilenet::similarity::{Collection, Nearest};
 
 use super::advice::picture_error;
 use super::file_id::FileId;
-use super::interrupt::Interrupt;
+use super::near_duplicates::{self, FoundGroup, Keep, Rule};
 use super::options::{OpenedNetwork, PictureOptions, STDIN, Sources, named};
-use super::output::{SimilarOptions, write_groups, write_nearest};
-use super::progress::Comparing;
+use super::output::{Format, SimilarOptions, write_extras, write_groups, write_nearest};
 use super::session::{Session, Tally, pipeline_error};
 use super::stored_embeddings::{StoredEmbeddings, model};
 use super::terminal::printable_name;
-use super::transparency::Transparency;
 use super::{Global, Outcome, note};
 
 /// Find pictures that look alike: those nearest to one, or groups of near-duplicates
 #[derive(Debug, Args)]
 #[command(
     override_usage = "mobilenet similar [OPTIONS] QUERY PATH...\n       \
-                      mobilenet similar [OPTIONS] --groups PATH...",
+                      mobilenet similar [OPTIONS] --groups PATH...\n       \
+                      mobilenet similar [OPTIONS] --extras PATH...",
     after_help = "\
 Pictures are as alike as their embeddings (see `mobilenet embed`) point the same way: the cosine of \
 the angle between them, 1 for the same picture. A PATH may also be a file that `mobilenet embed -o \
 FILE.safetensors` wrote, whose pictures come first and are not read again. A file that is found \
 twice, by another name or a link, counts once, and QUERY not at all. Pictures whose transparency differs, \
-such as drawings in black on nothing, are in no group together, whatever their colours."
+such as drawings in black on nothing, are in no group together, whatever their colours.
+
+Groups are chains: each picture is like some other of its group, and the ends of a long one need not be alike (`lowest` \
+is their similarity). Of pictures that are all alike one is kept. Of a chain more are, so that each extra is \
+like one that is kept. A file that can't be read is neither kept nor an extra.
+
+    mobilenet similar --groups ~/Pictures
+    mobilenet similar --extras -0 ~/Pictures | xargs -0 mv -t ~/extras"
 )]
 pub struct Arguments {
-    /// Print groups of pictures that look alike, instead of those nearest to one
+    /// Print groups of pictures that look alike, instead of those nearest to one; with the size of each, and
+    /// which one to keep
     #[arg(long, conflicts_with = "top_k")]
     groups: bool,
+
+    /// Print the paths of the extra pictures of all groups, and not of those to keep; for `xargs -0` with -0
+    #[arg(long, conflicts_with = "top_k")]
+    extras: bool,
+
+    /// Which picture of a group to keep [default: largest]
+    #[arg(long, value_name = "WHICH", conflicts_with = "top_k")]
+    keep: Option<Keep>,
 
     /// Number of nearest pictures
     #[arg(short = 'k', long, default_value = "10", value_name = "N")]
@@ -65,6 +80,26 @@ fn parse_similarity(text: &str) -> Result<f32, String> {
     match text.parse() {
         Ok(c) if (0.0..=1.0).contains(&c) => Ok(c),
         _ => Err("expected a similarity from 0 to 1".into()),
+    }
+}
+
+impl Arguments {
+    fn finds_groups(&self) -> bool {
+        self.groups || self.extras
+    }
+
+    /// Refuses what can't be meant together.
+    fn validate(&self) -> Result<()> {
+        self.output.validate()?;
+        ensure!(
+            self.keep.is_none() || self.finds_groups(),
+            "--keep is for --groups and --extras"
+        );
+        ensure!(
+            !self.extras || self.output.format() == Format::Text,
+            "--extras prints paths alone; of --groups, --json, --jsonl and tables say `keep`, which is false for extras"
+        );
+        Ok(())
     }
 }
 
@@ -102,9 +137,9 @@ impl SeenFiles {
 }
 
 pub fn run(arguments: &Arguments, global: Global) -> Result<Outcome> {
-    arguments.output.validate()?;
+    arguments.validate()?;
     let mut pictures = arguments.pictures.clone();
-    let query = if arguments.groups {
+    let query = if arguments.finds_groups() {
         None
     } else {
         Some(query(&mut pictures.sources)?)
@@ -215,29 +250,34 @@ fn print(
     match search {
         Search::Nearest(nearest) => write_nearest(&arguments.output, &nearest.found())?,
         Search::Groups(collection, names) => {
-            let interrupt = Interrupt::watch();
-            let progress = Comparing::new(global);
-            let threshold = arguments.threshold.unwrap_or(NEAR_DUPLICATE);
-            let mut transparency = Transparency::new(&names, decode);
-            let may_be_copies = |a, b| transparency.may_be_copies(a, b);
-            let groups = collection.groups_where(threshold, may_be_copies, |share| {
-                progress.done(share);
-                !interrupt.happened()
-            })?;
-            drop(progress);
-            let Some(groups) = groups else {
+            let rule = Rule {
+                threshold: arguments.threshold.unwrap_or(NEAR_DUPLICATE),
+                keep: arguments.keep.unwrap_or_default(),
+                decode,
+            };
+            let Some(groups) = near_duplicates::find(collection, &names, &rule, global)? else {
                 return Ok(false);
             };
-            let unseen = transparency.unseen();
-            if unseen > 0 && global.verbose {
-                note(&format!(
-                    "pictures that can't be read again to compare their transparency: {unseen}"
-                ));
+            if arguments.extras {
+                tell_chains(&groups, global);
+                write_extras(&arguments.output, &groups, &names)?;
+            } else {
+                write_groups(&arguments.output, &groups, &names)?;
             }
-            write_groups(&arguments.output, &groups, &names)?;
         }
     }
     Ok(true)
+}
+
+/// Says why some groups have more than one picture that is kept.
+fn tell_chains(groups: &[FoundGroup], global: Global) {
+    let chains = groups.iter().filter(|group| group.is_chain).count();
+    if chains > 0 && !global.quiet {
+        note(&format!(
+            "groups that are chains, of which each extra is like one that is kept, but not like all: {chains} \
+             (--groups shows them)"
+        ));
+    }
 }
 
 /// The picture to compare with, which is the first path.

@@ -200,7 +200,8 @@ fn drawings(program: &Program) {
 
 fn similar(program: &Program, more: &[&str]) -> Ran {
     let weights = data("keras/tiny.keras");
-    let ran = program.run(&[&["similar", "--groups", "--weights", arg(&weights)], more].concat());
+    let fixed = ["similar", "--groups", "-0", "--weights", arg(&weights)];
+    let ran = program.run(&[&fixed, more].concat());
     assert_eq!((ran.code, ran.stderr.as_str()), (Some(0), ""), "{more:?}");
     ran
 }
@@ -222,7 +223,7 @@ fn drawings_that_differ_in_their_alpha_are_no_copies() {
         program.path("drawings/copy.png"),
     )
     .expect("copied");
-    let group = "drawings/1.png\ndrawings/copy.png\n";
+    let group = "drawings/1.png\0drawings/copy.png\0";
     assert_eq!(similar(&program, &["drawings"]).text(), group);
     let weights = data("keras/tiny.keras");
     let embed = [

@@ -43,7 +43,7 @@
 //! - `figures`: pictures of numbers
 //! - `gpu`: the network as GPUs run it
 //! - `grep`: pictures by what they show
-//! - `embed`, `similar`: embeddings, and pictures that look alike
+//! - `embed`, `similar`: embeddings, and pictures that look alike; `near_duplicates`: which of those to keep
 //! - `eval`: networks against pictures whose classes are known
 //! - `outputs`: what commands must not replace by what they write
 //! - `metrics`: scores against the truth, as scikit-learn has it
@@ -85,6 +85,7 @@ mod kinds;
 mod layouts;
 mod learn;
 mod metrics;
+mod near_duplicates;
 mod network;
 mod onnx;
 mod ops;

@@ -109,8 +109,9 @@ fn groups_are_those_of_scipy() {
         assert_eq!(rows.len(), want.len(), "{threshold}");
         for (row, want) in rows.iter().zip(want) {
             let paths = want[0].as_array().expect("members").iter();
-            let pictures: Vec<Value> = paths.map(|p| json!({"path": path(p)})).collect();
-            assert_eq!(row["pictures"], Value::Array(pictures));
+            let paths: Vec<Value> = paths.map(|p| path(p).into()).collect();
+            let found = row["pictures"].as_array().expect("pictures").iter();
+            assert_eq!(found.map(|p| p["path"].clone()).collect::<Vec<_>>(), paths);
             assert!(
                 near(&row["lowest"], &want[1]) && near(&row["highest"], &want[2]),
                 "{row}"
@@ -154,8 +155,8 @@ fn a_file_counts_once_and_the_query_not_at_all() {
         )
     };
     assert_eq!(groups(&["a.png", "./a.png"]).text(), "");
-    let ran = groups(&["album", "album/../a.png", "album/1.png"]);
-    assert_eq!(ran.text(), "album/1.png\nalbum/2.png\nalbum/../a.png\n");
+    let ran = groups(&["-0", "album", "album/../a.png", "album/1.png"]);
+    assert_eq!(ran.text(), "album/1.png\0album/2.png\0album/../a.png\0");
 }
 
 #[test]
@@ -191,17 +192,30 @@ fn every_format_says_the_same() {
     assert_eq!(run(&["--json", "-k", "0"]), "[]\n");
 
     let groups = |more: &[&str]| run(&[&["--groups", "--threshold", "0.99"], more].concat());
-    assert_eq!(groups(&[]), "a.png\nc\n,.png\n\nb.png\nd.png\n");
-    assert_eq!(groups(&["-0"]), "a.png\0c\n,.png\0\0b.png\0d.png\0");
-    let tsv = "path\tgroup\tlowest\thighest\na.png\t1\t1\t1\n\"c\n,.png\"\t1\t1\t1\nb.png\t2\t1\t1\nd.png\t2\t1\t1\n";
-    assert_eq!(groups(&["--format", "tsv"]), tsv);
+    assert_eq!(groups(&["-0"]), "a.png\0c\n,.png\0b.png\0d.png\0");
     let rows: Value = serde_json::from_str(&groups(&["--json"])).expect("JSON");
-    let group = |a: &str, b: &str| json!({"pictures": [{"path": a}, {"path": b}], "lowest": 1.0, "highest": 1.0});
-    assert_eq!(
-        rows,
-        json!([group("a.png", "c\n,.png"), group("b.png", "d.png")])
+    let bytes = |name: &str| std::fs::metadata(program.path(name)).expect("a file").len();
+    let (wide, high) = image::image_dimensions(program.path("a.png")).expect("a size");
+    let (wider, higher) = image::image_dimensions(program.path("b.png")).expect("a size");
+    let picture = |name: &str, (width, height): (u32, u32), keep: bool| json!({"path": name, "width": width, "height": height, "bytes": bytes(name), "keep": keep});
+    let group = |a: &str, b: &str, size: (u32, u32)| json!({"pictures": [picture(a, size, true), picture(b, size, false)], "lowest": 1.0, "highest": 1.0, "chain": false});
+    let expected = json!([
+        group("a.png", "c\n,.png", (wide, high)),
+        group("b.png", "d.png", (wider, higher))
+    ]);
+    assert_eq!(rows, expected);
+    let (a, b) = (bytes("a.png"), bytes("b.png"));
+    let heading = "2 pictures, alike from 1.0000 to 1.0000\n";
+    let text = format!(
+        "{heading}  keep    {wide}x{high}  {a} bytes  a.png\n  extra   {wide}x{high}  {a} bytes  c\n,.png\n\n{heading}  keep    {wider}x{higher}  {b} bytes  b.png\n  extra   {wider}x{higher}  {b} bytes  d.png\n"
     );
-    assert_eq!(run(&["--groups", "--threshold", "0"]).lines().count(), 5);
+    assert_eq!(groups(&[]), text);
+    let tsv = format!(
+        "path\tgroup\tlowest\thighest\twidth\theight\tbytes\tkeep\na.png\t1\t1\t1\t{wide}\t{high}\t{a}\ttrue\n\"c\n,.png\"\t1\t1\t1\t{wide}\t{high}\t{a}\tfalse\nb.png\t2\t1\t1\t{wider}\t{higher}\t{b}\ttrue\nd.png\t2\t1\t1\t{wider}\t{higher}\t{b}\tfalse\n"
+    );
+    assert_eq!(groups(&["--format", "tsv"]), tsv);
+    let all = run(&["--groups", "--threshold", "0", "--jsonl"]);
+    assert_eq!(all.lines().count(), 1);
 }
 
 #[test]
@@ -245,10 +259,10 @@ fn what_is_embedded_already_is_not_read_again() {
     // The pictures of the file are those of the folder; what is new there is read.
     std::fs::copy(sample("cat.jpg"), program.path("album/new.jpg")).expect("copied");
     std::fs::write(program.path("album/coffee.jpg"), "not read").expect("written");
-    let ran = run(&program, &["--groups", "album", "album.safetensors"]);
+    let ran = run(&program, &["--groups", "-0", "album", "album.safetensors"]);
     assert_eq!(
         (ran.code, ran.text()),
-        (Some(0), "album/cat.jpg\nalbum/new.jpg\n")
+        (Some(0), "album/cat.jpg\0album/new.jpg\0")
     );
 }
 
@@ -331,8 +345,11 @@ fn failures_are_told_and_the_others_go_on() {
         "{}",
         ran.stderr
     );
-    let ran = run(&program, &["--groups", "a.png", arg(&broken), "c.png"]);
-    assert_eq!((ran.code, ran.text()), (Some(2), "a.png\nc.png\n"));
+    let ran = run(
+        &program,
+        &["--groups", "-0", "a.png", arg(&broken), "c.png"],
+    );
+    assert_eq!((ran.code, ran.text()), (Some(2), "a.png\0c.png\0"));
 
     run(&program, &["missing.png", "a.png"]).refused(&["missing.png: no such file"]);
     run(&program, &[arg(&broken), "a.png"]).refused(&["broken.png"]);

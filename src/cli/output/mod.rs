@@ -1,8 +1,9 @@
 //! The answers of `classify`, one file a format; `row` is what the rows of other commands have
-//! in common with them, `vectors` are those of `embed`, `similar` those of `similar`; `resume` is how
+//! in common with them, `vectors` are those of `embed`, `similar` and `groups` those of `similar`; `resume` is how
 //! a file of rows is gone on with; and how any report becomes JSON, any picture a PNG.
 
 mod format;
+mod groups;
 mod json;
 mod options;
 mod resume;
@@ -27,11 +28,12 @@ use super::options::Provenance;
 use super::session::Tally;
 use super::terminal::Terminal;
 pub use format::{Format, FormatOptions, Offered, formats};
+pub use groups::{write_extras, write_groups};
 pub use options::OutputOptions;
 pub use resume::{EmbeddingRows, PredictionRows};
 pub use row::name_bytes;
 pub use row::{ErrorKeys, PathKeys, Records, error_field};
-pub use similar::{SimilarOptions, write_groups, write_nearest};
+pub use similar::{SimilarOptions, write_nearest};
 pub use vectors::VectorOptions;
 
 /// The answer to one input.

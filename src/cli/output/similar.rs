@@ -1,11 +1,10 @@
-//! The answers of `similar`: pictures by their similarity, and groups of them.
+//! The answers of `similar`: pictures by their similarity; `groups` has groups of them.
 
 use std::ffi::{OsStr, OsString};
 use std::io::{self, Write};
 
 use anyhow::{Result, ensure};
 use clap::Args;
-use mobilenet::similarity::Group;
 use serde::Serialize;
 
 use super::format::RowFormatOptions;
@@ -21,13 +20,13 @@ pub struct SimilarOptions {
     #[command(flatten)]
     form: RowFormatOptions,
 
-    /// Print only paths, each ended by NUL, for `xargs -0`; another NUL separates groups
+    /// Print only paths, each ended by NUL, for `xargs -0`
     #[arg(short = '0', long)]
-    null: bool,
+    pub null: bool,
 }
 
 impl SimilarOptions {
-    fn format(&self) -> Format {
+    pub fn format(&self) -> Format {
         self.form.format().unwrap_or(Format::Text)
     }
 
@@ -76,58 +75,9 @@ pub fn write_nearest(options: &SimilarOptions, found: &[(f32, OsString)]) -> io:
     write_as(options, objects, table, text)
 }
 
-/// Prints groups of pictures, whose names have the numbers that the groups mean.
-pub fn write_groups(
-    options: &SimilarOptions,
-    groups: &[Group],
-    names: &[OsString],
-) -> io::Result<()> {
-    #[derive(Serialize)]
-    struct Object<'a> {
-        pictures: Vec<PathKeys<'a>>,
-        lowest: f32,
-        highest: f32,
-    }
-    let objects = groups.iter().map(|group| Object {
-        pictures: group
-            .members
-            .iter()
-            .map(|&i| PathKeys::of(&names[i]))
-            .collect(),
-        lowest: group.lowest,
-        highest: group.highest,
-    });
-    let table = |delimiter| {
-        let mut out = Records::new(buffered(io::stdout()), delimiter);
-        out.record(["path", "group", "lowest", "highest"])?;
-        for (number, group) in groups.iter().enumerate() {
-            let number = (number + 1).to_string();
-            let (lowest, highest) = (group.lowest.to_string(), group.highest.to_string());
-            let rest = [&number, &lowest, &highest].map(|text| text.as_bytes());
-            for &i in &group.members {
-                let path = [name_bytes(&names[i])];
-                out.record(path.into_iter().chain(rest))?;
-            }
-        }
-        out.flush()
-    };
-    let text = |paths: &mut Paths| {
-        for (number, group) in groups.iter().enumerate() {
-            if number > 0 {
-                paths.end()?;
-            }
-            for &i in &group.members {
-                paths.path(&names[i])?;
-            }
-        }
-        Ok(())
-    };
-    write_as(options, objects, table, text)
-}
-
 /// Prints an answer in the form that was asked for: as objects, as a table with this between its
 /// fields, or as paths.
-fn write_as(
+pub(super) fn write_as(
     options: &SimilarOptions,
     objects: impl Iterator<Item = impl Serialize>,
     table: impl FnOnce(u8) -> io::Result<()>,
@@ -149,15 +99,15 @@ fn write_as(
 }
 
 /// Paths as text.
-struct Paths {
-    out: io::BufWriter<io::Stdout>,
+pub(super) struct Paths {
+    pub out: io::BufWriter<io::Stdout>,
     /// Only a person reads a terminal.
     readable: bool,
     end: &'static [u8],
 }
 
 impl Paths {
-    fn new(options: &SimilarOptions) -> Self {
+    pub fn new(options: &SimilarOptions) -> Self {
         Self {
             out: buffered(io::stdout()),
             readable: Terminal::of_stdout().width.is_some() && !options.null,
@@ -165,7 +115,7 @@ impl Paths {
         }
     }
 
-    fn path(&mut self, name: &OsStr) -> io::Result<()> {
+    pub fn path(&mut self, name: &OsStr) -> io::Result<()> {
         if self.readable {
             self.out.write_all(printable_name(name).as_bytes())?;
         } else {
