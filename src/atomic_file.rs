@@ -140,8 +140,17 @@ fn stage(folder: &Path, mode: u32) -> io::Result<NamedTempFile> {
         use std::os::unix::fs::PermissionsExt;
         builder.permissions(std::fs::Permissions::from_mode(mode));
     }
-    // Without the temporary name that the crate puts into its errors.
-    Ok(builder.tempfile_in(folder).map_err(|e| e.kind())?)
+    builder.tempfile_in(folder).map_err(systems_own)
+}
+
+/// An error without the temporary name that the crate puts into it.
+fn systems_own(error: io::Error) -> io::Error {
+    let inner = error.get_ref().and_then(|named| named.source());
+    let inner = inner.and_then(|inner| inner.downcast_ref::<io::Error>());
+    match inner.and_then(io::Error::raw_os_error) {
+        Some(code) => io::Error::from_raw_os_error(code),
+        None => error.kind().into(),
+    }
 }
 
 #[cfg(test)]

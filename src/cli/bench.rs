@@ -14,6 +14,7 @@ use serde::Serialize;
 
 use super::options::{ModelOptions, ReportOptions, RunOptions, Running, computes_in};
 use super::output::write_report;
+use super::stdout::Stdout;
 use super::timing::{faster_than_f32, measure, pixels};
 use super::{Global, Outcome};
 
@@ -134,7 +135,7 @@ pub fn run(arguments: &Arguments, global: Global) -> Result<Outcome> {
         f32_median_ms: medians.get("f32").copied(),
         beside_median_ms: medians,
     };
-    let mut out = io::stdout().lock();
+    let mut out = Stdout::new();
     if arguments.report.is_json() {
         write_report(&mut out, &report)?;
     } else {

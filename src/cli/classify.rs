@@ -136,6 +136,7 @@ pub fn run(arguments: &Arguments, global: Global) -> Result<Outcome> {
         !arguments.provenance || matches!(output.format(), Format::Json | Format::Jsonl),
         "--provenance is for --json and --jsonl: other formats have no room for it"
     );
+    output.validate()?;
     // First, because it is quick to fail.
     let inputs = pictures.inputs()?;
     let file = output.file();

@@ -17,6 +17,7 @@ use serde::Serialize;
 use super::environment;
 use super::options::{ModelOptions, ReportOptions, computes_in, default_threads};
 use super::output::write_report;
+use super::stdout::Stdout;
 use super::terminal::printable;
 use super::timing::{Times, faster_than_f32, measure, pixels};
 use super::{Outcome, text_of};
@@ -93,7 +94,7 @@ impl FolderReport {
 
 pub fn run(arguments: &Arguments) -> Result<Outcome> {
     let report = examine()?;
-    let mut out = io::BufWriter::new(io::stdout().lock());
+    let mut out = io::BufWriter::new(Stdout::new());
     if arguments.report.is_json() {
         write_report(&mut out, &report)?;
     } else {

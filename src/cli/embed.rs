@@ -19,8 +19,8 @@ use super::{Global, Outcome};
 An embedding is the global average pool of the last block: int(1024 * alpha) numbers, none of them \
 negative, that are alike for pictures that look alike. Hidden layers of a checkpoint come after it, and \
 count for nothing here; nor does it need a classifier. Rows are in the order of the pictures; one that \
-can't be read keeps its place: null in jsonl, empty in csv, NaN in npy and safetensors. npy in a pipe, and safetensors, are written at the end, in a file of \
-npy all that was answered can be read at any time.")]
+can't be read keeps its place: null in jsonl, empty in csv, NaN in npy and safetensors. npy in a pipe, and safetensors, are written at the end; a file of \
+npy can be loaded when the run is over, also one that Ctrl-C has stopped.")]
 pub struct Arguments {
     /// Divide each embedding by its length (L2 norm)
     #[arg(long)]

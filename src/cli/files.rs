@@ -1,7 +1,7 @@
 //! The files that commands write: looked at before the work, and whole or not at all.
 
 use std::fs::File;
-use std::io::{self, Read, Write};
+use std::io::{self, Read, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail, ensure};
@@ -11,6 +11,7 @@ pub use mobilenet::atomic_file::{folder_of, is_special};
 use mobilenet::dataset::has_known_signature;
 
 use super::file_id::FileId;
+use super::words;
 
 /// Where the text chunk of a PNG is, which stands before its pixels.
 const START_BYTES: u64 = 256;
@@ -57,6 +58,18 @@ pub fn check(path: &Path) -> Result<()> {
         let file = File::options().append(true).open(path);
         file.with_context(|| unwritable(path))?;
     }
+    atomic_file::check(path).with_context(|| unwritable(path))
+}
+
+/// Refuses a file that is not there yet and can't be made.
+///
+/// # Errors
+/// A folder that is not there, or that can't be written to.
+pub fn check_new(path: &Path) -> Result<()> {
+    if path.exists() {
+        return Ok(());
+    }
+    check_folder(path)?;
     atomic_file::check(path).with_context(|| unwritable(path))
 }
 
@@ -158,9 +171,38 @@ impl Named {
         }
     }
 
-    fn named(&self, error: io::Error) -> io::Error {
+    /// Has the system write what it was given, where that is kept.
+    ///
+    /// # Errors
+    /// What it could not write, as on a disk behind a network.
+    pub fn sync(&mut self) -> io::Result<()> {
+        self.file.flush().map_err(|error| self.named(error))?;
+        if self
+            .file
+            .metadata()
+            .is_ok_and(|metadata| metadata.is_file())
+        {
+            self.file.sync_data().map_err(|error| self.named(error))?;
+        }
+        Ok(())
+    }
+
+    /// Takes so many bytes off its end again, which takes no room; as far as that can be done.
+    pub fn take_off(&self, bytes: u64) {
+        let metadata = self.file.metadata().ok();
+        if let Some(metadata) = metadata.filter(|metadata| metadata.is_file() && bytes > 0) {
+            let _ = self.file.set_len(metadata.len().saturating_sub(bytes));
+        }
+    }
+
+    /// The error with the file's name.
+    pub fn named(&self, error: io::Error) -> io::Error {
         // The kind stays: a pipe that nobody reads any more is no failure.
-        io::Error::new(error.kind(), format!("{}: {error}", unwritable(&self.path)))
+        let reason = words::of(&error);
+        io::Error::new(
+            error.kind(),
+            format!("{}: {reason}", unwritable(&self.path)),
+        )
     }
 }
 
@@ -171,6 +213,18 @@ impl Write for Named {
 
     fn flush(&mut self) -> io::Result<()> {
         self.file.flush().map_err(|error| self.named(error))
+    }
+}
+
+impl Read for Named {
+    fn read(&mut self, bytes: &mut [u8]) -> io::Result<usize> {
+        self.file.read(bytes)
+    }
+}
+
+impl Seek for Named {
+    fn seek(&mut self, to: SeekFrom) -> io::Result<u64> {
+        self.file.seek(to)
     }
 }
 

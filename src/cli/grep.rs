@@ -12,6 +12,7 @@ use mobilenet::labels::wordnet::{Group, Hierarchy};
 use super::matcher::{Matcher, Reading};
 use super::options::{LabelOptions, PictureOptions, Sources, check_shares, parse_probability};
 use super::session::Session;
+use super::stdout::Stdout;
 use super::terminal::{Terminal, printable_name};
 use super::{Global, Outcome, note};
 
@@ -177,7 +178,7 @@ pub fn run(arguments: &Arguments, global: Global) -> Result<Outcome> {
     let matcher = arguments.matcher(&wanted, &classifier)?;
     let pipeline = network.pipeline(classifier.clone());
     let session = Session::new(inputs, pictures.sources.is_single(), pipeline, global);
-    let mut out = BufWriter::new(io::stdout().lock());
+    let mut out = BufWriter::new(Stdout::new());
     let end: &[u8] = if arguments.null { b"\0" } else { b"\n" };
     // Only a person reads a terminal.
     let readable = Terminal::of_stdout().width.is_some() && !arguments.null;

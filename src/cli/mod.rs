@@ -33,12 +33,14 @@ mod saved_checkpoint;
 mod session;
 mod shell;
 mod similar;
+mod stdout;
 mod stored_embeddings;
 mod summary;
 mod terminal;
 mod timing;
 mod train;
 mod transparency;
+mod words;
 
 use std::io::{self, Write};
 use std::process::ExitCode;
@@ -46,6 +48,7 @@ use std::process::ExitCode;
 use anyhow::Result;
 use clap::{Args, Parser, Subcommand};
 use mobilenet::error::ImageError;
+use stdout::Stdout;
 
 /// Nothing matched.
 const NO_MATCH: u8 = 1;
@@ -123,7 +126,12 @@ pub fn main() -> ExitCode {
         Ok(cli) => cli,
         Err(told) => return tell(&told),
     };
-    match run(cli) {
+    // What is left in the buffer of stdout would be lost without a word.
+    let outcome = run(cli).and_then(|outcome| {
+        Stdout::new().flush()?;
+        Ok(outcome)
+    });
+    match outcome {
         Ok(Outcome::Complete) => ExitCode::SUCCESS,
         Ok(Outcome::Incomplete) => ExitCode::from(FAILURE),
         Ok(Outcome::NoMatch) => ExitCode::from(NO_MATCH),
@@ -154,7 +162,7 @@ fn tell(told: &clap::Error) -> ExitCode {
     }
     match printed {
         Err(error) if !told.use_stderr() && error.kind() != io::ErrorKind::BrokenPipe => {
-            note(&error.to_string());
+            note(&stdout::named(error).to_string());
             ExitCode::from(FAILURE)
         }
         _ if told.use_stderr() => ExitCode::from(FAILURE),
@@ -195,7 +203,10 @@ fn note(text: &str) {
 fn text_of(error: &anyhow::Error) -> String {
     let mut parts = Vec::new();
     for cause in error.chain() {
-        parts.push(cause.to_string());
+        parts.push(match cause.downcast_ref::<io::Error>() {
+            Some(error) => words::of(error),
+            None => words::plain(&cause.to_string()),
+        });
         if cause.is::<mobilenet::Error>() || cause.is::<ImageError>() {
             break;
         }

@@ -11,6 +11,7 @@ use serde::Serialize;
 
 use super::options::ReportOptions;
 use super::output::write_report;
+use super::stdout::Stdout;
 use super::{Outcome, environment};
 
 /// List the published networks: what they cost, how good they are, where they are
@@ -66,7 +67,7 @@ struct Other<'a> {
 pub fn run(arguments: &Arguments) -> Result<Outcome> {
     let store = environment::store(true)?;
     if arguments.prune {
-        let mut out = io::stdout().lock();
+        let mut out = Stdout::new();
         for path in store.remove_conversions()? {
             writeln!(out, "{}", path.display())?;
         }
@@ -80,7 +81,7 @@ pub fn run(arguments: &Arguments) -> Result<Outcome> {
         variants: variants?,
         other_trainings: others.map(Other::from).collect(),
     };
-    let mut out = io::stdout().lock();
+    let mut out = Stdout::new();
     if json {
         write_report(&mut out, &report)?;
     } else {

@@ -1,12 +1,13 @@
 //! `mobilenet pull`
 
-use std::io::{self, Write};
+use std::io::Write;
 
 use anyhow::{Result, bail};
 use clap::Args;
 use mobilenet::weights::catalogue;
 
 use super::options::ModelOptions;
+use super::stdout::Stdout;
 use super::{Global, Outcome, note, text_of};
 
 /// Fetch and verify weights now, so that later runs need no network
@@ -23,7 +24,7 @@ pub struct Arguments {
 }
 
 pub fn run(arguments: &Arguments, global: Global) -> Result<Outcome> {
-    let mut out = io::stdout().lock();
+    let mut out = Stdout::new();
     if !arguments.all {
         if arguments.model.weights.is_some() {
             bail!("--weights names a file that is here already; nothing is to be fetched for it");

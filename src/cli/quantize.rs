@@ -67,7 +67,9 @@ pub fn run(arguments: &Arguments, global: Global) -> Result<Outcome> {
     saved_checkpoint::check(output)?;
     let sources = &arguments.pictures.0;
     files::protect(&[output], sources.files())?;
-    let inputs = sources.clone().into_inputs(arguments.folders.selection())?;
+    let inputs = sources
+        .clone()
+        .into_inputs(arguments.folders.selection(), false)?;
     let loading = arguments.unstated.loading(arguments.size)?;
     let checkpoint = Checkpoint::open(&arguments.checkpoint, &loading)?;
     files::protect(&[output], [checkpoint.path()])?;

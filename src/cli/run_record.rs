@@ -19,7 +19,7 @@ use serde_json::Value;
 
 use super::run_facts::differences;
 use super::terminal::printable;
-use super::{Global, note};
+use super::{Global, files, note, words};
 
 /// How each begins: what does not is somebody else's.
 const START: &str = "{\"writer\":";
@@ -103,10 +103,16 @@ impl RunRecord {
             // That there is no such folder is told of the output itself.
             Err(error) if error.kind() == io::ErrorKind::NotFound => (),
             Err(error) => record.note(&format!(
-                "no lock can be had beside it ({error}), so make sure that no other run writes it"
+                "no lock can be had beside it ({}), so make sure that no other run writes it",
+                words::of(&error)
             )),
         }
         Ok(record)
+    }
+
+    /// Whether it is known what the run was that wrote the file before.
+    pub fn is_known(&self) -> bool {
+        self.earlier.is_some()
     }
 
     fn note(&self, text: &str) {
@@ -190,7 +196,13 @@ impl RunRecord {
             file.write_all(&bytes)?;
             file.set_len(bytes.len() as u64)
         };
-        write().map_err(|error| anyhow::anyhow!("{}: {error}", self.path.display()))
+        write().map_err(|error| {
+            let (output, path) = (files::unwritable(&self.output), self.path.display());
+            anyhow::anyhow!(
+                "{output}: {} (that is, {path} beside it)",
+                words::of(&error)
+            )
+        })
     }
 
     /// What is said where another run has the file.

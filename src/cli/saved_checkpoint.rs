@@ -2,13 +2,15 @@
 
 use std::collections::BTreeMap;
 use std::fs;
-use std::io::{self, Write};
+use std::io::Write;
 use std::path::Path;
 
 use anyhow::{Context, Result, bail};
 use mobilenet::weights::{Checkpoint, SaveOptions};
 
 use super::files;
+use super::output::check_ending;
+use super::stdout::Stdout;
 
 /// Refuses what can't be written to, before the work.
 ///
@@ -19,6 +21,7 @@ pub fn check(output: &Path) -> Result<()> {
         return Ok(());
     }
     files::refuse_picture(output)?;
+    check_ending(output, "safetensors", &["safetensors"])?;
     files::check(output)
 }
 
@@ -31,7 +34,7 @@ pub fn write(checkpoint: &Checkpoint, output: &Path, options: &SaveOptions) -> R
     if is_folder(output) {
         write_repository(checkpoint, output, options)
     } else if output.as_os_str() == "-" {
-        Ok(io::stdout().write_all(&checkpoint.to_safetensors(options)?)?)
+        Ok(Stdout::new().write_all(&checkpoint.to_safetensors(options)?)?)
     } else {
         Ok(checkpoint.save_as(output, options)?)
     }

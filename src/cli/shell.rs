@@ -1,6 +1,6 @@
 //! `mobilenet completions` and `mobilenet man`
 
-use std::io::{self, Write};
+use std::io::Write;
 
 use anyhow::{Result, bail};
 use clap::builder::Resettable;
@@ -8,6 +8,7 @@ use clap::{Args, CommandFactory};
 use clap_complete::Shell;
 use clap_mangen::roff::{Roff, bold, roman};
 
+use super::stdout::Stdout;
 use super::{Cli, Outcome, environment};
 
 /// The end of `mobilenet --help`; the man page has it at more length.
@@ -83,7 +84,7 @@ pub fn completions(arguments: &CompletionsArguments) -> Result<Outcome> {
     // Into memory first: the generator panics where it can't write.
     let mut text = Vec::new();
     clap_complete::generate(arguments.shell, &mut Cli::command(), "mobilenet", &mut text);
-    io::stdout().write_all(&text)?;
+    Stdout::new().write_all(&text)?;
     Ok(Outcome::Complete)
 }
 
@@ -107,7 +108,7 @@ pub fn man(arguments: &ManArguments) -> Result<Outcome> {
     let mut text = Vec::new();
     clap_mangen::Man::new(command).render(&mut text)?;
     more_sections(is_whole).to_writer(&mut text)?;
-    io::stdout().write_all(&text)?;
+    Stdout::new().write_all(&text)?;
     Ok(Outcome::Complete)
 }
 

@@ -11,6 +11,7 @@ use serde::Serialize;
 
 use super::options::{ModelOptions, ReportOptions, computes_in};
 use super::output::write_report;
+use super::stdout::Stdout;
 use super::terminal::{Terminal, truncate};
 use super::{Global, Outcome};
 
@@ -61,7 +62,7 @@ pub fn run(arguments: &Arguments, global: Global) -> Result<Outcome> {
             computes_in: None,
         }
     };
-    let mut out = io::BufWriter::new(io::stdout().lock());
+    let mut out = io::BufWriter::new(Stdout::new());
     if arguments.report.is_json() {
         write_report(&mut out, &shown)?;
     } else {

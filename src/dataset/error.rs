@@ -84,6 +84,18 @@ pub enum Error {
         path: PathBuf,
     },
 
+    /// Numbers of ImageNet's development kit, which are not the indices of its classes, without what says of which
+    /// classes they are.
+    #[error(
+        "{}: these are numbers of ImageNet's development kit, which are not the indices of classes: its \
+         map_clsloc.txt has to lie beside them (a line each: WordNet id, number, name)",
+        path.display()
+    )]
+    Devkit {
+        /// The list.
+        path: PathBuf,
+    },
+
     /// A row of a table that is not a path and a label.
     #[error("{}: line {line}: {fault}", path.display())]
     Row {
@@ -106,8 +118,8 @@ pub enum RowFault {
     /// A field with line ends in it, in a row that has not the columns of the others.
     #[error("it goes on over several lines; is a \" left open?")]
     SeveralLines,
-    /// A single column.
-    #[error("a path and a label are wanted")]
+    /// A single column, and no folder in it that could be the label.
+    #[error("a path and a label are wanted, or a path with the class's folder in it")]
     OneColumn,
     /// More or fewer columns than the first row has.
     #[error("{found} columns, not {expected}; one with a separator in it needs \"quotes\"")]
@@ -123,6 +135,15 @@ pub enum RowFault {
     /// No label.
     #[error("the label is empty")]
     EmptyLabel,
+    /// Boxes that are none, or of things of several classes.
+    #[error("one class is wanted, with four numbers for each of its boxes")]
+    Boxes,
+    /// A number that the development kit does not have.
+    #[error("{number} is none of the numbers in map_clsloc.txt")]
+    DevkitNumber {
+        /// What the row has.
+        number: String,
+    },
     /// A path that is not text, where paths have to be (elsewhere than on Unix).
     #[error("the path is not UTF-8")]
     PathNotUtf8,

@@ -32,7 +32,8 @@ impl Separator {
 
 /// Paths in a file or from a reader, read as far as they are asked for.
 ///
-/// On Unix a path is its bytes, whatever they are; elsewhere it is UTF-8. Empty lines are passed over.
+/// On Unix a path is its bytes, whatever they are; elsewhere it is UTF-8. Empty lines are passed over, unless
+/// whoever writes the list waits for an answer to each ([`answering_all`](Self::answering_all)).
 /// Lines may end as Windows ends them, and the list may begin with a byte order mark: both are taken
 /// off where no file has them in its name.
 pub struct PathList {
@@ -41,6 +42,8 @@ pub struct PathList {
     separator: Separator,
     /// No entry was read yet.
     is_first: bool,
+    /// Whether an empty line is a picture that fails.
+    answers_all: bool,
     done: bool,
 }
 
@@ -65,8 +68,22 @@ impl PathList {
             source: Box::new(source),
             separator,
             is_first: true,
+            answers_all: false,
             done: false,
         }
+    }
+
+    /// The same, where an empty line is a picture that fails, and not passed over.
+    pub fn answering_all(self) -> Self {
+        Self {
+            answers_all: true,
+            ..self
+        }
+    }
+
+    /// A picture for each path, also where that is a folder, which then is a picture that fails.
+    pub fn into_files(self) -> impl Iterator<Item = Input> + Send {
+        self.map(|entry| entry.map_or_else(|failed| failed, Input::file))
     }
 
     /// The pictures that the paths name, and what is selected of those in folders that they name. What
@@ -92,12 +109,19 @@ impl PathList {
             entry.pop();
         }
         let is_first = std::mem::replace(&mut self.is_first, false);
+        if is_first && WIDE_MARKS.iter().any(|mark| entry.starts_with(mark)) {
+            let message = "this list of paths is in UTF-16: save it as UTF-8";
+            return Err(ImageError::new(ImageErrorKind::Io, message));
+        }
         if self.separator == Separator::Line {
             entry = without_marks(entry, is_first);
         }
         Ok((read > 0).then_some(entry))
     }
 }
+
+/// What UTF-16 begins with.
+const WIDE_MARKS: [&[u8]; 2] = [b"\xff\xfe", b"\xfe\xff"];
 
 /// What some programs begin UTF-8 with.
 const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
@@ -124,8 +148,12 @@ impl Iterator for PathList {
         while !self.done {
             match self.entry() {
                 Ok(None) => self.done = true,
-                // An empty line names nothing.
-                Ok(Some(entry)) if entry.is_empty() => {}
+                Ok(Some(entry)) if entry.is_empty() => {
+                    if self.answers_all {
+                        let error = ImageError::new(ImageErrorKind::NotFound, "an empty line");
+                        return Some(Err(Input::failed("", error)));
+                    }
+                }
                 Ok(Some(entry)) => return Some(path(entry).map_err(|(n, e)| Input::failed(n, e))),
                 Err(error) => {
                     self.done = true;

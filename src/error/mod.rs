@@ -281,8 +281,8 @@ impl Error {
     }
 }
 
-/// The system's reason without its number, the common ones in few words.
-fn in_words(error: &std::io::Error) -> String {
+/// The system's reason as all messages have it: without its number, in lower case, the common ones in few words.
+pub fn in_words(error: &std::io::Error) -> String {
     use std::io::ErrorKind;
     match error.kind() {
         ErrorKind::NotFound => "no such file".into(),
@@ -290,8 +290,13 @@ fn in_words(error: &std::io::Error) -> String {
         ErrorKind::IsADirectory => "is a directory".into(),
         _ => {
             let text = error.to_string();
-            let reason = text.split_once(" (os error ");
-            reason.map_or(text.clone(), |(reason, _)| reason.to_owned())
+            // What is no error of the system's has words of its own.
+            let Some((reason, _)) = text.split_once(" (os error ") else {
+                return text;
+            };
+            let mut rest = reason.chars();
+            let first = rest.next().map(|c| c.to_ascii_lowercase());
+            first.into_iter().chain(rest).collect()
         }
     }
 }

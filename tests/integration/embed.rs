@@ -307,8 +307,8 @@ fn what_does_not_fit_together_is_refused_and_nothing_is_lost() {
         &[arg(&b), "-o", a, "--format", "safetensors"],
         &[a, "is a picture"],
     );
-    refused(&[a, "-o", a], &[a, "read"]);
-    refused(&[a, "-o", "x.npy", "--paths", a], &[a, "read"]);
+    refused(&[a, "-o", a], &[a, "is a picture"]);
+    refused(&[a, "-o", "x.npy", "--paths", a], &[a]);
     for name in ["absent/x.npy", "absent/x.safetensors", "absent/x.csv"] {
         refused(&[a, "-o", name], &[name, "can't be written"]);
     }

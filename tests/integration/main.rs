@@ -52,6 +52,7 @@
 //! - `train`: gradients and steps against Keras and by definition, runs that are stopped, the digits
 //! - `wordnet`: every group has the classes that WordNet's own program gives it
 //! - `rejection`: pictures of none of the classes
+//! - `subprocess`: the program as another one's, which waits for each answer
 //! - `spark`: the program inside Apache Spark (`examples/spark`), skipped without pyspark
 //! - `network`: downloads, against a server on loopback that can misbehave
 
@@ -104,6 +105,7 @@ mod sidecars;
 mod similar;
 mod skipped;
 mod spark;
+mod subprocess;
 mod support;
 mod tensorflow;
 mod tensorflow_js;

@@ -227,6 +227,33 @@ pub fn release_file() -> Vec<u8> {
     bytes
 }
 
+/// A file's bytes, unpacked part by part if its name says that it is packed; what is cut off at the end is left out.
+pub fn unpacked(path: &Path) -> Vec<u8> {
+    let mut packed = &std::fs::read(path).unwrap_or_default()[..];
+    let mut bytes = Vec::new();
+    let extension = path.extension().and_then(|extension| extension.to_str());
+    while !packed.is_empty() {
+        let mut part = Vec::new();
+        let read = match extension {
+            Some("gz") => {
+                let mut decoder = flate2::bufread::GzDecoder::new(&mut packed);
+                std::io::Read::read_to_end(&mut decoder, &mut part).is_ok()
+            }
+            Some("zst") => {
+                ruzstd::decoding::StreamingDecoder::new(&mut packed).is_ok_and(|mut decoder| {
+                    std::io::Read::read_to_end(&mut decoder, &mut part).is_ok()
+                })
+            }
+            _ => return packed.to_vec(),
+        };
+        if !read {
+            break;
+        }
+        bytes.extend(part);
+    }
+    bytes
+}
+
 /// Values that are not symmetric, so that a swapped index shows; the same for a seed.
 pub fn values(len: usize, seed: u64) -> Vec<f32> {
     let mut state = seed.wrapping_mul(2_654_435_761).wrapping_add(1);

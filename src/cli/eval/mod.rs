@@ -8,7 +8,7 @@ mod text;
 mod truth;
 
 use std::ffi::{OsStr, OsString};
-use std::io::{self, BufWriter, Write};
+use std::io::{BufWriter, Write};
 use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -28,6 +28,7 @@ use super::options::{
 };
 use super::output::{Format, Offered, formats, write_report};
 use super::session::Session;
+use super::stdout::Stdout;
 use super::terminal::Terminal;
 use super::{Global, Outcome, files};
 
@@ -57,9 +58,10 @@ pub struct Arguments {
     #[arg(value_name = "DIR", required_unless_present = "list")]
     folder: Option<PathBuf>,
 
-    /// Pictures and their classes in a file (`-` is stdin): CSV, or separated by tabs or spaces;
-    /// `path,label`, or more columns under a header. Relative paths start from DIR, else from the
-    /// file's own folder (for stdin and pipes from the working directory)
+    /// Pictures and their classes in a file (`-` is stdin): CSV, or separated by semicolons, tabs or spaces;
+    /// `path,label`, or more columns under a header (Kaggle's lists, too); paths alone, whose folders are called
+    /// after the classes; the numbers of ImageNet's development kit. Files' endings may be left out. Relative
+    /// paths start from DIR, else from the file's own folder (for stdin and pipes from the working directory)
     #[arg(long, value_name = "FILE", help_heading = "Pictures")]
     list: Option<OsString>,
 
@@ -154,7 +156,9 @@ pub fn run(arguments: &Arguments, global: Global) -> Result<Outcome> {
     let classes = classifier.labels().classes();
     let lookup = classifier.labels().lookup();
     let pictures = match (&arguments.list, &arguments.folder) {
-        (Some(list), root) => LabelledPictures::in_list(list, root.as_deref(), lookup, &outputs)?,
+        (Some(list), root) => {
+            LabelledPictures::in_list(list, root.as_deref(), lookup, &outputs, global)?
+        }
         (None, Some(folder)) => {
             let selection = arguments.selected.selection();
             let order = arguments.folders;
@@ -194,7 +198,7 @@ pub fn run(arguments: &Arguments, global: Global) -> Result<Outcome> {
     // The files first: whoever reads the report may not wait for its end. Where one of them can't
     // be written there is still the report.
     let written = write_files(confusion, predictions, &evaluation, &classifier);
-    let mut out = BufWriter::new(io::stdout().lock());
+    let mut out = BufWriter::new(Stdout::new());
     match arguments.report.format() {
         Format::Json => write_report(&mut out, &report)?,
         Format::Csv => tables::write_classes(&mut out, &report)?,

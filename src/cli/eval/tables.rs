@@ -1,7 +1,7 @@
 //! Tables for other programs, and the picture of the confusion matrix.
 
 use std::io::{self, Write};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail};
 use mobilenet::labels::Class;
@@ -13,7 +13,7 @@ use super::names;
 use super::report::EvalReport;
 use super::truth::Truth;
 use crate::cli::files::{self, Staged};
-use crate::cli::output::{Records, error_field, name_bytes, png};
+use crate::cli::output::{Packer, Packing, Records, check_ending, error_field, name_bytes, png};
 
 /// As many classes have room for their names in a picture.
 const NAMED_CLASSES: usize = 100;
@@ -156,7 +156,34 @@ fn write_matrix(
 
 /// A file for what was answered to each picture.
 pub struct Predictions {
-    table: Records<Staged>,
+    path: PathBuf,
+    table: Records<Table>,
+}
+
+enum Table {
+    Plain(Staged),
+    Packed(Packer<Staged>),
+}
+
+impl Write for Table {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        match self {
+            Self::Plain(out) => out.write(bytes),
+            Self::Packed(out) => {
+                let written = out.write(bytes)?;
+                // A part may end anywhere: the file appears whole or not at all.
+                out.flush()?;
+                Ok(written)
+            }
+        }
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        match self {
+            Self::Plain(out) => out.flush(),
+            Self::Packed(out) => out.flush(),
+        }
+    }
 }
 
 impl Predictions {
@@ -165,9 +192,15 @@ impl Predictions {
     /// # Errors
     /// A place that can't be written to.
     pub fn new(path: &Path) -> Result<Self> {
+        check_ending(&Packing::inner_name(path), "CSV", &["csv"])?;
         // `--predictions *.jpg` names one where a table should be.
         files::refuse_picture(path)?;
-        let mut table = Records::new(Staged::new(path)?, b',');
+        let staged = Staged::new(path)?;
+        let out = match Packing::of_name(path) {
+            Some(packing) => Table::Packed(Packer::new(staged, packing)),
+            None => Table::Plain(staged),
+        };
+        let mut table = Records::new(out, b',');
         let header = [
             "path",
             "true_index",
@@ -180,7 +213,10 @@ impl Predictions {
             "error",
         ];
         table.record(header)?;
-        Ok(Self { table })
+        Ok(Self {
+            path: path.to_owned(),
+            table,
+        })
     }
 
     /// Writes what was answered to a picture. The prediction is the class with the highest score;
@@ -216,7 +252,7 @@ impl Predictions {
         let path = name_bytes(&answer.name).to_vec();
         let fields = fields.into_iter().map(String::into_bytes);
         let written = self.table.record(std::iter::once(path).chain(fields));
-        written.context("the predictions can't be written")
+        written.with_context(|| files::unwritable(&self.path))
     }
 
     /// Puts the table into its place.
@@ -224,8 +260,12 @@ impl Predictions {
     /// # Errors
     /// What could not be written.
     pub fn finish(self) -> Result<()> {
-        let staged = self.table.into_inner();
-        let staged = staged.context("the predictions can't be written")?;
+        let table = self.table.into_inner();
+        let staged = table.and_then(|table| match table {
+            Table::Plain(staged) => Ok(staged),
+            Table::Packed(packer) => packer.finish(),
+        });
+        let staged = staged.with_context(|| files::unwritable(&self.path))?;
         staged.finish()
     }
 }

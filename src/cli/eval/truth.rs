@@ -14,8 +14,10 @@ use mobilenet::labels::{Lookup, LookupError};
 
 use super::folders::{FolderOrder, classes_by_order};
 use crate::cli::file_id::is_same_file;
+
 use crate::cli::options::STDIN;
 use crate::cli::terminal::{printable, printable_name};
+use crate::cli::{Global, note};
 
 /// More wrong names than anybody reads.
 const MAX_TOLD: usize = 50;
@@ -75,10 +77,11 @@ impl LabelledPictures {
         root: Option<&Path>,
         lookup: Lookup,
         outputs: &[&Path],
+        global: Global,
     ) -> Result<Self> {
         let mut known = Known::new(lookup);
         if list != STDIN && Path::new(list).is_file() {
-            check(list, root, &mut known, outputs)?;
+            check(list, root, &mut known, outputs, global)?;
         }
         let shown = printable_name(list);
         let rows = open(list, root)?.map(move |row| {
@@ -194,22 +197,39 @@ impl Known {
 }
 
 /// Reads a list for what is wrong with it.
-fn check(list: &OsStr, root: Option<&Path>, known: &mut Known, outputs: &[&Path]) -> Result<()> {
+fn check(
+    list: &OsStr,
+    root: Option<&Path>,
+    known: &mut Known,
+    outputs: &[&Path],
+    global: Global,
+) -> Result<()> {
     let mut wrong = Wrong::default();
     let mut lines: HashMap<String, u64> = HashMap::new();
-    for (i, row) in open(list, root)?.enumerate() {
+    let rows = open(list, root)?;
+    let start = match rows.root().as_os_str().is_empty() {
+        true => "the working directory".into(),
+        false => rows.root().display().to_string(),
+    };
+    for (i, row) in rows.enumerate() {
         let row = row?;
         let path = Path::new(&row.input.name);
-        if let Some(relative) = row
-            .relative
-            .filter(|p| i == 0 && !path.exists() && p.exists())
-        {
-            let (path, relative) = (path.display(), relative.display());
+        if let Some(relative) = row.relative.filter(|_| i == 0 && !path.exists()) {
             let list = list.to_string_lossy();
-            bail!(
-                "{path}: no such file, but {relative} is one: if the list's paths start from the \
-                 working directory, say so with `mobilenet eval --list {list} .`"
-            );
+            if relative.exists() {
+                let (path, relative) = (path.display(), relative.display());
+                bail!(
+                    "{path}: no such file, but {relative} is one: if the list's paths start from the \
+                     working directory, say so with `mobilenet eval --list {list} .`"
+                );
+            }
+            if !global.quiet {
+                note(&printable(&format!(
+                    "{}: no such file; the list's relative paths start from {start}, and with `mobilenet eval --list \
+                     {list} DIR` from DIR",
+                    path.display()
+                )));
+            }
         }
         for output in outputs {
             // Names first: looking at files takes time.

@@ -15,6 +15,7 @@ use mobilenet::error::ImageError;
 use super::advice::picture_error;
 use super::options::{LabelOptions, NetworkOptions, named};
 use super::session::tell_previews;
+use super::stdout::Stdout;
 use super::terminal::{Terminal, printable_name};
 use super::{Global, Outcome, files, note};
 pub use answer::{Answer, Explaining, Wanted};
@@ -102,7 +103,7 @@ pub fn run(arguments: &Arguments, global: Global) -> Result<Outcome> {
     if let Some(path) = &arguments.output {
         let drawn = answer.draw(arguments.max_side.map(usize::from))?;
         if path.as_os_str() == "-" {
-            io::stdout().write_all(&drawn)?;
+            Stdout::new().write_all(&drawn)?;
         } else {
             files::write(path, &drawn)?;
         }
@@ -154,7 +155,7 @@ impl Arguments {
 
 /// Writes the maps of a picture as numbers, or why there are none, on a line.
 fn write_json(name: &OsStr, answer: Result<&Answer, &ImageError>) -> io::Result<()> {
-    let mut out = BufWriter::new(io::stdout().lock());
+    let mut out = BufWriter::new(Stdout::new());
     serde_json::to_writer(&mut out, &Object::of(name, answer))?;
     out.write_all(b"\n")?;
     out.flush()

@@ -9,6 +9,7 @@ use mobilenet::figures::{overlay, shared_range};
 
 use super::Answer;
 use crate::cli::environment;
+use crate::cli::stdout::Stdout;
 use crate::cli::terminal::{Terminal, printable, printable_name, truncate};
 
 /// Columns and lines that a picture takes at most.
@@ -22,7 +23,7 @@ const RAMP: [char; 10] = [' ', '.', ':', '-', '=', '+', '*', '#', '%', '@'];
 /// Writes the name of a picture, and each class with its map.
 pub fn write(name: &OsStr, answer: &Answer, terminal: Terminal) -> io::Result<()> {
     let text = render(name, answer, terminal, environment::is_true_colour());
-    let mut out = io::stdout().lock();
+    let mut out = Stdout::new();
     out.write_all(text.as_bytes())?;
     out.flush()
 }

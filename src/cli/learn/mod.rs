@@ -21,6 +21,7 @@ use super::interrupt::Interrupt;
 use super::options::{FolderOptions, NetworkOptions, OpenedNetwork, ReportOptions};
 use super::progress::Waiting;
 use super::session::{Session, Tally};
+use super::stdout::Stdout;
 use super::terminal::{Terminal, printable};
 use super::{Global, Outcome, files, note};
 
@@ -143,7 +144,7 @@ pub fn run(arguments: &Arguments, global: Global) -> Result<Outcome> {
         embedding: embedded.took,
         fitting,
     };
-    let mut out = io::BufWriter::new(io::stdout().lock());
+    let mut out = io::BufWriter::new(Stdout::new());
     if arguments.report.is_json() {
         report.write_json(&mut out)?;
     } else {

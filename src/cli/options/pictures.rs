@@ -20,6 +20,11 @@ pub struct PictureOptions {
     #[arg(long, value_name = "I/N", help_heading = "Pictures")]
     shard: Option<Shard>,
 
+    /// What a list names is one picture each, and has one row: a folder in it is an error. For a program that
+    /// writes paths and waits for the answer to each
+    #[arg(long, conflicts_with = "shard", help_heading = "Pictures")]
+    one_row: bool,
+
     #[command(flatten)]
     folders: FolderOptions,
 
@@ -42,7 +47,10 @@ impl PictureOptions {
     /// # Errors
     /// A list of them that can't be opened.
     pub fn inputs(&self) -> Result<Inputs> {
-        let inputs = self.sources.clone().into_inputs(self.folders.selection())?;
+        let inputs = self
+            .sources
+            .clone()
+            .into_inputs(self.folders.selection(), self.one_row)?;
         Ok(match self.shard {
             Some(shard) => Box::new(inputs.filter(move |input| shard.takes(&input.name))),
             None => inputs,

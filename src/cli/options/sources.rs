@@ -170,11 +170,12 @@ impl Sources {
         }
     }
 
-    /// The pictures, found as they are asked for; of folders, what is selected.
+    /// The pictures, found as they are asked for; of folders, what is selected. With `one_row` what a list names
+    /// is one picture each, folders too.
     ///
     /// # Errors
     /// A list that can't be opened, or stdin named twice.
-    pub fn into_inputs(self, selection: Selection) -> Result<Inputs> {
+    pub fn into_inputs(self, selection: Selection, one_row: bool) -> Result<Inputs> {
         ensure!(
             self.readers_of_stdin() < 2,
             "stdin (`-`) is named twice, and can be read only once"
@@ -185,14 +186,15 @@ impl Sources {
                 Source::Path(name) => Opened::Path(name),
                 Source::List(name, separator) if name == STDIN => {
                     let stdin = BufReader::new(io::stdin());
-                    Opened::List(PathList::from_reader(name, stdin, separator))
+                    // Whoever writes it may wait for an answer to each line.
+                    Opened::List(PathList::from_reader(name, stdin, separator).answering_all())
                 }
                 Source::List(name, separator) => {
                     Opened::List(PathList::open(Path::new(&name), separator)?)
                 }
             });
         }
-        let inputs = move |source: Opened| source.inputs(&selection);
+        let inputs = move |source: Opened| source.inputs(&selection, one_row);
         Ok(Box::new(opened.into_iter().flat_map(inputs)))
     }
 }
@@ -204,10 +206,11 @@ enum Opened {
 }
 
 impl Opened {
-    fn inputs(self, selection: &Selection) -> Inputs {
+    fn inputs(self, selection: &Selection, one_row: bool) -> Inputs {
         match self {
             Self::Path(name) if name == STDIN => Box::new(std::iter::once(named(&name))),
             Self::Path(name) => selection.path(name),
+            Self::List(list) if one_row => Box::new(list.into_files()),
             Self::List(list) => Box::new(list.into_inputs(selection.clone())),
         }
     }

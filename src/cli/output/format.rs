@@ -5,6 +5,8 @@ use std::path::Path;
 use clap::Args;
 use clap::builder::{PossibleValue, PossibleValuesParser, TypedValueParser};
 
+use super::packing::Packing;
+
 /// A form of rows or of a report. Each command offers some of them, see [`formats`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Format {
@@ -34,9 +36,17 @@ impl Format {
         }
     }
 
-    /// What the extension of a file's name says, if that is one of those that are offered.
+    /// What the ending of a file's name says (before one that says how it is packed), if that is one of those
+    /// that are offered.
     pub fn of_name(path: &Path, offered: &[Offered]) -> Option<Self> {
-        let format = match path.extension()?.to_ascii_lowercase().to_str()? {
+        let format = Self::by_ending(&Packing::inner_name(path))?;
+        let is_offered = offered.iter().any(|(offered, _)| *offered == format);
+        is_offered.then_some(format)
+    }
+
+    /// What a name's last ending says.
+    pub fn by_ending(path: &Path) -> Option<Self> {
+        Some(match path.extension()?.to_ascii_lowercase().to_str()? {
             "txt" => Self::Text,
             "json" => Self::Json,
             "jsonl" | "ndjson" => Self::Jsonl,
@@ -45,9 +55,7 @@ impl Format {
             "npy" => Self::Npy,
             "safetensors" => Self::Safetensors,
             _ => return None,
-        };
-        let is_offered = offered.iter().any(|(offered, _)| *offered == format);
-        is_offered.then_some(format)
+        })
     }
 
     /// Whether a terminal can show it.

@@ -9,6 +9,7 @@ use super::row::Records;
 use super::similar::{Paths, SimilarOptions, write_as};
 use super::{PathKeys, buffered, name_bytes};
 use crate::cli::near_duplicates::{FoundGroup, Member};
+use crate::cli::stdout::Stdout;
 
 #[derive(Serialize)]
 struct GroupObject<'a> {
@@ -70,7 +71,7 @@ pub fn write_groups(
         chain: group.is_chain,
     });
     let table = |delimiter| {
-        let mut out = Records::new(buffered(io::stdout()), delimiter);
+        let mut out = Records::new(buffered(Stdout::new()), delimiter);
         let header = [
             "path", "group", "lowest", "highest", "width", "height", "bytes", "keep",
         ];

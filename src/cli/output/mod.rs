@@ -1,14 +1,19 @@
 //! The answers of `classify`, one file a format; `row` is what the rows of other commands have
 //! in common with them, `vectors` are those of `embed`, `similar` and `groups` those of `similar`; `resume` is how
-//! a file of rows is gone on with; and how any report becomes JSON, any picture a PNG.
+//! a file of rows is gone on with, `sink` one that is written, `packing` what packs it, `ending` what its name
+//! says; and how any report becomes JSON, any picture a PNG.
 
+mod ending;
 mod format;
+mod frames;
 mod groups;
 mod json;
 mod options;
+mod packing;
 mod resume;
 mod row;
 mod similar;
+mod sink;
 mod table;
 mod text;
 mod vectors;
@@ -27,9 +32,11 @@ use super::files::DRAWN;
 use super::options::Provenance;
 use super::session::Tally;
 use super::terminal::Terminal;
+pub use ending::check as check_ending;
 pub use format::{Format, FormatOptions, Offered, formats};
 pub use groups::{write_extras, write_groups};
 pub use options::OutputOptions;
+pub use packing::{Packer, Packing};
 pub use resume::{EmbeddingRows, PredictionRows};
 pub use row::name_bytes;
 pub use row::{ErrorKeys, PathKeys, Records, error_field};

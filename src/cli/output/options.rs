@@ -1,18 +1,18 @@
 //! How and where the answers of `classify` are written.
 
-use std::io;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Result, ensure};
 use clap::Args;
 use serde_json::Value;
 
-use super::buffered;
 use super::format::{Format, ROW_FORMATS, RowFormatOptions};
 use super::resume::{PredictionRows, RowKind, Rows, only};
-use crate::cli::Global;
+use super::{buffered, ending};
 use crate::cli::run_record::RunRecord;
+use crate::cli::stdout::Stdout;
 use crate::cli::terminal::Terminal;
+use crate::cli::{Global, files};
 
 /// Arguments of the output.
 #[derive(Debug, Clone, Args)]
@@ -21,7 +21,7 @@ pub struct OutputOptions {
     #[command(flatten)]
     form: RowFormatOptions,
 
-    /// Write the answers to a file instead of stdout (`-`)
+    /// Write the answers to a file instead of stdout (`-`); one in .gz or .zst is packed
     #[arg(short, long, value_name = "FILE")]
     output: Option<PathBuf>,
 
@@ -64,9 +64,12 @@ impl ResumeOptions {
         global: Global,
     ) -> Result<Rows<K>> {
         ensure!(!self.resume || K::RESUMABLE.contains(&format), only::<K>());
+        // First, so that nothing is said of a lock where there can't be a file.
+        files::check_new(path)?;
         let record = RunRecord::begin(path, global)?;
         let rows = if self.resume && path.exists() {
-            Rows::resume(kind, path, format, self.retry_failed, |rows| {
+            let is_known = record.is_known();
+            Rows::resume(kind, path, format, self.retry_failed, is_known, |rows| {
                 if rows.is_empty() {
                     Ok(())
                 } else {
@@ -88,6 +91,16 @@ impl OutputOptions {
             .unwrap_or(Format::Text)
     }
 
+    /// Refuses a file whose name says another format.
+    ///
+    /// # Errors
+    /// What it says.
+    pub fn validate(&self) -> Result<()> {
+        let form = self.form.format();
+        let check = |path| ending::check_rows(path, form, ROW_FORMATS);
+        self.file().map_or(Ok(()), check)
+    }
+
     /// Opens the output, and reads what an earlier run left of it where it is gone on with; `run` is what the
     /// rows depend on.
     ///
@@ -103,7 +116,7 @@ impl OutputOptions {
         match self.file() {
             Some(path) => self.resume.open(rows, &run(), path, format, global),
             None => {
-                let out = Box::new(buffered(io::stdout()));
+                let out = Box::new(buffered(Stdout::new()));
                 let writer = rows.writer(format, out, Terminal::of_stdout())?;
                 Rows::new(rows, writer)
             }

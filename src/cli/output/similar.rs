@@ -10,6 +10,7 @@ use serde::Serialize;
 use super::format::RowFormatOptions;
 use super::row::Records;
 use super::{Format, PathKeys, buffered, name_bytes};
+use crate::cli::stdout::Stdout;
 use crate::cli::terminal::{Terminal, printable_name};
 
 /// Arguments of the output.
@@ -54,7 +55,7 @@ pub fn write_nearest(options: &SimilarOptions, found: &[(f32, OsString)]) -> io:
         similarity: *similarity,
     });
     let table = |delimiter| {
-        let mut out = Records::new(buffered(io::stdout()), delimiter);
+        let mut out = Records::new(buffered(Stdout::new()), delimiter);
         out.record(["path", "rank", "similarity"])?;
         for (rank, (similarity, name)) in found.iter().enumerate() {
             let rank = (rank + 1).to_string();
@@ -100,7 +101,7 @@ pub(super) fn write_as(
 
 /// Paths as text.
 pub(super) struct Paths {
-    pub out: io::BufWriter<io::Stdout>,
+    pub out: io::BufWriter<Stdout>,
     /// Only a person reads a terminal.
     readable: bool,
     end: &'static [u8],
@@ -109,7 +110,7 @@ pub(super) struct Paths {
 impl Paths {
     pub fn new(options: &SimilarOptions) -> Self {
         Self {
-            out: buffered(io::stdout()),
+            out: buffered(Stdout::new()),
             readable: Terminal::of_stdout().width.is_some() && !options.null,
             end: if options.null { b"\0" } else { b"\n" },
         }
@@ -131,7 +132,7 @@ impl Paths {
 
 /// One JSON array, an object a line.
 fn array(objects: impl Iterator<Item = impl Serialize>) -> io::Result<()> {
-    let mut out = buffered(io::stdout());
+    let mut out = buffered(Stdout::new());
     write!(out, "[")?;
     let mut empty = true;
     for object in objects {
@@ -145,7 +146,7 @@ fn array(objects: impl Iterator<Item = impl Serialize>) -> io::Result<()> {
 
 /// A JSON object a line.
 fn lines(objects: impl Iterator<Item = impl Serialize>) -> io::Result<()> {
-    let mut out = buffered(io::stdout());
+    let mut out = buffered(Stdout::new());
     for object in objects {
         serde_json::to_writer(&mut out, &object)?;
         out.write_all(b"\n")?;

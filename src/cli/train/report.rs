@@ -12,6 +12,7 @@ use super::outputs::Outputs;
 use crate::cli::interrupt::Interrupt;
 use crate::cli::output::png;
 use crate::cli::progress::Training;
+use crate::cli::stdout::Stdout;
 use crate::cli::{Global, files};
 
 /// Where it is told.
@@ -56,7 +57,7 @@ impl TrainReport {
         } else {
             text(epoch, self.epochs)
         };
-        match self.bar.above(|| writeln!(io::stdout(), "{line}")) {
+        match self.bar.above(|| writeln!(Stdout::new(), "{line}")) {
             // Whoever reads has seen enough. The network is still wanted.
             Err(error) if error.kind() == io::ErrorKind::BrokenPipe => {}
             told => told?,

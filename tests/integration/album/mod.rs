@@ -4,13 +4,17 @@
 //! - `kept`: what such runs never lose
 //! - `overtaken`: two runs on one output
 //! - `embeddings`: such runs of `embed`
+//! - `packed`: rows that are packed as they are written
+//! - `unwritable`: outputs that can't be written, or would not be what their names say
 //! - `litter`: what folders have beside pictures, and which of those are asked for
 
 mod embeddings;
 mod kept;
 mod litter;
 mod overtaken;
+mod packed;
 mod resume;
+mod unwritable;
 
 use std::io::{BufRead, BufReader, Write};
 use std::path::Path;
@@ -406,6 +410,8 @@ fn what_is_read_is_never_written_over() {
     run(&program, &labelled).refused(&["labels"]);
     let own = [
         "classify",
+        "--format",
+        "csv",
         "-o",
         "w.keras",
         "--weights",

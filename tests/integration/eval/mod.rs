@@ -1,10 +1,12 @@
 //! Networks against pictures whose classes are known.
 //!
 //! - `figures`: every figure, from the answers and the definitions
+//! - `lists`: lists as others write them
 //! - `outputs`: tables, pictures and text of them
 //! - `truth`: which picture is of which class
 
 mod figures;
+mod lists;
 mod outputs;
 mod truth;
 

@@ -130,7 +130,7 @@ fn what_there_is_nothing_of_is_said() {
     run(&program, &weights, &["empty"]).refused(&["empty: no pictures"]);
     program.file("list.csv", "path,label\n");
     run(&program, &weights, &["--list", "list.csv"]).refused(&["list.csv: no pictures"]);
-    run(&program, &weights, &["--list", "absent.csv"]).refused(&["absent.csv: ", "No such file"]);
+    run(&program, &weights, &["--list", "absent.csv"]).refused(&["absent.csv: ", "no such file"]);
     program.file("noise.csv", [0x89, b'P', b'N', b'G', 0, 1, 2]);
     run(&program, &weights, &["--list", "noise.csv"]).refused(&["noise.csv: this is no table"]);
     // Nothing but failures, and nothing but others: no figures, but no wrong ones either.

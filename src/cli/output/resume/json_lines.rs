@@ -1,8 +1,6 @@
 //! Reads rows that an earlier run wrote as JSON Lines.
 
-use std::fs::File;
-use std::io::{BufRead, BufReader};
-use std::path::Path;
+use std::io::BufRead;
 
 use anyhow::{Context, Result, bail, ensure};
 use base64::Engine;
@@ -45,9 +43,8 @@ pub enum Content {
 ///
 /// # Errors
 /// A file that no run of ours wrote.
-pub fn read(path: &Path, content: Content) -> Result<Earlier> {
+pub fn read(file: &mut impl BufRead, content: Content) -> Result<Earlier> {
     let mut earlier = Earlier::default();
-    let mut file = BufReader::new(File::open(path)?);
     let mut line = Vec::new();
     for number in 1.. {
         line.clear();

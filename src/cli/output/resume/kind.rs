@@ -1,14 +1,13 @@
 //! What rows hold, by the command that writes them.
 
-use std::io::Write;
-use std::path::Path;
+use std::io::{BufRead, Write};
 
 use anyhow::{Result, bail, ensure};
 use mobilenet::Prediction;
 use mobilenet::labels::Class;
 
-use super::earlier::{Earlier, Facts, Place};
-use super::{json_lines, table};
+use super::earlier::{Earlier, Facts};
+use super::{Expected, json_lines, table};
 use crate::cli::options::Provenance;
 use crate::cli::output::{Format, RowWriter, prediction_writer, vectors};
 use crate::cli::terminal::Terminal;
@@ -32,11 +31,12 @@ pub trait RowKind {
         terminal: Terminal,
     ) -> Result<Box<dyn RowWriter<Self::Value> + 'a>>;
 
-    /// Reads such rows that an earlier run wrote; those at the `doubted` places may lack lines.
+    /// Reads such rows that an earlier run wrote.
     ///
     /// # Errors
     /// A file that no run of ours wrote, and another format than [`Self::RESUMABLE`].
-    fn read(&self, path: &Path, format: Format, doubted: &[Place]) -> Result<Earlier>;
+    fn read(&self, file: &mut impl BufRead, format: Format, expected: &Expected)
+    -> Result<Earlier>;
 
     /// What answers, where the rows say it.
     fn model(&self) -> Option<&Provenance>;
@@ -85,10 +85,15 @@ impl RowKind for PredictionRows<'_> {
         prediction_writer(format, out, terminal)
     }
 
-    fn read(&self, path: &Path, format: Format, doubted: &[Place]) -> Result<Earlier> {
+    fn read(
+        &self,
+        file: &mut impl BufRead,
+        format: Format,
+        expected: &Expected,
+    ) -> Result<Earlier> {
         match (format, format.delimiter()) {
-            (Format::Jsonl, _) => json_lines::read(path, json_lines::Content::Predictions),
-            (_, Some(delimiter)) => table::read_predictions(path, delimiter, self.most, doubted),
+            (Format::Jsonl, _) => json_lines::read(file, json_lines::Content::Predictions),
+            (_, Some(delimiter)) => table::read_predictions(file, delimiter, self.most, expected),
             _ => bail!(only::<Self>()),
         }
     }
@@ -139,10 +144,10 @@ impl RowKind for EmbeddingRows<'_> {
         vectors::writer(format, out, self.width)
     }
 
-    fn read(&self, path: &Path, format: Format, _: &[Place]) -> Result<Earlier> {
+    fn read(&self, file: &mut impl BufRead, format: Format, _: &Expected) -> Result<Earlier> {
         match format {
-            Format::Jsonl => json_lines::read(path, json_lines::Content::Embedding),
-            Format::Csv => table::read_embeddings(path, &vectors::header(self.width)),
+            Format::Jsonl => json_lines::read(file, json_lines::Content::Embedding),
+            Format::Csv => table::read_embeddings(file, &vectors::header(self.width)),
             _ => bail!(only::<Self>()),
         }
     }

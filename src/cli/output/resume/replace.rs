@@ -1,13 +1,16 @@
 //! Rows that take the places of others.
 
-use std::fs::File;
-use std::io::{self, BufReader, Read, Seek, SeekFrom, Write};
+use std::io::{self, Read, Write};
 use std::path::Path;
 
 use anyhow::{Context, Result};
 
 use super::earlier::Place;
 use crate::cli::files::{Staged, unwritable};
+use crate::cli::output::packing::{Contents, Packer, Packing};
+
+/// How much is copied at a time.
+const COPIED: u64 = 1 << 18;
 
 /// New rows for a file that has others, kept until the run is over: then the file is replaced
 /// whole. A run that is killed before leaves the file as it is.
@@ -41,20 +44,39 @@ impl Replacements {
     pub fn write(mut self, path: &Path, tail: &[u8]) -> Result<()> {
         self.rows.sort_by_key(|(place, _)| place.start);
         let mut staged = Staged::new(path)?;
-        self.copy(path, &mut staged)
-            .and_then(|()| staged.write_all(tail))
-            .with_context(|| unwritable(path))?;
+        let mut file = Contents::open(path)?.rows;
+        let mut write = |out: &mut dyn Write| {
+            self.copy(&mut file, out)?;
+            out.write_all(tail)
+        };
+        let written = match Packing::of_name(path) {
+            None => write(&mut staged),
+            Some(packing) => {
+                let mut packer = Packer::new(&mut staged, packing);
+                write(&mut packer).and_then(|()| packer.settle())
+            }
+        };
+        written.with_context(|| unwritable(path))?;
         staged.finish()
     }
 
-    fn copy(&self, path: &Path, out: &mut impl Write) -> io::Result<()> {
-        let mut file = BufReader::new(File::open(path)?);
+    fn copy(&self, mut file: impl Read, out: &mut dyn Write) -> io::Result<()> {
         let mut at = 0;
         for (place, bytes) in &self.rows {
-            io::copy(&mut file.by_ref().take(place.start - at), out)?;
+            copy(&mut file.by_ref().take(place.start - at), out)?;
             out.write_all(bytes)?;
-            at = file.seek(SeekFrom::Start(place.end))?;
+            let replaced = place.end - place.start;
+            io::copy(&mut file.by_ref().take(replaced), &mut io::sink())?;
+            at = place.end;
         }
-        io::copy(&mut file, out).map(drop)
+        copy(&mut file, out)
     }
+}
+
+/// Copies all that there is, a bit at a time: what packs it may end a part behind each.
+fn copy(file: &mut impl Read, out: &mut dyn Write) -> io::Result<()> {
+    while io::copy(&mut file.by_ref().take(COPIED), out)? > 0 {
+        out.flush()?;
+    }
+    Ok(())
 }

@@ -1,32 +1,30 @@
 //! Reads rows that an earlier run wrote as CSV or TSV.
 
-use std::fs::File;
-use std::io::{self, BufRead, BufReader};
-use std::path::Path;
+use std::io::{self, BufRead};
 
 use anyhow::{Context, Result, ensure};
 use csv::{ByteRecord, ReaderBuilder};
 use mobilenet::similarity::norm;
 
 use super::earlier::{Earlier, Place, Seen};
-use super::not_ours;
+use super::{Expected, not_ours};
 use crate::cli::output::table::HEADER;
 
 /// Reads a table of predictions. A picture has up to `most` lines, and only as many, or the next
-/// picture, show that none is missing, unless its place is among those that are `doubted`.
+/// picture, show that none is missing, unless more is expected of it.
 ///
 /// # Errors
 /// A file that no run of ours wrote.
 pub fn read_predictions(
-    path: &Path,
+    file: &mut impl BufRead,
     delimiter: u8,
     most: usize,
-    doubted: &[Place],
+    expected: &Expected,
 ) -> Result<Earlier> {
     let mut earlier = Earlier::default();
     let mut picture: Option<Picture> = None;
     let header: Vec<Vec<u8>> = HEADER.iter().map(|name| name.as_bytes().to_vec()).collect();
-    for_each_record(path, delimiter, &header, &mut earlier, |earlier, record| {
+    for_each_record(file, delimiter, &header, &mut earlier, |earlier, record| {
         let Record {
             fields,
             place,
@@ -34,7 +32,7 @@ pub fn read_predictions(
         } = record;
         if matches!(&fields[1], b"" | b"1") {
             if let Some(picture) = picture.take() {
-                let is_doubted = doubted.contains(&picture.place);
+                let is_doubted = expected.doubted.contains(&picture.place);
                 picture.add_to(earlier, is_doubted, most);
             }
             picture = Some(Picture {
@@ -59,7 +57,7 @@ pub fn read_predictions(
         Ok(())
     })?;
     if let Some(last) = picture {
-        last.add_to(&mut earlier, true, most);
+        last.add_to(&mut earlier, !expected.ends_whole, most);
     }
     Ok(earlier)
 }
@@ -68,10 +66,10 @@ pub fn read_predictions(
 ///
 /// # Errors
 /// A file that no run of ours wrote.
-pub fn read_embeddings(path: &Path, header: &[Vec<u8>]) -> Result<Earlier> {
+pub fn read_embeddings(file: &mut impl BufRead, header: &[Vec<u8>]) -> Result<Earlier> {
     let mut earlier = Earlier::default();
     let width = header.len() - 2;
-    for_each_record(path, b',', header, &mut earlier, |earlier, record| {
+    for_each_record(file, b',', header, &mut earlier, |earlier, record| {
         let Record {
             fields,
             place,
@@ -128,13 +126,17 @@ struct Record {
 
 /// Reads the records behind the header. A last one that is not whole does not count.
 fn for_each_record(
-    path: &Path,
+    file: &mut impl BufRead,
     delimiter: u8,
     header: &[Vec<u8>],
     earlier: &mut Earlier,
     mut take: impl FnMut(&mut Earlier, Record) -> Result<()>,
 ) -> Result<()> {
-    let mut lines = Lines::open(path)?;
+    let mut lines = Lines {
+        file,
+        at: 0,
+        ends: 0,
+    };
     let Some((first, _)) = lines.next()? else {
         return Ok(());
     };
@@ -183,23 +185,15 @@ fn for_each_record(
 }
 
 /// The lines of a file; one goes on to the next while a quote is open.
-struct Lines {
-    file: BufReader<File>,
+struct Lines<'a, R> {
+    file: &'a mut R,
     /// Bytes that were read.
     at: u64,
     /// Line ends among them.
     ends: u64,
 }
 
-impl Lines {
-    fn open(path: &Path) -> io::Result<Self> {
-        Ok(Self {
-            file: BufReader::new(File::open(path)?),
-            at: 0,
-            ends: 0,
-        })
-    }
-
+impl<R: BufRead> Lines<'_, R> {
     /// The next line with its end, and its number from 1.
     fn next(&mut self) -> io::Result<Option<(Vec<u8>, u64)>> {
         let mut line = Vec::new();

@@ -7,7 +7,6 @@ mod table;
 
 pub(super) use table::header;
 
-use std::fs::File;
 use std::io::{self, IsTerminal, Write};
 use std::path::{Path, PathBuf};
 
@@ -15,11 +14,15 @@ use anyhow::{Result, bail, ensure};
 use clap::Args;
 use serde_json::Value;
 
+use super::ending;
 use super::options::ResumeOptions;
+use super::packing::Packing;
 use super::resume::{EmbeddingRows, Rows, only};
+use super::sink::Sink;
 use super::{Format, Offered, Row, RowWriter, buffered, formats};
 use crate::cli::options::Provenance;
 use crate::cli::run_record::RunRecord;
+use crate::cli::stdout::Stdout;
 use crate::cli::{Global, files};
 
 /// What `embed` offers.
@@ -45,7 +48,7 @@ pub struct VectorOptions {
     #[arg(long, value_name = "FORMAT", value_parser = formats(FORMATS))]
     format: Option<Format>,
 
-    /// Write them to a file instead of stdout (`-`)
+    /// Write them to a file instead of stdout (`-`); jsonl and csv are packed in .gz and .zst
     #[arg(short, long, value_name = "FILE")]
     output: Option<PathBuf>,
 
@@ -111,6 +114,9 @@ impl VectorOptions {
     /// What it is.
     pub fn validate(&self) -> Result<()> {
         let format = self.format();
+        if let Some(vectors) = self.vectors() {
+            ending::check_rows(vectors, self.format, FORMATS)?;
+        }
         if let Some(paths) = &self.paths_file {
             ensure!(
                 format == Format::Npy,
@@ -128,6 +134,11 @@ impl VectorOptions {
                 );
                 files::protect(&[paths], [vectors])?;
             }
+            ending::check(
+                &Packing::inner_name(paths),
+                "a JSON object a line",
+                &["jsonl", "ndjson", "json"],
+            )?;
         }
         ensure!(
             format.is_text() || self.vectors().is_some() || !io::stdout().is_terminal(),
@@ -155,6 +166,9 @@ impl VectorOptions {
             model,
         };
         let format = self.format();
+        if let Some(path) = self.vectors() {
+            files::check_new(path)?;
+        }
         // The others are whole or not at all.
         let record = self.vectors().filter(|_| format == Format::Npy);
         let record = record.map(|path| RunRecord::begin(path, global));
@@ -165,11 +179,8 @@ impl VectorOptions {
             }
             (_, Some(_)) if self.resume.is_asked() => bail!(only::<EmbeddingRows>()),
             (Format::Safetensors, path) => Box::new(safetensors::Safetensors::new(path, made)?),
-            (Format::Npy, path) => {
-                let file: Option<File> = path.map(files::create).transpose()?;
-                Box::new(npy::Npy::begin(file, self.paths()?, made.width)?)
-            }
-            (_, _) => writer(format, Box::new(buffered(io::stdout())), rows.width)?,
+            (Format::Npy, path) => Box::new(npy::Npy::begin(path, self.paths()?, made.width)?),
+            (_, _) => writer(format, Box::new(buffered(Stdout::new())), rows.width)?,
         };
         let rows = Rows::new(rows, writer)?;
         match record {
@@ -179,15 +190,31 @@ impl VectorOptions {
     }
 
     /// Where the paths of npy's rows go, if they are asked for.
-    fn paths(&self) -> Result<Option<Box<dyn Write>>> {
+    fn paths(&self) -> Result<Option<Paths>> {
         let Some(path) = self.paths_file.as_deref() else {
             return Ok(None);
         };
         Ok(Some(match file(path) {
-            Some(path) => Box::new(buffered(files::Named::new(files::create(path)?, path))),
-            None => Box::new(buffered(io::stdout())),
+            Some(path) => {
+                let sink = Sink::new(files::create(path)?, path, 0);
+                Paths {
+                    out: Box::new(buffered(sink.clone())),
+                    sink: Some(sink),
+                }
+            }
+            None => Paths {
+                out: Box::new(buffered(Stdout::new())),
+                sink: None,
+            },
         }))
     }
+}
+
+/// Where the paths of npy's rows go.
+struct Paths {
+    out: Box<dyn Write>,
+    /// The file, if it is one.
+    sink: Option<Sink>,
 }
 
 /// Writes embeddings of `width` values row by row.

@@ -13,7 +13,9 @@ use super::npy::KEPT_BYTES;
 use super::{Made, little_endian};
 use crate::cli::files::{self, Staged};
 use crate::cli::output::{End, ErrorKeys, PathKeys, Row, RowWriter};
+use crate::cli::stdout::Stdout;
 use crate::cli::stored_embeddings::{METADATA_VERSION, TENSOR, keys};
+use crate::cli::words;
 
 /// The paths stand before the rows, which are kept until all of them are known.
 pub struct Safetensors {
@@ -112,7 +114,20 @@ impl RowWriter<f32> for Safetensors {
                 "more paths than safetensors has room for; use --format npy with --paths",
             ));
         }
-        self.rows.write_all(&little_endian(row, self.made.width))
+        let bytes = little_endian(row, self.made.width);
+        self.rows
+            .write_all(&bytes)
+            .map_err(|error| match &self.target {
+                // What is kept until the end lies in its folder.
+                Some(target) => {
+                    let reason = words::of(&error);
+                    io::Error::new(
+                        error.kind(),
+                        format!("{}: {reason}", files::unwritable(target)),
+                    )
+                }
+                None => error,
+            })
     }
 
     fn end(&mut self, end: End) -> Result<()> {
@@ -133,7 +148,7 @@ impl RowWriter<f32> for Safetensors {
                 write(&mut staged).with_context(|| files::unwritable(target))?;
                 staged.finish()
             }
-            None => Ok(write(&mut io::stdout().lock())?),
+            None => Ok(write(&mut Stdout::new())?),
         }
     }
 }
