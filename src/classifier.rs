@@ -3,6 +3,7 @@
 use std::path::Path;
 use std::sync::Arc;
 
+use candle_core::Tensor;
 use image::RgbImage;
 use serde::Serialize;
 
@@ -149,6 +150,24 @@ impl Classifier {
 
     /// The same, each with what is known of it besides.
     pub(crate) fn scored<P: AsPixels>(&self, inputs: &[P]) -> Result<Vec<Scored>> {
+        if inputs.is_empty() {
+            return Ok(Vec::new());
+        }
+        self.scored_tensor(&self.embedder.pixels(inputs)?)
+    }
+
+    /// The probabilities of all classes for pixels that are a tensor already: bytes `[N, H, W, 3]`, or
+    /// `[N, 3, H, W]` of a float type, scaled as the network's
+    /// [`pixel_scale`](MobileNet::pixel_scale) says, on any device.
+    ///
+    /// # Errors
+    /// As [`scores`](Self::scores); also a shape that doesn't fit.
+    pub fn scores_of_tensor(&self, pixels: &Tensor) -> Result<Vec<Vec<f32>>> {
+        let scored = self.scored_tensor(pixels)?.into_iter();
+        Ok(scored.map(|scored| scored.scores).collect())
+    }
+
+    fn scored_tensor(&self, pixels: &Tensor) -> Result<Vec<Scored>> {
         let softmax = self.network().softmax();
         let scores = |logits: &Vec<f32>| {
             let scores = self.head.scores(logits, softmax)?;
@@ -165,10 +184,10 @@ impl Classifier {
             })
         };
         let Some(familiarity) = &self.familiarity else {
-            let logits = self.embedder.logits_of_inputs(inputs)?;
+            let logits: Vec<Vec<f32>> = self.network().forward(pixels)?.to_vec2()?;
             return logits.iter().map(scores).collect();
         };
-        let embeddings = self.embedder.embeddings_of_inputs(inputs)?;
+        let embeddings = self.embedder.embeddings_of_tensor(pixels)?;
         let logits = self.embedder.logits_of_embeddings(&embeddings)?;
         let discounted = |(logits, embedding): (&Vec<f32>, &Vec<f32>)| {
             let mut scored = scores(logits)?;

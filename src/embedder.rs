@@ -107,22 +107,20 @@ impl Embedder {
         if inputs.is_empty() {
             return Ok(Vec::new());
         }
-        let embeddings: Vec<Vec<f32>> = self.network.embed(&self.pixels(inputs)?)?.to_vec2()?;
+        self.embeddings_of_tensor(&self.pixels(inputs)?)
+    }
+
+    /// The same for pixels that are a tensor already: bytes `[N, H, W, 3]`, or `[N, 3, H, W]` of a float
+    /// type, scaled as the network's [`pixel_scale`](MobileNet::pixel_scale) says, on any device.
+    ///
+    /// # Errors
+    /// As [`embeddings`](Self::embeddings); also a shape that doesn't fit.
+    pub fn embeddings_of_tensor(&self, pixels: &Tensor) -> Result<Vec<Vec<f32>>> {
+        let embeddings: Vec<Vec<f32>> = self.network.embed(pixels)?.to_vec2()?;
         match embeddings.iter().flatten().all(|value| value.is_finite()) {
             true => Ok(embeddings),
             false => Err(not_a_number()),
         }
-    }
-
-    /// The logits of pictures that [`Preprocessing::apply`] has been applied to.
-    ///
-    /// # Errors
-    /// As [`embeddings_of_inputs`](Self::embeddings_of_inputs).
-    pub(crate) fn logits_of_inputs<P: AsPixels>(&self, inputs: &[P]) -> Result<Vec<Vec<f32>>> {
-        if inputs.is_empty() {
-            return Ok(Vec::new());
-        }
-        Ok(self.network.forward(&self.pixels(inputs)?)?.to_vec2()?)
     }
 
     /// The logits of embeddings.
@@ -139,7 +137,7 @@ impl Embedder {
     }
 
     /// Pictures on the network's device.
-    fn pixels<P: AsPixels>(&self, inputs: &[P]) -> Result<Tensor> {
+    pub(crate) fn pixels<P: AsPixels>(&self, inputs: &[P]) -> Result<Tensor> {
         to_input(inputs, self.network.pixel_scale(), self.network.device())
     }
 }

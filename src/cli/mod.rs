@@ -30,6 +30,8 @@ mod quantize;
 mod run_facts;
 mod run_record;
 mod saved_checkpoint;
+#[cfg(feature = "serve")]
+mod serve;
 mod session;
 mod shell;
 mod similar;
@@ -101,6 +103,8 @@ enum Command {
     Convert(convert::Arguments),
     Quantize(quantize::Arguments),
     Bundle(bundle::Arguments),
+    #[cfg(feature = "serve")]
+    Serve(serve::Arguments),
     Bench(bench::Arguments),
     Doctor(doctor::Arguments),
     Completions(shell::CompletionsArguments),
@@ -187,6 +191,8 @@ fn run(cli: Cli) -> Result<Outcome> {
         Command::Bundle(arguments) => bundle::run(&arguments, global),
         Command::Eval(arguments) => eval::run(&arguments, global),
         Command::Train(arguments) => train::run(&arguments, global),
+        #[cfg(feature = "serve")]
+        Command::Serve(arguments) => serve::run(&arguments, global),
         Command::Bench(arguments) => bench::run(&arguments, global),
         Command::Doctor(arguments) => doctor::run(&arguments),
         Command::Completions(arguments) => shell::completions(&arguments),

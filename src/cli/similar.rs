@@ -307,7 +307,7 @@ fn embedding(query: &OsStr, network: &OpenedNetwork, embedder: &Arc<Embedder>) -
 }
 
 /// The width of all embeddings, which have to be of one network to be comparable.
-fn comparable(network: Option<&OpenedNetwork>, files: &[StoredEmbeddings]) -> Result<usize> {
+pub fn comparable(network: Option<&OpenedNetwork>, files: &[StoredEmbeddings]) -> Result<usize> {
     let width = network.map(|network| network.checkpoint.config().embedding_len());
     let width = width.or_else(|| files.first().map(|file| file.width));
     let width = width.unwrap_or_default();

@@ -32,8 +32,9 @@ impl<W: Write> Json<W> {
     }
 }
 
+/// The row of a picture's labels.
 #[derive(Serialize)]
-struct Object<'a> {
+pub struct PredictionObject<'a> {
     #[serde(flatten)]
     path: PathKeys<'a>,
     predictions: &'a [Prediction],
@@ -45,6 +46,18 @@ struct Object<'a> {
     preview: Option<bool>,
 }
 
+impl<'a> PredictionObject<'a> {
+    pub fn of(row: &Row<'a>) -> Self {
+        Self {
+            path: PathKeys::of(row.name),
+            predictions: row.answer.unwrap_or_default(),
+            error: row.answer.err().map(ErrorKeys::of),
+            model: row.provenance,
+            preview: row.told_preview(),
+        }
+    }
+}
+
 impl<W: Write> RowWriter<Prediction> for Json<W> {
     fn begin(&mut self) -> io::Result<()> {
         if self.array {
@@ -54,13 +67,7 @@ impl<W: Write> RowWriter<Prediction> for Json<W> {
     }
 
     fn row(&mut self, row: &Row) -> io::Result<()> {
-        let object = Object {
-            path: PathKeys::of(row.name),
-            predictions: row.answer.unwrap_or_default(),
-            error: row.answer.err().map(ErrorKeys::of),
-            model: row.provenance,
-            preview: row.told_preview(),
-        };
+        let object = PredictionObject::of(row);
         if self.array {
             let separator = if self.rows == 0 { "\n" } else { ",\n" };
             self.out.write_all(separator.as_bytes())?;

@@ -35,12 +35,16 @@ use super::terminal::Terminal;
 pub use ending::check as check_ending;
 pub use format::{Format, FormatOptions, Offered, formats};
 pub use groups::{write_extras, write_groups};
+#[cfg(feature = "serve")]
+pub use json::PredictionObject;
 pub use options::OutputOptions;
 pub use packing::{Packer, Packing};
 pub use resume::{EmbeddingRows, PredictionRows};
 pub use row::name_bytes;
 pub use row::{ErrorKeys, PathKeys, Records, error_field};
 pub use similar::{SimilarOptions, write_nearest};
+#[cfg(feature = "serve")]
+pub use vectors::EmbeddingObject;
 pub use vectors::VectorOptions;
 
 /// The answer to one input.

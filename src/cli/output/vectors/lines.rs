@@ -18,8 +18,9 @@ impl<W: Write> Lines<W> {
     }
 }
 
+/// The row of a picture's embedding.
 #[derive(Serialize)]
-struct Object<'a> {
+pub struct EmbeddingObject<'a> {
     #[serde(flatten)]
     path: PathKeys<'a>,
     embedding: Option<&'a [f32]>,
@@ -31,15 +32,21 @@ struct Object<'a> {
     preview: Option<bool>,
 }
 
-impl<W: Write> RowWriter<f32> for Lines<W> {
-    fn row(&mut self, row: &Row<f32>) -> io::Result<()> {
-        let object = Object {
+impl<'a> EmbeddingObject<'a> {
+    pub fn of(row: &Row<'a, f32>) -> Self {
+        Self {
             path: PathKeys::of(row.name),
             embedding: row.answer.ok(),
             error: row.answer.err().map(ErrorKeys::of),
             model: row.provenance,
             preview: row.told_preview(),
-        };
+        }
+    }
+}
+
+impl<W: Write> RowWriter<f32> for Lines<W> {
+    fn row(&mut self, row: &Row<f32>) -> io::Result<()> {
+        let object = EmbeddingObject::of(row);
         serde_json::to_writer(&mut self.out, &object)?;
         self.out.write_all(b"\n")?;
         self.out.flush()

@@ -5,6 +5,8 @@ mod npy;
 mod safetensors;
 mod table;
 
+#[cfg(feature = "serve")]
+pub use lines::EmbeddingObject;
 pub(super) use table::header;
 
 use std::io::{self, IsTerminal, Write};
