@@ -53,6 +53,7 @@
 //! - `wordnet`: every group has the classes that WordNet's own program gives it
 //! - `rejection`: pictures of none of the classes
 //! - `subprocess`: the program as another one's, which waits for each answer
+//! - `serve`: the service, over sockets, and clients that do wrong
 //! - `spark`: the program inside Apache Spark (`examples/spark`), skipped without pyspark
 //! - `network`: downloads, against a server on loopback that can misbehave
 
@@ -99,6 +100,8 @@ mod quantize;
 mod raw;
 mod recipes;
 mod rejection;
+#[cfg(feature = "serve")]
+mod serve;
 pub mod shards;
 mod shared;
 mod sidecars;

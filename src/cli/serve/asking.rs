@@ -72,9 +72,10 @@ impl Asking {
         let (sender, outcome) = oneshot::channel();
         let then: Then = Box::new(move |answer, begun| {
             let answer = answer.and_then(|answer| guarded(|| then(answer, begun)));
+            // Whoever has the answer may ask again at once.
+            drop(places);
             // Nobody may be there any more.
             let _ = sender.send(answer);
-            drop(places);
         });
         // Where the thread has gone, so has the sender within, and that is seen.
         let _ = batches.send(Question { input, then });

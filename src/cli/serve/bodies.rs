@@ -160,8 +160,8 @@ mod tests {
     use super::*;
 
     fn read(bodies: &Bodies, headers: &HeaderMap, body: Vec<u8>) -> Result<Received, u16> {
-        let runtime = tokio::runtime::Builder::new_current_thread().enable_time();
-        let runtime = { runtime }.build().expect("a runtime");
+        let mut runtime = tokio::runtime::Builder::new_current_thread();
+        let runtime = runtime.enable_time().build().expect("a runtime");
         let received = runtime.block_on(bodies.read(headers, body.into()));
         received.map_err(|fault| fault.status.as_u16())
     }

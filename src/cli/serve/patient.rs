@@ -98,8 +98,8 @@ mod tests {
 
     #[test]
     fn an_end_that_takes_nothing_is_given_up_and_one_that_is_slow_is_not() {
-        let runtime = tokio::runtime::Builder::new_current_thread().enable_time();
-        let runtime = { runtime }.build().expect("a runtime");
+        let mut runtime = tokio::runtime::Builder::new_current_thread();
+        let runtime = runtime.enable_time().build().expect("a runtime");
         runtime.block_on(async {
             let (near, mut far) = duplex(4);
             let mut patient = Patient::new(near, Duration::from_millis(100));

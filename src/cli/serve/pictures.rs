@@ -109,6 +109,7 @@ async fn answer(
         asking(&service).answer(&service.workers, places.clone(), input, then)
     };
     let asked: Vec<_> = uploads.inputs.into_iter().map(ask).collect();
+    drop(places);
     if wants_lines(&parts.headers) {
         return Ok(Rows::lines(asked));
     }

@@ -93,11 +93,14 @@ impl Workers {
     ) -> Outcome<T> {
         let (sender, outcome) = oneshot::channel();
         let job = move || {
-            if !sender.is_closed() {
-                // Nobody is there any more.
-                let _ = sender.send(guarded(work).flatten());
+            if sender.is_closed() {
+                return;
             }
+            let answer = guarded(work).flatten();
+            // Whoever has the answer may ask again at once.
             drop(places);
+            // Nobody may be there any more.
+            let _ = sender.send(answer);
         };
         // The threads are there for as long as this is.
         let _ = self.jobs.send(Box::new(job));
