@@ -35,29 +35,31 @@ struct Asset {
     content: &'static [u8],
 }
 
-const INDEX: Asset = Asset {
-    name: "index.html",
-    media_type: HTML,
-    content: include_bytes!("page/index.html"),
-};
+const INDEX: Asset = asset("index.html", HTML, include_bytes!("page/index.html"));
 
 const ASSETS: &[Asset] = &[
-    Asset {
-        name: "page.css",
-        media_type: STYLE,
-        content: include_bytes!("page/page.css"),
-    },
-    Asset {
-        name: "page.js",
-        media_type: SCRIPT,
-        content: include_bytes!("page/page.js"),
-    },
-    Asset {
-        name: "icon.svg",
-        media_type: SVG,
-        content: include_bytes!("page/icon.svg"),
-    },
+    asset("answer.js", SCRIPT, include_bytes!("page/answer.js")),
+    asset("api.js", SCRIPT, include_bytes!("page/api.js")),
+    asset("csv.js", SCRIPT, include_bytes!("page/csv.js")),
+    asset("icon.svg", SVG, include_bytes!("page/icon.svg")),
+    asset("intake.js", SCRIPT, include_bytes!("page/intake.js")),
+    asset("map.js", SCRIPT, include_bytes!("page/map.js")),
+    asset("page.css", STYLE, include_bytes!("page/page.css")),
+    asset("page.js", SCRIPT, include_bytes!("page/page.js")),
+    asset("queue.js", SCRIPT, include_bytes!("page/queue.js")),
+    asset("table.js", SCRIPT, include_bytes!("page/table.js")),
+    asset("text.js", SCRIPT, include_bytes!("page/text.js")),
+    asset("thumbs.js", SCRIPT, include_bytes!("page/thumbs.js")),
+    asset("viewer.js", SCRIPT, include_bytes!("page/viewer.js")),
 ];
+
+const fn asset(name: &'static str, media_type: &'static str, content: &'static [u8]) -> Asset {
+    Asset {
+        name,
+        media_type,
+        content,
+    }
+}
 
 /// The page and its files.
 pub fn routes() -> Router<std::sync::Arc<Service>> {
@@ -66,10 +68,10 @@ pub fn routes() -> Router<std::sync::Arc<Service>> {
             "/",
             get(async |headers: HeaderMap| respond(&INDEX, &headers)),
         )
-        .route("/assets/{name}", get(asset))
+        .route("/assets/{name}", get(named))
 }
 
-async fn asset(Path(name): Path<String>, headers: HeaderMap) -> Response {
+async fn named(Path(name): Path<String>, headers: HeaderMap) -> Response {
     match ASSETS.iter().find(|asset| asset.name == name) {
         Some(asset) => respond(asset, &headers),
         None => Fault::not_found("the page has no such file").response(""),
