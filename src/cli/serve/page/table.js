@@ -257,7 +257,7 @@ function newRow(item) {
   cell('thumb', make('span', 'thumb-box'));
   const slash = item.path.lastIndexOf('/') + 1;
   const folder = make('span', 'folder', item.path.slice(0, slash));
-  cell('name', folder, make('span', 'file', item.path.slice(slash)));
+  cell('name', make('span', 'path', folder, make('span', 'file', item.path.slice(slash))));
   row.cells[1].title = item.path;
   cell('label', make('span', 'label-text'), make('span', 'track', make('span', 'fill')));
   cell('group');
