@@ -1,8 +1,8 @@
 """The same service on Python stacks, for `serve.py`: Pillow and ONNX Runtime behind HTTP.
 
-    python peers.py fastapi|litserve MODEL.onnx PORT WORKERS
+    python peers.py MODEL.onnx PORT WORKERS
 
-`bentoml` is started by `serve.py` with this file as its module. Each takes the bytes of a picture as the body of
+starts FastAPI; BentoML is started by `serve.py` (`bento_service.py`). Each takes the bytes of a picture as the body of
 `POST /classify`.
 """
 
@@ -57,37 +57,13 @@ def fastapi_app():
     return app
 
 
-def litserve(model, port, workers):
-    import litserve as ls
-    from fastapi import Request
-
-    class Api(ls.LitAPI):
-        def setup(self, device):
-            self.classify = load(model)
-
-        async def decode_request(self, request: Request):
-            return await request.body()
-
-        def predict(self, body):
-            return self.classify(body)
-
-        def encode_response(self, output):
-            return output
-
-    server = ls.LitServer(Api(api_path="/classify"), accelerator="cpu", workers_per_device=workers)
-    server.run(port=port, num_api_servers=1, generate_client_file=False, log_level="error")
-
-
 def main():
-    stack, model, port, workers = sys.argv[1:]
-    os.environ["MODEL"] = model
-    if stack == "fastapi":
-        import uvicorn
+    import uvicorn
 
-        uvicorn.run("peers:fastapi_app", factory=True, port=int(port), workers=int(workers), log_level="error",
-                    access_log=False, http="httptools", loop="uvloop")
-    else:
-        litserve(model, int(port), int(workers))
+    model, port, workers = sys.argv[1:]
+    os.environ["MODEL"] = model
+    uvicorn.run("peers:fastapi_app", factory=True, port=int(port), workers=int(workers), log_level="error",
+                access_log=False, http="httptools", loop="uvloop")
 
 
 if __name__ == "__main__":

@@ -84,7 +84,7 @@ def main():
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--seconds", type=int, default=4)
     parser.add_argument("--connections", type=int, default=8)
-    parser.add_argument("--peers", default="fastapi,litserve,bentoml")
+    parser.add_argument("--peers", default="fastapi,bentoml")
     arguments = parser.parse_args()
     binary, cores = str(arguments.binary.resolve()), len(os.sched_getaffinity(0))
     with tempfile.TemporaryDirectory() as folder:
@@ -107,10 +107,11 @@ def main():
         ]
         for number, peer in enumerate(filter(None, arguments.peers.split(",")), 2):
             port = str(PORT + number)
-            command = [sys.executable, "peers.py", peer, model, port, str(cores)]
+            command = [sys.executable, "peers.py", model, port, str(cores)]
             environment = {"MODEL": model, "OMP_NUM_THREADS": "1"}
             if peer == "bentoml":
                 environment["WORKERS"] = str(cores)
+                environment["BENTOML_CONFIG_OPTIONS"] = "api_server.logging.access.enabled=false"
                 command = [sys.executable, "-m", "bentoml", "serve", "bento_service:Classifier", "--port", port]
             services.append(Service(peer, command, "/classify", int(port), folder, environment))
         rates, folder_rates, halves = {service.name: [] for service in services}, [], []
