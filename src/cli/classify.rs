@@ -1,10 +1,12 @@
 //! `mobilenet classify`
 
+use std::ffi::OsStr;
 use std::ops::ControlFlow;
+use std::path::Path;
 use std::sync::Arc;
 
-use anyhow::{Result, ensure};
-use clap::Args;
+use anyhow::{Result, bail, ensure};
+use clap::{Args, ValueEnum};
 use mobilenet::labels::wordnet::Rollup;
 use mobilenet::{Classifier, Prediction, digest};
 use serde_json::Value;
@@ -14,6 +16,7 @@ use super::options::{
 };
 use super::output::{End, Format, OutputOptions, PredictionRows, Row};
 use super::session::Session;
+use super::sorted::Sorted;
 use super::{Global, Outcome, files};
 
 /// Tell what pictures show: print the most probable labels of each
@@ -33,6 +36,16 @@ pub struct Arguments {
           value_parser = parse_probability, conflicts_with_all = ["top_k", "threshold"])]
     rollup: Option<f32>,
 
+    /// Order of the answers: `score` has the surest first, and those without an answer last; all are kept until
+    /// then [default: that of the pictures]
+    #[arg(
+        long,
+        value_name = "ORDER",
+        conflicts_with = "resume",
+        help_heading = "Output"
+    )]
+    sort: Option<Order>,
+
     /// Add to each JSON row what answered: the weights and their SHA-256, recipe, device, version
     #[arg(long, help_heading = "Output")]
     provenance: bool,
@@ -48,6 +61,23 @@ pub struct Arguments {
 }
 
 impl Arguments {
+    /// Refuses `--rollup 0.9`, whose number is a picture's name to the shell's eyes and was meant otherwise.
+    fn check_rollup(&self) -> Result<()> {
+        let is_value = |path: &&OsStr| {
+            let number = path.to_str().map(parse_probability);
+            number.is_some_and(|number| number.is_ok()) && !Path::new(path).exists()
+        };
+        let value = self.pictures.sources.paths().find(is_value);
+        if let (Some(_), Some(value)) = (self.rollup, value) {
+            let value = value.display();
+            bail!(
+                "--rollup {value}: the number is taken for a picture, and there is none of this name; --rollup={value} \
+                 is what is meant"
+            );
+        }
+        Ok(())
+    }
+
     /// What the rows depend on.
     fn run_facts(&self, network: &OpenedNetwork, classifier: &Classifier) -> Value {
         let mut run = network.run_facts();
@@ -62,6 +92,12 @@ impl Arguments {
         run["--threshold"] = self.threshold.into();
         run
     }
+}
+
+/// `--sort`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Order {
+    Score,
 }
 
 /// What is told of a picture's scores.
@@ -115,7 +151,7 @@ impl<'a> Answer<'a> {
     }
 
     /// What the rows of all pictures are like.
-    fn rows(&self, model: Option<&'a Provenance>) -> PredictionRows<'a> {
+    fn rows(&self, model: Option<&'a Provenance>, labels_only: bool) -> PredictionRows<'a> {
         let (most, classes) = match self {
             Self::Top {
                 classifier, top_k, ..
@@ -126,6 +162,7 @@ impl<'a> Answer<'a> {
             most,
             classes,
             model,
+            labels_only,
         }
     }
 }
@@ -137,6 +174,7 @@ pub fn run(arguments: &Arguments, global: Global) -> Result<Outcome> {
         "--provenance is for --json and --jsonl: other formats have no room for it"
     );
     output.validate()?;
+    arguments.check_rollup()?;
     // First, because it is quick to fail.
     let inputs = pictures.inputs()?;
     let file = output.file();
@@ -158,7 +196,7 @@ pub fn run(arguments: &Arguments, global: Global) -> Result<Outcome> {
     }
     let answers = Answer::new(arguments, &classifier)?;
     let mut rows = output.begin(
-        answers.rows(provenance.as_ref()),
+        answers.rows(provenance.as_ref(), output.is_labels_only()),
         || arguments.run_facts(&network, &classifier),
         global,
     )?;
@@ -166,11 +204,16 @@ pub fn run(arguments: &Arguments, global: Global) -> Result<Outcome> {
         session = session.after(left);
         session = session.filter(move |input| selection.wants(&input.name));
     }
+    let mut sorted = arguments.sort.map(|Order::Score| Sorted::default());
     let tally = session.run(|answer| {
         let predictions = answer
             .values
             .as_ref()
             .map(|scores| answers.of(scores, &answer.order));
+        if let Some(sorted) = &mut sorted {
+            sorted.add(answer, predictions);
+            return Ok(ControlFlow::Continue(()));
+        }
         rows.row(&Row {
             name: &answer.name,
             answer: predictions.as_deref().map_err(|error| *error),
@@ -179,10 +222,15 @@ pub fn run(arguments: &Arguments, global: Global) -> Result<Outcome> {
         })?;
         Ok(ControlFlow::Continue(()))
     });
+    let written = sorted.map_or(Ok(()), |sorted| {
+        sorted.write(provenance.as_ref(), |row| rows.row(row))
+    });
     // An array is closed even where the network gave up in the middle of it, and what went wrong
     // first is what there is to tell.
     let finished = rows.finish(End::of(&tally));
     let tally = tally?;
+    written?;
     finished?;
+    pictures.tell_left_for_later(global);
     Ok(tally.outcome())
 }

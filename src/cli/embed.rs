@@ -101,5 +101,6 @@ pub fn run(arguments: &Arguments, global: Global) -> Result<Outcome> {
     // What went wrong first is what there is to tell.
     let tally = tally?;
     finished?;
+    pictures.tell_left_for_later(global);
     Ok(tally.outcome())
 }

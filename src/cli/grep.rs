@@ -7,13 +7,14 @@ use std::sync::Arc;
 use anyhow::{Context, Result, ensure};
 use clap::{ArgAction, Args};
 use mobilenet::Classifier;
+use mobilenet::labels::Labels;
 use mobilenet::labels::wordnet::{Group, Hierarchy};
 
-use super::matcher::{Matcher, Reading};
+use super::matcher::{Matcher, Reading, unmatched};
 use super::options::{LabelOptions, PictureOptions, Sources, check_shares, parse_probability};
 use super::session::Session;
 use super::stdout::Stdout;
-use super::terminal::{Terminal, printable_name};
+use super::terminal::{Terminal, printable, printable_name};
 use super::{Global, Outcome, note};
 
 /// Print the paths of pictures whose labels match, with grep's manners
@@ -138,14 +139,18 @@ impl Arguments {
                 return Matcher::groups(classifier.labels(), groups, threshold);
             }
         };
-        let reading = Reading {
+        let least = (self.top_k, self.threshold);
+        Matcher::labels(classifier, patterns, self.reading(), least)
+    }
+
+    fn reading(&self) -> Reading {
+        Reading {
             ignore_case: match (self.ignore_case, self.case_sensitive) {
                 (false, false) => None,
                 (ignore, _) => Some(ignore),
             },
             whole_words: self.word_regexp,
-        };
-        Matcher::labels(classifier, patterns, reading, (self.top_k, self.threshold))
+        }
     }
 }
 
@@ -165,6 +170,28 @@ fn group(name: &str, global: Global) -> Result<&'static Group> {
     Ok(group)
 }
 
+/// What is said of a pattern that no label matches: names that look like it, and groups that are called so.
+fn nothing_matches(labels: &Labels, pattern: &str) -> String {
+    let lookup = labels.lookup();
+    let words = pattern.split('|');
+    let words = words.map(|word| word.trim_matches(|c: char| !c.is_alphanumeric()));
+    let words: Vec<&str> = words.filter(|word| !word.is_empty()).collect();
+    let near: Vec<String> = words.iter().flat_map(|word| lookup.near(word)).collect();
+    let groups = words.iter().filter(|word| {
+        let senses = Hierarchy::wordnet().senses(word);
+        senses.is_ok_and(|(group, _)| !group.members(labels).is_empty())
+    });
+    let groups: Vec<String> = groups.map(|word| format!("--is {word}")).collect();
+    let mut text = format!("no label of this network matches {pattern:?}");
+    if !near.is_empty() {
+        text += &format!("; near names: {}", near.join("; "));
+    }
+    if !groups.is_empty() {
+        text += &format!("; by meaning: {}", groups.join(", "));
+    }
+    text
+}
+
 pub fn run(arguments: &Arguments, global: Global) -> Result<Outcome> {
     let mut pictures = arguments.pictures.clone();
     let wanted = arguments.wanted(&mut pictures.sources, global)?;
@@ -176,6 +203,13 @@ pub fn run(arguments: &Arguments, global: Global) -> Result<Outcome> {
     let network = pictures.open(&[], global)?;
     let classifier = Arc::new(network.classifier(&arguments.labels)?);
     let matcher = arguments.matcher(&wanted, &classifier)?;
+    if let LabelQuery::Patterns(patterns) = &wanted
+        && (global.verbose || io::stderr().is_terminal() && !global.quiet)
+    {
+        for pattern in unmatched(classifier.labels(), patterns, arguments.reading())? {
+            note(&printable(&nothing_matches(classifier.labels(), pattern)));
+        }
+    }
     let pipeline = network.pipeline(classifier.clone());
     let session = Session::new(inputs, pictures.sources.is_single(), pipeline, global);
     let mut out = BufWriter::new(Stdout::new());
@@ -209,6 +243,7 @@ pub fn run(arguments: &Arguments, global: Global) -> Result<Outcome> {
         writeln!(out, "{matched}")?;
         out.flush()?;
     }
+    pictures.tell_left_for_later(global);
     if arguments.silent && matched > 0 {
         return Ok(Outcome::Complete);
     }

@@ -103,6 +103,28 @@ impl Matcher {
     }
 }
 
+/// The patterns that match no label, nor what pictures of none are called.
+///
+/// # Errors
+/// A pattern that is no regular expression.
+pub fn unmatched<'a>(
+    labels: &Labels,
+    patterns: &'a [String],
+    reading: Reading,
+) -> Result<Vec<&'a str>> {
+    let set = patterns_set(patterns, reading)?;
+    let mut is_matched = vec![false; patterns.len()];
+    let labels = labels.classes().iter().map(|class| class.label.as_str());
+    for label in labels.chain([UNKNOWN]) {
+        for pattern in set.matches(label) {
+            is_matched[pattern] = true;
+        }
+    }
+    let unmatched = patterns.iter().zip(is_matched);
+    let unmatched = unmatched.filter(|(_, is_matched)| !is_matched);
+    Ok(unmatched.map(|(pattern, _)| pattern.as_str()).collect())
+}
+
 fn patterns_set(patterns: &[String], reading: Reading) -> Result<RegexSet, regex::Error> {
     let pattern = |pattern: &String| {
         let ignore_case = reading.ignore_case.unwrap_or(!has_capital(pattern));

@@ -5,6 +5,7 @@
 //! variables, `advice` the only place that knows what to recommend after an error.
 
 mod advice;
+mod album_network;
 mod bench;
 mod bundle;
 mod classify;
@@ -24,6 +25,7 @@ mod models;
 mod near_duplicates;
 mod options;
 mod output;
+mod program;
 mod progress;
 mod pull;
 mod quantize;
@@ -35,6 +37,7 @@ mod serve;
 mod session;
 mod shell;
 mod similar;
+mod sorted;
 mod stdout;
 mod stored_embeddings;
 mod summary;
@@ -151,7 +154,7 @@ pub fn main() -> ExitCode {
             let lines: Vec<_> = text.lines().map(terminal::printable).collect();
             note(&lines.join("\n"));
             for line in advice::after(&error) {
-                let _ = writeln!(io::stderr(), "  try: {line}");
+                try_this(line);
             }
             ExitCode::from(FAILURE)
         }
@@ -160,9 +163,18 @@ pub fn main() -> ExitCode {
 
 /// Prints help or the version, or what is wrong with the arguments.
 fn tell(told: &clap::Error) -> ExitCode {
-    let printed = told.print();
+    let text = told.render().ansi().to_string();
+    let text = program::with_its_name(&text);
+    let printed = if told.use_stderr() {
+        anstream::stderr().write_all(text.as_bytes())
+    } else {
+        let mut stdout = anstream::stdout();
+        stdout
+            .write_all(text.as_bytes())
+            .and_then(|()| stdout.flush())
+    };
     if let Some(line) = advice::after_arguments(told) {
-        let _ = writeln!(io::stderr(), "  try: {line}");
+        try_this(&line);
     }
     match printed {
         Err(error) if !told.use_stderr() && error.kind() != io::ErrorKind::BrokenPipe => {
@@ -172,6 +184,12 @@ fn tell(told: &clap::Error) -> ExitCode {
         _ if told.use_stderr() => ExitCode::from(FAILURE),
         _ => ExitCode::SUCCESS,
     }
+}
+
+/// Says what may help.
+fn try_this(line: &str) {
+    let line = program::with_its_name(line);
+    let _ = writeln!(io::stderr(), "  try: {line}");
 }
 
 fn run(cli: Cli) -> Result<Outcome> {
@@ -202,7 +220,8 @@ fn run(cli: Cli) -> Result<Outcome> {
 
 /// Says something on stderr. Where that can't be written to there is nowhere to say so.
 fn note(text: &str) {
-    let _ = writeln!(io::stderr(), "mobilenet: {text}");
+    let (name, text) = (program::name(), program::with_its_name(text));
+    let _ = writeln!(io::stderr(), "{name}: {text}");
 }
 
 /// An error and what it comes from. The library's errors say all that their own sources do.

@@ -20,7 +20,7 @@ use super::output::{Format, SimilarOptions, write_extras, write_groups, write_ne
 use super::session::{Session, Tally, pipeline_error};
 use super::stored_embeddings::{StoredEmbeddings, model};
 use super::terminal::printable_name;
-use super::{Global, Outcome, note};
+use super::{Global, Outcome, album_network, note};
 
 /// Find pictures that look alike: those nearest to one, or groups of near-duplicates
 #[derive(Debug, Args)]
@@ -149,9 +149,11 @@ pub fn run(arguments: &Arguments, global: Global) -> Result<Outcome> {
     let inputs = pictures.inputs()?;
     let files = files.into_iter().map(StoredEmbeddings::open);
     let files: Vec<StoredEmbeddings> = files.collect::<Result<_>>()?;
+    album_network::name(&mut pictures.network.model, &files, global);
     let asks_a_network = query.is_some() || !pictures.sources.is_empty();
     let network = asks_a_network.then(|| pictures.open(&[], global));
-    let network = network.transpose()?;
+    let mut network = network.transpose()?;
+    see_as_before(&mut network, &files, &pictures);
     let width = comparable(network.as_ref(), &files)?;
     let embedder = network.as_ref().map(OpenedNetwork::embedder).transpose()?;
     let embedder = embedder.map(Arc::new);
@@ -185,11 +187,27 @@ pub fn run(arguments: &Arguments, global: Global) -> Result<Outcome> {
             Ok(ControlFlow::Continue(()))
         })?;
     }
+    pictures.tell_left_for_later(global);
     tally.failed_earlier = failed_earlier;
     let decode = arguments.pictures.network.decode();
     // The nearest of some is not the nearest of all.
     tally.interrupted = tally.interrupted || !print(search, arguments, decode, global)?;
     Ok(tally.outcome())
+}
+
+/// Has pictures seen as those of a file of embeddings were, by the same weights, unless an option says how.
+fn see_as_before(
+    network: &mut Option<OpenedNetwork>,
+    files: &[StoredEmbeddings],
+    pictures: &PictureOptions,
+) {
+    let made_by = files.iter().find_map(|file| file.made_by.as_ref());
+    if let (Some(network), Some(made_by), true) =
+        (network, made_by, pictures.network.sees_as_the_checkpoint())
+        && made_by.sha256 == network.checkpoint.sha256()
+    {
+        network.preprocessing = made_by.preprocessing.clone();
+    }
 }
 
 /// The files of embeddings among what is named, which are to be read as such.
@@ -317,7 +335,9 @@ pub fn comparable(network: Option<&OpenedNetwork>, files: &[StoredEmbeddings]) -
     }
     for file in files {
         let path = file.path.display();
-        let advice = "embed it again, or name the --weights that it was made with";
+        let maker = file.made_by.as_ref();
+        let maker = maker.map_or(String::new(), |made_by| format!(" ({})", made_by.name));
+        let advice = format!("embed it again, or name the --weights that it was made with{maker}");
         ensure!(
             file.width == width,
             "{path}: its embeddings have {} values, not {width}: {advice}",

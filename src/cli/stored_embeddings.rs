@@ -8,7 +8,9 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, Result, ensure};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
+use mobilenet::pixels::Preprocessing;
 use safetensors::{Dtype, SafeTensors};
+use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
@@ -47,8 +49,20 @@ pub struct StoredEmbeddings {
     values: Vec<f32>,
     /// What of the network matters to its embeddings, if that is stated.
     pub model: Option<Value>,
+    /// The network that made it, as far as that is stated.
+    pub made_by: Option<MadeBy>,
     /// Whether the run that wrote it was not stopped before its end.
     pub is_complete: bool,
+}
+
+/// What a file of embeddings tells of the network that made it.
+#[derive(Debug, Deserialize)]
+pub struct MadeBy {
+    /// The file of the weights, without its folders.
+    pub name: String,
+    pub sha256: Option<String>,
+    pub alpha: f64,
+    pub preprocessing: Preprocessing,
 }
 
 impl StoredEmbeddings {
@@ -79,6 +93,9 @@ impl StoredEmbeddings {
             names,
             values,
             model: metadata.get(keys::MODEL).and_then(|json| model(json)),
+            made_by: metadata
+                .get(keys::MODEL)
+                .and_then(|json| serde_json::from_str(json).ok()),
             is_complete: metadata
                 .get(keys::COMPLETE)
                 .is_none_or(|value| value != "false"),

@@ -2,6 +2,9 @@
 
 use std::ffi::OsStr;
 use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::{Duration, SystemTime};
 
 use glob::MatchOptions;
 
@@ -50,6 +53,9 @@ pub struct Selection {
     hidden: bool,
     include: Vec<Pattern>,
     exclude: Vec<Pattern>,
+    min_age: Option<Duration>,
+    /// Pictures that were younger; of all copies of a selection together.
+    young: Arc<AtomicU64>,
 }
 
 impl Selection {
@@ -73,6 +79,38 @@ impl Selection {
             exclude: patterns.into_iter().collect(),
             ..self
         }
+    }
+
+    /// The same, where no file is taken that was written to within this time: it may be on its way, and is left
+    /// for a later look at the folder. A time far in the future is a clock that was wrong, and old.
+    pub fn with_min_age(self, age: Duration) -> Self {
+        Self {
+            min_age: Some(age),
+            ..self
+        }
+    }
+
+    /// How many files this selection and its copies have left for a later look.
+    pub fn left_for_later(&self) -> u64 {
+        self.young.load(Ordering::Relaxed)
+    }
+
+    /// Whether a picture is old enough, which is counted if not.
+    pub(super) fn is_old_enough(&self, path: &Path) -> bool {
+        let Some(least) = self.min_age else {
+            return true;
+        };
+        // What can't be looked at is answered as what can't be read.
+        let written = path.metadata().and_then(|metadata| metadata.modified());
+        let age = written.map_or(least, |written| {
+            match SystemTime::now().duration_since(written) {
+                Ok(age) => age,
+                Err(ahead) => ahead.duration(),
+            }
+        });
+        let is_young = age < least;
+        self.young.fetch_add(is_young.into(), Ordering::Relaxed);
+        !is_young
     }
 
     /// Whether folders that begin with a dot are classes.

@@ -57,7 +57,9 @@ pub(super) fn below(
         });
     let is_taken = move |entry: &DirEntry| {
         // Patterns first: they don't read files.
-        selection.includes(relative(entry, &root)) && is_picture(entry)
+        selection.includes(relative(entry, &root))
+            && is_picture(entry)
+            && selection.is_old_enough(entry.path())
     };
     entries.filter_map(move |entry| match entry {
         Ok(entry) if is_taken(&entry) => Some(Input::file(entry.into_path())),

@@ -145,6 +145,11 @@ impl Lookup {
         })
     }
 
+    /// Names that look like a word that is none, the best first: a few keystrokes away, or with the word in them.
+    pub fn near(&self, word: &str) -> Vec<String> {
+        self.suggestions(&folded(word))
+    }
+
     /// Names that are a few keystrokes away, then names that have the word in them.
     fn suggestions(&self, word: &str) -> Vec<String> {
         if word.is_empty() || word.len() > MAX_LENGTH {

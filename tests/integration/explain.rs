@@ -548,7 +548,15 @@ fn what_goes_wrong_is_said() {
     };
     run(&["missing.jpg"]).refused(&["missing.jpg: no such file"]);
     run(&["notes.png"]).refused(&["notes.png: not an image of a known format"]);
-    run(&["."]).refused(&["is a directory"]);
+    // A folder is the pictures in it.
+    let folder = run(&["."]);
+    assert_eq!(folder.code, Some(2));
+    assert!(folder.text().starts_with("./copy.png\n"));
+    assert!(
+        folder.stderr.contains("./notes.png: not an image"),
+        "{}",
+        folder.stderr
+    );
     run(&[]).refused(&["IMAGE"]);
     run(&["a.jpg", "b.jpg"]).refused(&["b.jpg"]);
     run(&[arg(&photograph), "-o", "out.jpg"]).refused(&["out.jpg", ".png"]);

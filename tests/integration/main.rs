@@ -46,6 +46,7 @@
 //! - `embed`, `similar`: embeddings, and pictures that look alike; `near_duplicates`: which of those to keep
 //! - `eval`: networks against pictures whose classes are known
 //! - `outputs`: what commands must not replace by what they write
+//! - `manners`: what is said to whoever meant something else, and small things
 //! - `metrics`: scores against the truth, as scikit-learn has it
 //! - `learn`: classes of one's own, against scikit-learn's answers
 //! - `bad_input`: damaged, hostile and absent files
@@ -86,6 +87,7 @@ mod keras_models;
 mod kinds;
 mod layouts;
 mod learn;
+mod manners;
 mod metrics;
 mod near_duplicates;
 mod network;

@@ -1,23 +1,27 @@
 //! `mobilenet explain`
 
 mod answer;
+mod drawings;
 mod json;
 mod terminal;
 
 use std::ffi::{OsStr, OsString};
-use std::io::{self, BufWriter, IsTerminal, Write};
+use std::io::{self, BufWriter, Write};
 use std::path::{Path, PathBuf};
 
-use anyhow::{Result, ensure};
+use anyhow::Result;
 use clap::Args;
+use mobilenet::dataset;
 use mobilenet::error::ImageError;
 
+use self::drawings::Drawings;
+
 use super::advice::picture_error;
-use super::options::{LabelOptions, NetworkOptions, named};
+use super::options::{LabelOptions, NetworkOptions, STDIN, named};
 use super::session::tell_previews;
 use super::stdout::Stdout;
 use super::terminal::{Terminal, printable_name};
-use super::{Global, Outcome, files, note};
+use super::{Global, Outcome, note};
 pub use answer::{Answer, Explaining, Wanted};
 pub use json::Object;
 
@@ -28,9 +32,9 @@ pub use json::Object;
 /// drawn in the terminal.
 #[derive(Debug, Args)]
 pub struct Arguments {
-    /// One picture; `-` reads it from stdin
-    #[arg(value_name = "IMAGE")]
-    image: OsString,
+    /// Pictures, and folders of them; `-` reads one from stdin
+    #[arg(value_name = "IMAGE", required = true)]
+    images: Vec<OsString>,
 
     /// Show the N most probable classes
     #[arg(short = 'k', long, default_value = "1", value_name = "N",
@@ -49,9 +53,9 @@ pub struct Arguments {
     )]
     classes: Vec<String>,
 
-    /// Draw the maps over the picture into a PNG file; `-` is stdout. An existing file is replaced only
-    /// if it is a PNG that this program drew
-    #[arg(short, long, value_name = "FILE", help_heading = "Output")]
+    /// Draw the maps over the picture into a PNG file; `-` is stdout. Of several pictures it is a folder, with a PNG
+    /// for each. An existing file is replaced only if it is a PNG that this program drew
+    #[arg(short, long, value_name = "FILE|FOLDER", help_heading = "Output")]
     output: Option<PathBuf>,
 
     /// Limit the longer side of each picture in the PNG, in pixels [default: 1280; 800 for 2 to 4
@@ -72,84 +76,62 @@ pub struct Arguments {
 }
 
 pub fn run(arguments: &Arguments, global: Global) -> Result<Outcome> {
-    if let Some(path) = &arguments.output {
-        arguments.check_output(path)?;
-    }
-    let network = arguments
-        .network
-        .open(arguments.file().as_slice(), global)?;
+    let images = arguments.images();
+    let drawings = Drawings::new(arguments.output.as_deref(), &images)?;
+    drawings.check(arguments)?;
+    let outputs: Vec<&Path> = drawings.files().collect();
+    let network = arguments.network.open(&outputs, global)?;
     let explaining = Explaining::new(&network, network.classifier(&arguments.labels)?)?;
     let wanted = match arguments.classes.as_slice() {
         [] => Wanted::Top(arguments.top_k.into()),
         names => Wanted::Outputs(explaining.outputs(names, "--class ")?),
     };
-    let input = named(&arguments.image);
-    let answer = match explaining.answer(&input, &wanted)? {
-        Ok(answer) => answer,
-        Err(error) => {
-            let name = printable_name(&input.name);
-            if !(arguments.json && global.quiet) {
-                note(&format!("{name}: {}", picture_error(&error)));
+    let (mut outcome, mut previews) = (Outcome::Complete, 0);
+    for (number, image) in images.iter().enumerate() {
+        let input = named(image);
+        let answer = match explaining.answer(&input, &wanted)? {
+            Ok(answer) => answer,
+            Err(error) => {
+                let name = printable_name(&input.name);
+                if !(arguments.json && global.quiet) {
+                    note(&format!("{name}: {}", picture_error(&error)));
+                }
+                if arguments.json {
+                    write_json(&input.name, Err(&error))?;
+                }
+                outcome = Outcome::Incomplete;
+                continue;
             }
-            if arguments.json {
-                write_json(&input.name, Err(&error))?;
-            }
-            return Ok(Outcome::Incomplete);
-        }
-    };
-    if answer.preview && !global.quiet {
-        tell_previews(1);
-    }
-    if let Some(path) = &arguments.output {
-        let drawn = answer.draw(arguments.max_side.map(usize::from))?;
-        if path.as_os_str() == "-" {
-            Stdout::new().write_all(&drawn)?;
-        } else {
-            files::write(path, &drawn)?;
+        };
+        previews += u64::from(answer.preview);
+        drawings.write(number, || answer.draw(arguments.max_side.map(usize::from)))?;
+        match (arguments.json, &arguments.output) {
+            (true, _) => write_json(&input.name, Ok(&answer))?,
+            (false, None) => terminal::write(&input.name, &answer, Terminal::of_stdout())?,
+            (false, Some(_)) => {}
         }
     }
-    match (arguments.json, &arguments.output) {
-        (true, _) => write_json(&input.name, Ok(&answer))?,
-        (false, None) => terminal::write(&input.name, &answer, Terminal::of_stdout())?,
-        (false, Some(_)) => {}
+    if previews > 0 && !global.quiet {
+        tell_previews(previews);
     }
-    Ok(Outcome::Complete)
+    if images.is_empty() && !global.quiet {
+        note("no pictures found");
+    }
+    Ok(outcome)
 }
 
 impl Arguments {
-    /// Refuses an output that is no place for a PNG, before anything is done.
-    fn check_output(&self, path: &Path) -> Result<()> {
-        if path.as_os_str() == "-" {
-            ensure!(
-                !self.json,
-                "--json and --output - both write to stdout: name a file"
-            );
-            ensure!(
-                !io::stdout().is_terminal(),
-                "a PNG is not for a terminal: name a file, or leave out --output to see the map here"
-            );
-            return Ok(());
-        }
-        let named = path.display();
-        let extension = path.extension().unwrap_or_default().to_ascii_lowercase();
-        let other = [
-            "jpg", "jpeg", "webp", "gif", "bmp", "tif", "tiff", "ppm", "json",
-        ];
-        ensure!(
-            !other.iter().any(|name| extension == *name),
-            "{named}: what is written is a PNG, so its name should end in .png"
-        );
-        files::check(path)?;
-        let image = Path::new(&self.image);
-        files::protect(&[path], self.labels.file().into_iter().chain([image]))?;
-        files::refuse_undrawn(path)
-    }
-
-    /// The file that is written; stdout is none.
-    fn file(&self) -> Option<&Path> {
-        self.output
-            .as_deref()
-            .filter(|path| path.as_os_str() != "-")
+    /// The pictures that are named, and those of folders.
+    fn images(&self) -> Vec<OsString> {
+        let images = self.images.iter().flat_map(|image| -> Vec<OsString> {
+            let path = Path::new(image);
+            if image != STDIN && path.is_dir() {
+                dataset::path(path).map(|input| input.name).collect()
+            } else {
+                vec![image.clone()]
+            }
+        });
+        images.collect()
     }
 }
 

@@ -17,16 +17,18 @@ use crate::cli::{Global, note};
 #[derive(Debug, Clone, Args)]
 #[command(next_help_heading = "Model")]
 pub struct ModelOptions {
-    /// Width multiplier; 1.0, 0.75, 0.5 and 0.25 have published weights [default: 1.0]
+    /// Width multiplier; 1.0, 0.75, 0.5 and 0.25 have published weights [default: the
+    /// checkpoint's, and 1.0 without one]
     #[arg(long, value_name = "ALPHA")]
     pub alpha: Option<f64>,
 
     /// Side of the network's input in pixels; 224, 192, 160 and 128 have published weights
-    /// [default: 224]
+    /// [default: what the checkpoint says, else 224]
     #[arg(long, value_name = "PIXELS")]
     pub size: Option<usize>,
 
-    /// Number of classes; an error if the checkpoint has another number [default: 1000]
+    /// Number of classes; an error if the checkpoint has another number [default: the
+    /// checkpoint's, and 1000 without one]
     #[arg(long, value_name = "N")]
     pub classes: Option<usize>,
 
@@ -67,6 +69,17 @@ impl ModelOptions {
             shallow,
             ..default
         }
+    }
+
+    /// Whether nothing was asked for, so that it is the usual network.
+    pub fn says_nothing(&self) -> bool {
+        let Self {
+            alpha,
+            size,
+            classes,
+            ..
+        } = self;
+        !self.names_a_checkpoint() && alpha.is_none() && size.is_none() && classes.is_none()
     }
 
     /// Whether a particular checkpoint was asked for, in place of a published variant.

@@ -44,6 +44,11 @@ pub struct OpenedNetwork {
 }
 
 impl NetworkOptions {
+    /// Whether pictures are seen as the checkpoint says.
+    pub fn sees_as_the_checkpoint(&self) -> bool {
+        self.view.is_the_checkpoints()
+    }
+
     /// How files are decoded.
     pub fn decode(&self) -> DecodeOptions {
         self.view.decode()

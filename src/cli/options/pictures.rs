@@ -1,13 +1,15 @@
 //! Which pictures, and what tells their classes.
 
 use std::path::Path;
+use std::sync::OnceLock;
+use std::time::Duration;
 
 use anyhow::Result;
 use clap::Args;
-use mobilenet::dataset::{Inputs, Shard};
+use mobilenet::dataset::{Inputs, Selection, Shard};
 
 use super::{FolderOptions, NetworkOptions, OpenedNetwork, Sources};
-use crate::cli::{Global, files};
+use crate::cli::{Global, files, note};
 
 /// What a command needs that classifies pictures.
 #[derive(Debug, Clone, Args)]
@@ -25,8 +27,17 @@ pub struct PictureOptions {
     #[arg(long, conflicts_with = "shard", help_heading = "Pictures")]
     one_row: bool,
 
+    /// In folders, leave files that were written to within so many seconds for the next run: they may be on their
+    /// way there
+    #[arg(long, value_name = "SECONDS", help_heading = "Pictures")]
+    min_age: Option<u32>,
+
     #[command(flatten)]
     folders: FolderOptions,
+
+    /// What is taken of folders, once that is asked for.
+    #[arg(skip)]
+    selection: OnceLock<Selection>,
 
     #[command(flatten)]
     pub network: NetworkOptions,
@@ -42,6 +53,26 @@ impl PictureOptions {
         self.network.open(outputs, global)
     }
 
+    fn selection(&self) -> &Selection {
+        self.selection.get_or_init(|| {
+            let selection = self.folders.selection();
+            match self.min_age {
+                Some(seconds) => selection.with_min_age(Duration::from_secs(seconds.into())),
+                None => selection,
+            }
+        })
+    }
+
+    /// Says after a run how many pictures it has left for the next.
+    pub fn tell_left_for_later(&self, global: Global) {
+        let left = self.selection().left_for_later();
+        if let (Some(seconds), 1.., false) = (self.min_age, left, global.quiet) {
+            note(&format!(
+                "younger than {seconds} s, and left for the next run: {left}"
+            ));
+        }
+    }
+
     /// The pictures.
     ///
     /// # Errors
@@ -50,7 +81,7 @@ impl PictureOptions {
         let inputs = self
             .sources
             .clone()
-            .into_inputs(self.folders.selection(), self.one_row)?;
+            .into_inputs(self.selection().clone(), self.one_row)?;
         Ok(match self.shard {
             Some(shard) => Box::new(inputs.filter(move |input| shard.takes(&input.name))),
             None => inputs,

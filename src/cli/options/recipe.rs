@@ -107,6 +107,17 @@ impl RecipeOptions {
         }
     }
 
+    /// Whether they change nothing.
+    pub fn say_nothing(&self) -> bool {
+        let Self {
+            crop,
+            filter,
+            resampler,
+            dct,
+        } = self;
+        crop.is_none() && filter.is_none() && resampler.is_none() && dct.is_none()
+    }
+
     /// A checkpoint's recipe, with what the command line changes of it.
     pub fn preprocessing(&self, recipe: &Preprocessing) -> Preprocessing {
         let crop = match (self.crop, recipe.crop) {

@@ -150,6 +150,14 @@ impl Sources {
         paths.collect()
     }
 
+    /// The paths that are named as such, in their order.
+    pub fn paths(&self) -> impl Iterator<Item = &OsStr> {
+        self.0.iter().filter_map(|source| match source {
+            Source::Path(name) => Some(name.as_os_str()),
+            Source::List(..) => None,
+        })
+    }
+
     /// The files that are named, lists among them.
     pub fn files(&self) -> impl Iterator<Item = &Path> {
         self.0.iter().map(|source| match source {

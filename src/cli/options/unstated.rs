@@ -10,17 +10,18 @@ use mobilenet::weights::LoadOptions;
 /// What is taken where a checkpoint does not state it; an error where it states something else.
 #[derive(Debug, Clone, Copy, Default, Args)]
 pub struct UnstatedOptions {
-    /// The activation, for a checkpoint that does not state it [default: relu6]
+    /// The activation, for a checkpoint that does not state it [default: what the checkpoint
+    /// says, else relu6]
     #[arg(long, value_name = "NAME")]
     pub activation: Option<ActivationName>,
 
     /// What 0 and 255 are to the network, for a checkpoint that does not state it; `imagenet` is 0..1 less
-    /// ImageNet's mean, divided by its deviation [default: -1..1]
+    /// ImageNet's mean, divided by its deviation [default: what the checkpoint says, else -1..1]
     #[arg(long, value_name = "RANGE", allow_hyphen_values = true)]
     pixels: Option<PixelRange>,
 
     /// What makes scores of the outputs, for a checkpoint that does not state it: a softmax shares out 1,
-    /// a sigmoid gives each class a score of its own [default: softmax]
+    /// a sigmoid gives each class a score of its own [default: what the checkpoint says, else softmax]
     #[arg(long, value_name = "NAME")]
     head: Option<HeadName>,
 }

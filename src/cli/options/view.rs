@@ -78,6 +78,11 @@ impl ViewOptions {
             .with_max_bytes(self.max_file_size)
     }
 
+    /// Whether the recipe is the checkpoint's own.
+    pub fn is_the_checkpoints(&self) -> bool {
+        self.recipe.say_nothing()
+    }
+
     /// A checkpoint's recipe, with what the command line changes of it.
     pub fn preprocessing(&self, recipe: &Preprocessing) -> Preprocessing {
         self.recipe.preprocessing(recipe)

@@ -8,6 +8,7 @@ mod format;
 mod frames;
 mod groups;
 mod json;
+mod labels;
 mod options;
 mod packing;
 mod resume;
@@ -132,11 +133,13 @@ fn prediction_writer<'a>(
     format: Format,
     out: Box<dyn Write + 'a>,
     terminal: Terminal,
+    labels_only: bool,
 ) -> Result<Box<dyn RowWriter<Prediction> + 'a>> {
     Ok(match (format, format.delimiter()) {
         (_, Some(delimiter)) => Box::new(table::Table::new(out, delimiter)),
         (Format::Json, _) => Box::new(json::Json::array(out)),
         (Format::Jsonl, _) => Box::new(json::Json::lines(out)),
+        (Format::Text, _) if labels_only => Box::new(labels::LabelLines(out)),
         (Format::Text, _) => Box::new(text::Text::new(out, terminal)),
         _ => bail!("--format {} has no room for labels", format.name()),
     })

@@ -21,6 +21,10 @@ pub struct OutputOptions {
     #[command(flatten)]
     form: RowFormatOptions,
 
+    /// Print the labels alone, a line a picture, with tabs between them; an empty line for one that has none
+    #[arg(long)]
+    labels_only: bool,
+
     /// Write the answers to a file instead of stdout (`-`); one in .gz or .zst is packed
     #[arg(short, long, value_name = "FILE")]
     output: Option<PathBuf>,
@@ -84,6 +88,11 @@ impl ResumeOptions {
 }
 
 impl OutputOptions {
+    /// Whether nothing but labels is told.
+    pub fn is_labels_only(&self) -> bool {
+        self.labels_only
+    }
+
     /// The form of the answers.
     pub fn format(&self) -> Format {
         let form = self.form.format();
@@ -96,6 +105,10 @@ impl OutputOptions {
     /// # Errors
     /// What it says.
     pub fn validate(&self) -> Result<()> {
+        ensure!(
+            !self.labels_only || self.format() == Format::Text,
+            "--labels-only is for --format text; of the others jq, cut and their like take the labels"
+        );
         let form = self.form.format();
         let check = |path| ending::check_rows(path, form, ROW_FORMATS);
         self.file().map_or(Ok(()), check)

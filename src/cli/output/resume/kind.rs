@@ -69,6 +69,8 @@ pub struct PredictionRows<'a> {
     /// The classes, where each prediction is one of them.
     pub classes: Option<&'a [Class]>,
     pub model: Option<&'a Provenance>,
+    /// Nothing but labels is told of a picture, as text.
+    pub labels_only: bool,
 }
 
 impl RowKind for PredictionRows<'_> {
@@ -82,7 +84,7 @@ impl RowKind for PredictionRows<'_> {
         out: Box<dyn Write + 'a>,
         terminal: Terminal,
     ) -> Result<Box<dyn RowWriter<Prediction> + 'a>> {
-        prediction_writer(format, out, terminal)
+        prediction_writer(format, out, terminal, self.labels_only)
     }
 
     fn read(
