@@ -225,24 +225,28 @@ impl Drop for Comparing {
 /// The progress of training, over all epochs.
 pub struct Training {
     bar: ProgressBar,
+    /// Of a run.
     epochs: usize,
-    /// Epochs that an earlier run did.
-    earlier: usize,
+    /// Epochs that are left to do in all, at the beginning.
+    left: usize,
+    done: Cell<usize>,
 }
 
 impl Training {
-    /// A bar for it, which shows nothing in a pipe, and with `--quiet`.
-    pub fn new(epochs: usize, earlier: usize, global: Global) -> Self {
+    /// A bar for `left` epochs, of runs of `epochs` each, which shows nothing in a pipe, and with
+    /// `--quiet`.
+    pub fn new(epochs: usize, left: usize, global: Global) -> Self {
         let bar = bar(global);
         show(&bar, "{msg}  {wide_bar} {percent} %  {eta} left");
         Self {
             bar,
             epochs,
-            earlier,
+            left,
+            done: Cell::new(0),
         }
     }
 
-    /// So far it is.
+    /// So far an epoch is.
     pub fn show(&self, shown: Shown) {
         let Shown {
             epoch,
@@ -251,17 +255,19 @@ impl Training {
             loss,
             accuracy,
         } = shown;
-        if self.bar.length().is_none() {
-            self.bar
-                .set_length((self.epochs.saturating_sub(self.earlier)).saturating_mul(of) as u64);
-        }
+        self.bar.set_length(self.left.saturating_mul(of) as u64);
         let percent = 100.0 * accuracy;
         let epochs = self.epochs;
         self.bar.set_message(format!(
             "epoch {epoch}/{epochs}  loss {loss:.3}  {percent:.1} %"
         ));
-        let before = epoch - 1 - self.earlier;
-        self.bar.set_position((before * of + pictures) as u64);
+        self.bar
+            .set_position((self.done.get() * of + pictures) as u64);
+    }
+
+    /// An epoch is over.
+    pub fn next(&self) {
+        self.done.set(self.done.get() + 1);
     }
 
     /// Writes something to the terminal above the bar.

@@ -7,7 +7,7 @@ use crate::random::{Purpose, Random};
 
 /// Parts for cross-validation.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Folds {
+pub(crate) struct Folds {
     /// How many parts there are, at least 2.
     pub count: usize,
     /// The part that each example is in; `None` for one that is always learned from, since
@@ -18,7 +18,7 @@ pub(super) struct Folds {
 /// Deals the examples of each class out to at most `most` parts, evenly over all of them;
 /// examples whose first views are the same go to the same part, so that none is tested on what
 /// was learned by heart. `None` where no class has two different examples.
-pub(super) fn assign(
+pub(crate) fn assign(
     examples: &[Example],
     classes: usize,
     most: usize,

@@ -28,7 +28,7 @@
 
 mod calibration;
 mod cross_validation;
-mod folds;
+pub(crate) mod folds;
 mod lbfgs;
 mod logistic;
 mod report;

@@ -1,8 +1,8 @@
-//! Batch norm and the activation behind it, with the statistics of the batch and their gradients.
+//! Batch norm and the activation behind it, with their gradients.
 //!
 //! Activations are `[C, N, H, W]`. A channel is normalised with the mean and the variance of its
 //! N * H * W values (Ioffe and Szegedy 2015, arXiv:1502.03167), the variance being the biased one,
-//! the mean of the squares.
+//! the mean of the squares; or with a mean and a variance that are given, which are constants then.
 
 use std::sync::{Arc, OnceLock};
 
@@ -41,32 +41,64 @@ impl Statistics {
             variance: tensor(&|moments| moments.variance)?,
         })
     }
+
+    /// As numbers.
+    fn moments(&self) -> Result<Vec<Moments>> {
+        let values = |tensor: &Tensor| tensor.to_dtype(DType::F64)?.to_vec1::<f64>();
+        let pairs = values(&self.mean)?.into_iter().zip(values(&self.variance)?);
+        Ok(pairs
+            .map(|(mean, variance)| Moments { mean, variance })
+            .collect())
+    }
 }
 
 /// Normalises `[C, N, H, W]`, multiplies by gamma `[C]`, adds beta `[C]`, applies the activation.
 #[derive(Clone)]
 pub(super) struct BatchNorm {
-    pub epsilon: f64,
-    pub activation: Activation,
-    /// The batch's, a channel each, once it has been through.
+    epsilon: f64,
+    activation: Activation,
+    /// Whether the moments are given, and not functions of the input.
+    constant: bool,
+    /// A channel each: those that are given, or the batch's once it has been through.
     pub moments: Arc<OnceLock<Vec<Moments>>>,
 }
 
 impl BatchNorm {
-    pub fn new(epsilon: f64, activation: Activation) -> Self {
+    /// With the statistics of the batch.
+    pub fn of_batch(epsilon: f64, activation: Activation) -> Self {
         Self {
             epsilon,
             activation,
+            constant: false,
             moments: Arc::default(),
         }
+    }
+
+    /// With these statistics.
+    pub fn fixed(
+        epsilon: f64,
+        activation: Activation,
+        statistics: &Statistics,
+    ) -> Result<Self> {
+        Ok(Self {
+            epsilon,
+            activation,
+            constant: true,
+            moments: Arc::new(OnceLock::from(statistics.moments()?)),
+        })
     }
 
     fn forward<T: WithDType>(&self, [x, gamma, beta]: [Operand; 3]) -> Result<CpuStorage> {
         let (x, gamma, beta): (&[T], &[T], &[T]) = (operand(x)?, operand(gamma)?, operand(beta)?);
         let len = x.len() / gamma.len();
-        let moments: Vec<Moments> = x.par_chunks(len).map(moments).collect();
+        let moments = self
+            .moments
+            .get_or_init(|| x.par_chunks(len).map(moments).collect());
+        if moments.len() != gamma.len() {
+            bail!("batch norm: {} channels, not {}", moments.len(), gamma.len());
+        }
         let mut output = x.to_vec();
-        let channels = output.par_chunks_mut(len).zip(&moments);
+        let channels = output.par_chunks_mut(len).zip(moments);
         let channels = channels.zip(gamma.par_iter().zip(beta));
         channels.for_each(|((values, moments), (gamma, beta))| {
             let scale = gamma.to_f64() * self.inverse_deviation(moments);
@@ -82,7 +114,6 @@ impl BatchNorm {
                 };
             }
         });
-        let _ = self.moments.set(moments);
         Ok(T::to_cpu_storage_owned(output))
     }
 
@@ -93,8 +124,9 @@ impl BatchNorm {
     /// The gradients of input, gamma and beta.
     ///
     /// With x' the normalised input and g the gradient where the activation lets it through, m
-    /// values in a channel: d beta = sum(g), d gamma = sum(g x'), and since mean and variance are
-    /// of the input too, dx = gamma / deviation * (g - d beta / m - x' * d gamma / m).
+    /// values in a channel: d beta = sum(g), d gamma = sum(g x'), and dx = gamma / deviation * g
+    /// where mean and variance are given; where they are of the input too, dx = gamma / deviation *
+    /// (g - d beta / m - x' * d gamma / m).
     fn backward<T: WithDType>(
         &self,
         (x, gamma): (&[T], &[T]),
@@ -128,8 +160,9 @@ impl BatchNorm {
             let m = len as f64;
             let scale = gamma.to_f64() * inverse;
             // dx = scale * g + slope * (x - mean) + offset
-            let slope = T::from_f64(-scale * dgamma / m * inverse);
-            let offset = T::from_f64(-scale * dbeta / m);
+            let of_input = if self.constant { 0.0 } else { -scale / m };
+            let slope = T::from_f64(of_input * dgamma * inverse);
+            let offset = T::from_f64(of_input * dbeta);
             let scale = T::from_f64(scale);
             for ((dx, y), g) in dx.iter_mut().zip(output).zip(gradient) {
                 let g = if passes(*y) { *g } else { zero };
@@ -247,4 +280,20 @@ pub(super) fn composed_batch_norm(
     };
     let y = activation.apply_to_tensor(&y)?.reshape(x.dims())?;
     Ok((y, statistics))
+}
+
+/// The same with statistics that are given.
+pub(super) fn composed_fixed_norm(
+    x: &Tensor,
+    gamma: &Tensor,
+    beta: &Tensor,
+    Statistics { mean, variance }: &Statistics,
+    epsilon: f64,
+    activation: Activation,
+) -> Result<Tensor> {
+    let scale = (gamma / (variance + epsilon)?.sqrt()?)?;
+    let shift = (beta - (mean * &scale)?)?;
+    let channels = ((), 1, 1, 1);
+    let y = x.broadcast_mul(&scale.reshape(channels)?)?;
+    activation.apply_to_tensor(&y.broadcast_add(&shift.reshape(channels)?)?)
 }

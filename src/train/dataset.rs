@@ -4,6 +4,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock};
 
 use image::RgbImage;
+use rayon::prelude::*;
 
 use crate::error::ImageError;
 use crate::pixels::{AsPixels, Samples};
@@ -109,6 +110,33 @@ impl<P: AsPixels + Send + Sync + 'static> Dataset<P> {
         {
             let _ = self.kept[number].set(Arc::clone(picture));
         }
+    }
+}
+
+impl<P: AsPixels + Clone + Send + Sync + 'static> Dataset<P> {
+    /// Some of them, numbered anew in this order, where others are wanted too: what is kept of them is
+    /// what the whole keeps.
+    ///
+    /// # Panics
+    /// Where a number is none of theirs.
+    pub fn part(self: &Arc<Self>, numbers: Vec<usize>) -> Self {
+        let classes = numbers.iter().map(|&number| self.classes[number]).collect();
+        let whole = Arc::clone(self);
+        Self::new(classes, 0, move |number| {
+            Ok(whole.get(numbers[number])?.as_ref().clone())
+        })
+    }
+
+    /// Copies of some, read on several threads.
+    ///
+    /// # Errors
+    /// One that can't be read.
+    ///
+    /// # Panics
+    /// Where there are not as many.
+    pub(super) fn some(&self, numbers: &[usize]) -> Result<Vec<P>, ImageError> {
+        let copy = |&number: &usize| Ok(self.get(number)?.as_ref().clone());
+        numbers.par_iter().map(copy).collect()
     }
 }
 

@@ -2,9 +2,9 @@
 
 use candle_core::{DType, Device, Result, Tensor, Var};
 
-use super::batch_norm::BatchNorm;
+use super::batch_norm::{BatchNorm, Statistics};
 use super::convolution::{Depthwise, Standard};
-use super::layer::Phase;
+use super::layer::{Norms, Phase};
 use super::network::TrainableNetwork;
 use super::{cross_entropy, initial_tensors};
 use crate::model::{Config, Padding as NetworkPadding};
@@ -132,10 +132,39 @@ fn batch_norm_with_the_statistics_of_its_batch() -> Result<()> {
             let gamma = (random(&shape[..1], 2).abs()? * 4.0)?;
             let beta = random(&shape[..1], 3).affine(1.0, 2.0)?;
             check(&name, &[x, gamma, beta], 40, |t| {
-                weighed(&t[0].apply_op3(&t[1], &t[2], BatchNorm::new(1e-3, activation))?)
+                weighed(&t[0].apply_op3(&t[1], &t[2], BatchNorm::of_batch(1e-3, activation))?)
             })?;
         }
     }
+    Ok(())
+}
+
+#[test]
+fn batch_norm_with_statistics_that_are_given() -> Result<()> {
+    for activation in [Activation::Relu, Activation::Relu6] {
+        for shape in [[3, 4, 2, 2], [2, 3, 3, 5], [1, 2, 40, 31]] {
+            let name = format!("{activation:?} {shape:?}");
+            let x = (random(&shape, 1) * 3.0)?;
+            let gamma = (random(&shape[..1], 2).abs()? * 4.0)?;
+            let beta = random(&shape[..1], 3).affine(1.0, 2.0)?;
+            let statistics = Statistics {
+                mean: random(&shape[..1], 4),
+                variance: random(&shape[..1], 5).sqr()?.affine(2.0, 1.0)?,
+            };
+            let operation = BatchNorm::fixed(1e-3, activation, &statistics)?;
+            check(&name, &[x, gamma, beta], 40, |t| {
+                weighed(&t[0].apply_op3(&t[1], &t[2], operation.clone())?)
+            })?;
+        }
+    }
+    // Statistics of another number of channels are an error.
+    let (x, one, two) = (random(&[2, 1, 3, 3], 1), random(&[1], 2), random(&[2], 3));
+    let statistics = Statistics {
+        mean: one.clone(),
+        variance: one.abs()?,
+    };
+    let operation = BatchNorm::fixed(1e-3, Activation::Relu, &statistics)?;
+    assert!(x.apply_op3(&two, &two, operation).is_err());
     Ok(())
 }
 
@@ -156,6 +185,7 @@ fn network(
     activation: Activation,
     shallow: bool,
     frozen: usize,
+    norms: Norms,
 ) -> (TrainableNetwork, Tensor) {
     let config = Config {
         classes: Some(4),
@@ -178,19 +208,20 @@ fn network(
         *tensor = changed.expect("tensors");
     }
     let pixels = random(&[3, 3, 35, 35], 5);
-    let network = TrainableNetwork::new(&config, &tensors, frozen, &Device::Cpu, DType::F64);
+    let network = TrainableNetwork::new(&config, &tensors, frozen, norms, &Device::Cpu, DType::F64);
     (network.expect("a network"), pixels)
 }
 
 #[test]
 fn the_whole_network() -> crate::Result<()> {
     let classes = [2, 0, 3];
-    for (padding, activation, shallow) in [
-        (NetworkPadding::Keras, Activation::Relu6, false),
-        (NetworkPadding::Same, Activation::Relu, true),
-        (NetworkPadding::Symmetric, Activation::Relu6, true),
+    for (padding, activation, shallow, norms) in [
+        (NetworkPadding::Keras, Activation::Relu6, false, Norms::Batch),
+        (NetworkPadding::Same, Activation::Relu, true, Norms::Batch),
+        (NetworkPadding::Symmetric, Activation::Relu6, true, Norms::Batch),
+        (NetworkPadding::Keras, Activation::Relu, true, Norms::Stored),
     ] {
-        let (network, pixels) = network(padding, activation, shallow, 0);
+        let (network, pixels) = network(padding, activation, shallow, 0, norms);
         let loss = |network: &TrainableNetwork| -> crate::Result<Tensor> {
             let passed = network.forward(&pixels, Phase::Training)?;
             Ok(cross_entropy(&passed.logits, &classes, 0.1)?)
@@ -233,14 +264,15 @@ fn the_whole_network() -> crate::Result<()> {
 
 #[test]
 fn loops_and_compositions_have_the_same_values_and_gradients() -> crate::Result<()> {
-    for (padding, activation) in [
-        (NetworkPadding::Keras, Activation::Relu6),
-        (NetworkPadding::Same, Activation::Relu),
-        (NetworkPadding::Symmetric, Activation::Relu),
+    for (padding, activation, norms) in [
+        (NetworkPadding::Keras, Activation::Relu6, Norms::Batch),
+        (NetworkPadding::Same, Activation::Relu, Norms::Batch),
+        (NetworkPadding::Symmetric, Activation::Relu, Norms::Batch),
+        (NetworkPadding::Keras, Activation::Relu6, Norms::Stored),
     ] {
         for frozen in [0, 5] {
-            let (fast, pixels) = network(padding, activation, false, frozen);
-            let (plain, _) = network(padding, activation, false, frozen);
+            let (fast, pixels) = network(padding, activation, false, frozen, norms);
+            let (plain, _) = network(padding, activation, false, frozen, norms);
             let (mut fast, mut plain) = (fast, plain.composed());
             let run = |network: &mut TrainableNetwork| -> crate::Result<_> {
                 let passed = network.forward(&pixels, Phase::Training)?;
@@ -277,7 +309,7 @@ fn loops_and_compositions_have_the_same_values_and_gradients() -> crate::Result<
 fn what_is_frozen_is_not_trained_and_keeps_its_statistics() -> crate::Result<()> {
     for (frozen, trained) in [(0, 83), (1, 74), (13, 2)] {
         let (mut network, pixels) =
-            network(NetworkPadding::Keras, Activation::Relu6, false, frozen);
+            network(NetworkPadding::Keras, Activation::Relu6, false, frozen, Norms::Batch);
         assert_eq!(network.parameters().len(), trained, "{frozen}");
         let before = network.tensors()?;
         let passed = network.forward(&pixels, Phase::Training)?;
@@ -302,9 +334,10 @@ fn what_is_frozen_is_not_trained_and_keeps_its_statistics() -> crate::Result<()>
             assert_eq!(off > 0.0, moves, "{frozen}: {name}");
         }
     }
-    let (network, _) = network(NetworkPadding::Keras, Activation::Relu6, true, 8);
-    let config = network.config().clone();
-    let refused = TrainableNetwork::new(&config, &network.tensors()?, 9, &Device::Cpu, DType::F32);
+    let norms = Norms::Batch;
+    let (network, _) = network(NetworkPadding::Keras, Activation::Relu6, true, 8, norms);
+    let (config, tensors) = (network.config().clone(), network.tensors()?);
+    let refused = TrainableNetwork::new(&config, &tensors, 9, norms, &Device::Cpu, DType::F32);
     assert!(refused.is_err_and(|e| e.to_string().contains("there are 8")));
     Ok(())
 }

@@ -2,19 +2,29 @@
 
 use candle_core::{Device, Tensor, Var};
 
-use super::batch_norm::{BatchNorm, Statistics, composed_batch_norm};
+use super::batch_norm::{BatchNorm, Statistics, composed_batch_norm, composed_fixed_norm};
 use super::convolution::{Depthwise, Standard};
 use crate::error::Result;
 use crate::model::{Config, Convolution, ConvolutionKind};
 use crate::ops::{conv2d_sums, depthwise_sums};
 
-/// What batch norm normalises with.
+/// What a network is run for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Phase {
-    /// The statistics of the batch.
+    /// To learn from a batch: batch norms take their statistics as [`Norms`] says.
     Training,
-    /// The running statistics, as in a network that is built from the checkpoint.
+    /// To answer: with the running statistics, as a network that is built from the checkpoint.
     Evaluation,
+}
+
+/// What batch norms that are trained normalise with. Their gamma and beta are trained in any case.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Norms {
+    /// The statistics of the batch, which the running ones follow.
+    Batch,
+    /// The stored ones, which stay as they are: what is trained is the function that the checkpoint
+    /// computes, whatever a batch has in it (Keras's `training=False`).
+    Stored,
 }
 
 /// A weight that is trained.
@@ -27,12 +37,15 @@ pub struct Parameter {
     /// Whether weight decay is for it: not for batch norm and biases, nor for depthwise filters,
     /// which have so few weights that little or none is best (Howard et al. 2017, section 3.2).
     pub decays: bool,
+    /// Its part of the learning rate.
+    pub rate: f64,
 }
 
 /// A convolution with what follows it.
 #[derive(Debug)]
 pub(super) struct TrainingLayer {
     pub convolution: Convolution,
+    norms: Norms,
     /// It stays as it is.
     pub frozen: bool,
     /// Made of candle's operations.
@@ -67,6 +80,7 @@ impl TrainingLayer {
     pub fn new(
         convolution: Convolution,
         frozen: bool,
+        norms: Norms,
         take: &dyn Fn(&str, &[usize]) -> Result<Tensor>,
     ) -> Result<Self> {
         let trained = match convolution.identity {
@@ -75,6 +89,7 @@ impl TrainingLayer {
         };
         Ok(Self {
             trained,
+            norms,
             frozen,
             composed: false,
             convolution,
@@ -91,6 +106,7 @@ impl TrainingLayer {
             name: format!("{name}{end}"),
             value: value.clone(),
             decays,
+            rate: 1.0,
         };
         let decays = *kind != ConvolutionKind::Depthwise;
         let mut parameters = vec![parameter(".weight", weight, decays)];
@@ -140,35 +156,40 @@ impl TrainingLayer {
             return Ok((x.clone(), None));
         };
         let sums = self.convolve(x, weight.as_tensor())?;
-        match after {
-            After::Bias(bias) => Ok((sums.broadcast_add(&bias.reshape(((), 1))?)?, None)),
-            After::Norm { gamma, beta, .. } if phase == Phase::Training && !self.frozen => {
-                let (epsilon, activation) = (config.batch_norm_epsilon, config.activation);
-                let (y, statistics) = if self.composed {
-                    composed_batch_norm(&sums, gamma, beta, epsilon, activation)?
-                } else {
-                    let operation = BatchNorm::new(epsilon, activation);
-                    let moments = operation.moments.clone();
-                    let y = sums.apply_op3(gamma, beta, operation)?;
-                    let moments = moments.get().map_or(&[][..], Vec::as_slice);
-                    (y, Statistics::new(moments, x.dtype(), &Device::Cpu)?)
-                };
-                Ok((y, Some(statistics)))
+        let (gamma, beta, running) = match after {
+            After::Bias(bias) => {
+                return Ok((sums.broadcast_add(&bias.reshape(((), 1))?)?, None));
             }
             After::Norm {
                 gamma,
                 beta,
                 running,
-            } => {
-                let deviation = (&running.variance + config.batch_norm_epsilon)?.sqrt()?;
-                let scale = (gamma.as_tensor() / deviation)?;
-                let shift = (beta.as_tensor() - (&running.mean * &scale)?)?;
-                let channels = ((), 1, 1, 1);
-                let y = sums.broadcast_mul(&scale.reshape(channels)?)?;
-                let y = y.broadcast_add(&shift.reshape(channels)?)?;
-                Ok((config.activation.apply_to_tensor(&y)?, None))
+            } => (gamma.as_tensor(), beta.as_tensor(), running),
+        };
+        let (epsilon, activation) = (config.batch_norm_epsilon, config.activation);
+        let of_batch = phase == Phase::Training && self.norms == Norms::Batch && !self.frozen;
+        Ok(match (of_batch, self.composed) {
+            (true, true) => {
+                let (y, statistics) = composed_batch_norm(&sums, gamma, beta, epsilon, activation)?;
+                (y, Some(statistics))
             }
-        }
+            (true, false) => {
+                let operation = BatchNorm::of_batch(epsilon, activation);
+                let moments = operation.moments.clone();
+                let y = sums.apply_op3(gamma, beta, operation)?;
+                let moments = moments.get().map_or(&[][..], Vec::as_slice);
+                let statistics = Statistics::new(moments, x.dtype(), &Device::Cpu)?;
+                (y, Some(statistics))
+            }
+            (false, true) => {
+                let y = composed_fixed_norm(&sums, gamma, beta, running, epsilon, activation)?;
+                (y, None)
+            }
+            (false, false) => {
+                let operation = BatchNorm::fixed(epsilon, activation, running)?;
+                (sums.apply_op3(gamma, beta, operation)?, None)
+            }
+        })
     }
 
     /// The convolution without bias.

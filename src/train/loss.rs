@@ -1,6 +1,6 @@
 //! How far a network's answers are from the truth.
 
-use candle_core::{Device, Result, Tensor, bail};
+use candle_core::{DType, Device, Result, Tensor, bail};
 
 /// The mean cross-entropy of logits `[N, classes]` with classes `[N]`, a share `smoothing` of each
 /// truth being given to all classes alike (Szegedy et al. 2016, arXiv:1512.00567, section 7).
@@ -33,4 +33,37 @@ pub fn correct(logits: &Tensor, classes: &[usize]) -> Result<usize> {
     Ok(pairs
         .filter(|(best, class)| **best as usize == **class)
         .count())
+}
+
+/// How a picture of a known class was answered.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(super) struct Answer {
+    /// Cross-entropy, in nats.
+    pub loss: f64,
+    /// Whether its class had the highest logit.
+    pub right: bool,
+}
+
+/// Mean loss, and share of the answers that are right; of some.
+pub(super) fn mean(answers: &[Answer]) -> (f64, f64) {
+    let all = answers.len() as f64;
+    let right = answers.iter().filter(|answer| answer.right).count();
+    let loss = answers.iter().map(|answer| answer.loss).sum::<f64>();
+    (loss / all, right as f64 / all)
+}
+
+/// How pictures of these classes were answered by their logits `[N, classes]`.
+pub(super) fn answers(logits: &Tensor, classes: &[usize]) -> Result<Vec<Answer>> {
+    let log_probabilities = candle_nn::ops::log_softmax(&logits.to_dtype(DType::F32)?, 1)?;
+    let rows: Vec<Vec<f32>> = log_probabilities.to_vec2()?;
+    let best: Vec<u32> = logits.argmax(1)?.to_vec1()?;
+    let rows = rows.iter().zip(best).zip(classes);
+    let answer = |((row, best), class): ((&Vec<f32>, u32), &usize)| match row.get(*class) {
+        Some(log_probability) => Ok(Answer {
+            loss: -f64::from(*log_probability),
+            right: best as usize == *class,
+        }),
+        None => bail!("answers: class {class} of {}", row.len()),
+    };
+    rows.map(answer).collect()
 }

@@ -2,8 +2,9 @@
 //!
 //! [`TrainableNetwork`] is the network with its batch norms by themselves and gradients of all its
 //! weights; a [`Trainer`] shows it [`Dataset`], varied by an [`Augmentation`], and moves the
-//! weights by [`AdamW`]. What comes out is a [`Checkpoint`](crate::weights::Checkpoint) like any
-//! other.
+//! weights by [`AdamW`]. [`FineTuning`] begins with a checkpoint and a linear classifier, and keeps
+//! those where training makes nothing better. What comes out is a
+//! [`Checkpoint`](crate::weights::Checkpoint) like any other.
 //!
 //! On a CPU the same settings, pictures and seed give the same weights to the bit, however often a
 //! run is stopped and gone on with from a [`State`].
@@ -16,7 +17,7 @@
 //! use candle_core::Device;
 //! use mobilenet::model::Config;
 //! use mobilenet::pixels::{DecodeOptions, Preprocessing};
-//! use mobilenet::train::{Augmentation, Dataset, Settings, Trainer, initial_tensors};
+//! use mobilenet::train::{Augmentation, Dataset, Norms, Settings, Trainer, initial_tensors};
 //! use mobilenet::weights::Checkpoint;
 //!
 //! let names = ["cat", "dog"];
@@ -37,6 +38,8 @@
 //!     label_smoothing: 0.1,
 //!     augmentation: Augmentation::default(),
 //!     frozen: 0,
+//!     norms: Norms::Batch,
+//!     block_decay: 1.0,
 //!     seed: 0,
 //! };
 //! let mut trainer = Trainer::new(beginning, settings, &Device::Cpu)?;
@@ -59,6 +62,7 @@ mod optimiser;
 mod settings;
 mod state;
 mod trainer;
+mod tuning;
 mod values;
 
 #[cfg(test)]
@@ -67,10 +71,11 @@ mod gradients;
 pub use augment::Augmentation;
 pub use dataset::{Dataset, split};
 pub use initial::initial_tensors;
-pub use layer::{Parameter, Phase};
+pub use layer::{Norms, Parameter, Phase};
 pub use loss::{correct, cross_entropy};
 pub use network::{Passed, TrainableNetwork};
 pub use optimiser::{AdamW, learning_rate};
 pub use settings::{Epoch, Settings, Shown};
 pub use state::State;
 pub use trainer::Trainer;
+pub use tuning::{FineTuning, Kept, NormCheck, Standing, TuningPictures, Validation};

@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use candle_core::{DType, Device, Tensor};
 
 use super::batch_norm::Statistics;
-use super::layer::{Parameter, Phase, TrainingLayer};
+use super::layer::{Norms, Parameter, Phase, TrainingLayer};
 use crate::error::{Error, Result};
 use crate::model::{Assembly, Config, block_count, image_size};
 
@@ -27,14 +27,14 @@ pub struct TrainableNetwork {
 pub struct Passed {
     /// `[N, classes]`.
     pub logits: Tensor,
-    /// Of each layer that has a batch norm and is trained, by its number; none in evaluation.
+    /// Of each layer that normalised with its batch's, by its number.
     statistics: Vec<(usize, Statistics)>,
 }
 
 impl TrainableNetwork {
     /// A network of these tensors, named as [`Config::tensors`] says, to be trained but for the
-    /// stem and the first `frozen` blocks, where that is more than none. On a CPU it computes in
-    /// f32 or f64.
+    /// stem and the first `frozen` blocks, where that is more than none; `norms` is for the others.
+    /// On a CPU it computes in f32 or f64.
     ///
     /// # Errors
     /// Settings that can't be trained, tensors that are missing or of another shape, or more
@@ -43,6 +43,7 @@ impl TrainableNetwork {
         config: &Config,
         tensors: &HashMap<String, Tensor>,
         frozen: usize,
+        norms: Norms,
         device: &Device,
         dtype: DType,
     ) -> Result<Self> {
@@ -82,7 +83,7 @@ impl TrainableNetwork {
             config: config.clone(),
             layers: Assembly::new(config, |convolution| {
                 let is_frozen = numbers.next().is_some_and(|number| number < frozen_layers);
-                TrainingLayer::new(convolution, is_frozen, &take)
+                TrainingLayer::new(convolution, is_frozen, norms, &take)
             })?,
             device: device.clone(),
             dtype,
@@ -114,6 +115,21 @@ impl TrainableNetwork {
             .iter()
             .flat_map(TrainingLayer::parameters)
             .collect()
+    }
+
+    /// The same, of which each block has `decay` of the next one's learning rate, the last one the
+    /// classifier's, and the stem as much as the first block would leave to a block before it.
+    pub fn parameters_by_depth(&self, decay: f64) -> Vec<Parameter> {
+        let blocks = self.layers.blocks.len();
+        let layers = self.layers.iter().enumerate();
+        let parameters = layers.flat_map(|(number, layer)| {
+            // The stem is number 0, and each block has two.
+            let after = blocks.saturating_sub(number.div_ceil(2));
+            let rate = decay.powi(after as i32);
+            let parameters = layer.parameters().into_iter();
+            parameters.map(move |parameter| Parameter { rate, ..parameter })
+        });
+        parameters.collect()
     }
 
     /// All tensors as they are now, named as [`Config::tensors`] says, on the CPU.

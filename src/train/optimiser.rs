@@ -54,7 +54,7 @@ impl AdamW {
         self.steps
     }
 
-    /// Moves every parameter against its gradient.
+    /// Moves every parameter against its gradient, at its part of a learning rate.
     ///
     /// # Errors
     /// A failure of the device.
@@ -67,6 +67,7 @@ impl AdamW {
                 continue;
             };
             let gradient = gradient.detach();
+            let rate = rate * parameter.rate;
             let towards = |moment: &Tensor, value: Tensor, beta: f64| {
                 (moment * beta)? + (value * (1.0 - beta))?
             };

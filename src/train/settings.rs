@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::augment::Augmentation;
+use super::layer::Norms;
 use crate::error::{Error, Result};
 
 /// How a network is trained.
@@ -22,6 +23,11 @@ pub struct Settings {
     pub augmentation: Augmentation,
     /// Blocks from the first on that are left as they are, and the stem with them.
     pub frozen: usize,
+    /// What batch norms normalise with.
+    pub norms: Norms,
+    /// The learning rate of each block as a part of the next one's, see
+    /// [`parameters_by_depth`](super::TrainableNetwork::parameters_by_depth); with 1 all learn alike.
+    pub block_decay: f64,
     /// What all random numbers come from, the same ones in every version of this crate.
     pub seed: u64,
 }
@@ -54,6 +60,11 @@ impl Settings {
                 "the weight decay has to be from 0 to 10",
             ),
             (
+                "block_decay",
+                self.block_decay > 0.0 && self.block_decay <= 1.0,
+                "the decay of learning rates from block to block has to be above 0 and at most 1",
+            ),
+            (
                 "label_smoothing",
                 (0.0..1.0).contains(&self.label_smoothing),
                 "the label smoothing has to be from 0 to less than 1",
@@ -69,11 +80,12 @@ impl Settings {
 /// How an epoch went.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub struct Epoch {
-    /// Its number, from 1.
+    /// Its number, from 1; 0 is what [`FineTuning`](super::FineTuning) begins with.
     pub epoch: usize,
     /// The learning rate at its end.
     pub learning_rate: f64,
-    /// Mean over the pictures as they were shown, while the network learned; with label smoothing.
+    /// Mean over the pictures as they were shown, while the network learned; with label smoothing. Of
+    /// what a run begins with, over the pictures as they are, without it.
     pub train_loss: f64,
     /// Share of them whose class had the highest logit.
     pub train_accuracy: f64,
@@ -83,6 +95,8 @@ pub struct Epoch {
     pub validation_accuracy: Option<f64>,
     /// What it took.
     pub seconds: f64,
+    /// The number of the trial that it is of, from 1; `None` in the run whose network is kept.
+    pub trial: Option<usize>,
 }
 
 /// What was shown of an epoch so far.

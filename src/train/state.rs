@@ -8,6 +8,7 @@ use candle_core::{Device, Tensor};
 use serde::{Deserialize, Serialize};
 
 use super::settings::Epoch;
+use super::tuning::Progress;
 use crate::atomic_file;
 use crate::digest::Sha256Hex;
 use crate::error::{Error, Result};
@@ -28,6 +29,7 @@ pub struct State {
     pub epochs: Vec<Epoch>,
     pub(super) steps: usize,
     pub(super) tensors: HashMap<String, Tensor>,
+    pub(super) tuning: Option<Progress>,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -35,6 +37,8 @@ struct Header {
     run: serde_json::Value,
     epochs: Vec<Epoch>,
     steps: usize,
+    /// Of a run that is measured against what it began with.
+    tuning: Option<Progress>,
 }
 
 impl State {
@@ -61,6 +65,7 @@ impl State {
             run: header.run,
             epochs: header.epochs,
             steps: header.steps,
+            tuning: header.tuning,
             tensors: candle_core::safetensors::load_buffer(&bytes, &Device::Cpu)?,
         })
     }
@@ -72,11 +77,13 @@ pub(super) fn write(
     run: &serde_json::Value,
     epochs: &[Epoch],
     steps: usize,
+    tuning: Option<&Progress>,
 ) -> Result<()> {
     let header = Header {
         run: run.clone(),
         epochs: epochs.to_vec(),
         steps,
+        tuning: tuning.cloned(),
     };
     let error = |e: String| Error::checkpoint(path, e);
     let header = serde_json::to_string(&header).map_err(|e| error(e.to_string()))?;

@@ -12,11 +12,12 @@ use rayon::prelude::*;
 
 use super::dataset::Dataset;
 use super::layer::Phase;
-use super::loss::{correct, cross_entropy};
+use super::loss::{Answer, correct, cross_entropy, mean};
 use super::network::TrainableNetwork;
 use super::optimiser::{AdamW, learning_rate};
 use super::settings::{Epoch, Settings, Shown};
 use crate::error::{Error, ImageError, Result};
+use crate::model::Config;
 use crate::pixels::{Pixels, to_input, to_tensor};
 use crate::random::{Purpose, Random};
 use crate::weights::Checkpoint;
@@ -36,6 +37,23 @@ pub struct Trainer {
     optimiser: AdamW,
     device: Device,
     epochs: Vec<Epoch>,
+    /// How the pictures to test with were answered after the last epoch.
+    answers: Vec<Answer>,
+}
+
+fn network(
+    config: &Config,
+    tensors: &HashMap<String, Tensor>,
+    settings: &Settings,
+    device: &Device,
+) -> Result<TrainableNetwork> {
+    let Settings { frozen, norms, .. } = *settings;
+    TrainableNetwork::new(config, tensors, frozen, norms, device, DType::F32)
+}
+
+fn optimiser(network: &TrainableNetwork, settings: &Settings) -> Result<AdamW> {
+    let parameters = network.parameters_by_depth(settings.block_decay);
+    AdamW::new(parameters, settings.weight_decay)
 }
 
 impl Trainer {
@@ -48,15 +66,16 @@ impl Trainer {
         settings.validate()?;
         let tensors = beginning.tensors()?;
         let config = beginning.config();
-        let network = TrainableNetwork::new(config, &tensors, settings.frozen, device, DType::F32);
+        let network = network(config, &tensors, &settings, device);
         let network = network.map_err(|error| error.in_checkpoint(beginning.path()))?;
         Ok(Self {
-            optimiser: AdamW::new(network.parameters(), settings.weight_decay)?,
+            optimiser: optimiser(&network, &settings)?,
             network,
             beginning,
             settings,
             device: device.clone(),
             epochs: Vec::new(),
+            answers: Vec::new(),
         })
     }
 
@@ -137,12 +156,12 @@ impl Trainer {
             return Ok(None);
         }
         let validation = validation.filter(|pictures| !pictures.is_empty());
-        let (validation_loss, validation_accuracy) = match validation {
-            Some(pictures) => self
-                .test(pictures)
-                .map(|(loss, accuracy)| (Some(loss), Some(accuracy)))?,
-            None => (None, None),
+        self.answers = match validation {
+            Some(pictures) => self.test(pictures)?,
+            None => Vec::new(),
         };
+        let tested = (!self.answers.is_empty()).then(|| mean(&self.answers));
+        let (validation_loss, validation_accuracy) = tested.unzip();
         let epoch = Epoch {
             epoch: number,
             learning_rate: rate,
@@ -151,6 +170,7 @@ impl Trainer {
             validation_loss,
             validation_accuracy,
             seconds: begin.elapsed().as_secs_f64(),
+            trial: None,
         };
         self.epochs.push(epoch);
         Ok(Some(epoch))
@@ -192,25 +212,24 @@ impl Trainer {
         Ok((value, correct(&passed.logits, classes)?))
     }
 
-    /// Tests the network, built as from a file: mean loss, and share of the answers that are right.
-    fn test(&self, pictures: &Dataset<Pixels>) -> Result<(f64, f64)> {
+    /// How the pictures to test with were answered after the last epoch.
+    pub(super) fn answers(&self) -> &[Answer] {
+        &self.answers
+    }
+
+    /// Tests the network, built as from a file.
+    pub(super) fn test(&self, pictures: &Dataset<Pixels>) -> Result<Vec<Answer>> {
         let network = self.checkpoint()?.network(&self.device, DType::F32)?;
-        let (mut loss, mut hits) = (0.0, 0);
+        let mut answers = Vec::with_capacity(pictures.len());
         let all: Vec<usize> = (0..pictures.len()).collect();
         for batch in all.chunks(TEST_BATCH) {
-            let images: Result<Vec<_>, ImageError> = batch
-                .par_iter()
-                .map(|&i| Ok((*pictures.get(i)?).clone()))
-                .collect();
+            let images = pictures.some(batch)?;
             let classes: Vec<usize> = batch.iter().map(|&i| pictures.classes()[i]).collect();
-            let pixels = to_input(&images?, network.pixel_scale(), &self.device)?;
+            let pixels = to_input(&images, network.pixel_scale(), &self.device)?;
             let logits = network.forward(&pixels)?;
-            let batch_loss = cross_entropy(&logits, &classes, 0.0)?.to_scalar::<f32>()?;
-            loss += f64::from(batch_loss) * batch.len() as f64;
-            hits += correct(&logits, &classes)?;
+            answers.extend(super::loss::answers(&logits, &classes)?);
         }
-        let all = pictures.len() as f64;
-        Ok((loss / all, hits as f64 / all))
+        Ok(answers)
     }
 
     /// The network as it is now, with the recipe and the labels that it began with.
@@ -227,11 +246,27 @@ impl Trainer {
     /// # Errors
     /// [`Error::Io`] where it can't be written.
     pub fn save(&self, path: &Path, run: &serde_json::Value) -> Result<()> {
+        let (epochs, steps) = (&self.epochs, self.steps());
+        super::state::write(path, &self.state()?, run, epochs, steps, None)
+    }
+
+    /// The network's tensors as they are now.
+    pub(super) fn tensors(&self) -> Result<HashMap<String, Tensor>> {
+        self.network.tensors()
+    }
+
+    /// Steps that were made.
+    pub(super) fn steps(&self) -> usize {
+        self.optimiser.steps()
+    }
+
+    /// All that it needs to go on, as tensors.
+    pub(super) fn state(&self) -> Result<HashMap<String, Tensor>> {
         let mut tensors = self.optimiser.state()?;
         for (name, tensor) in self.network.tensors()? {
             tensors.insert(format!("network.{name}"), tensor);
         }
-        super::state::write(path, &tensors, run, &self.epochs, self.optimiser.steps())
+        Ok(tensors)
     }
 
     /// Goes on from a state that was saved.
@@ -245,9 +280,8 @@ impl Trainer {
         let tensors: HashMap<String, Tensor> =
             state.tensors.iter().filter_map(of_network).collect();
         let config = self.beginning.config();
-        let (device, frozen) = (&self.device, self.settings.frozen);
-        self.network = TrainableNetwork::new(config, &tensors, frozen, device, DType::F32)?;
-        self.optimiser = AdamW::new(self.network.parameters(), self.settings.weight_decay)?;
+        self.network = network(config, &tensors, &self.settings, &self.device)?;
+        self.optimiser = optimiser(&self.network, &self.settings)?;
         self.optimiser.restore(&state.tensors, state.steps)?;
         self.epochs = state.epochs;
         Ok(())

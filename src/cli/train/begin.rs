@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use anyhow::{Result, ensure};
-use candle_core::Tensor;
+use candle_core::{DType, Device, Tensor};
 use clap::Args;
 use mobilenet::Head;
 use mobilenet::model::{Config, Pool, validate_size};
@@ -34,8 +34,8 @@ pub struct BeginOptions {
     #[command(flatten)]
     unstated: UnstatedOptions,
 
-    /// Begin with a checkpoint in any form that classify takes; if its classes are others, the
-    /// classifier starts anew
+    /// Begin with a checkpoint in any form that classify takes; if its classes are others, or it is of
+    /// `learn`, a new classifier is fitted first, as `learn` does it
     #[arg(long, value_name = "PATH")]
     pub weights: Option<PathBuf>,
 
@@ -52,6 +52,13 @@ pub struct BeginOptions {
     offline: bool,
 }
 
+impl BeginOptions {
+    /// Whether it is with what a checkpoint has learned.
+    pub fn is_from_checkpoint(&self) -> bool {
+        self.weights.is_some() || self.pretrained
+    }
+}
+
 /// What training begins with.
 pub struct Beginning {
     /// With these classes and this recipe.
@@ -60,6 +67,8 @@ pub struct Beginning {
     pub sha256: Option<String>,
     /// That file.
     pub file: Option<PathBuf>,
+    /// Whether its classifier is gone on with.
+    pub has_own_classifier: bool,
 }
 
 impl Beginning {
@@ -98,7 +107,7 @@ impl Beginning {
             let checkpoint = Checkpoint::from_tensors(
                 &arguments.output,
                 config.clone(),
-                initial_tensors(&config, arguments.seed)?,
+                initial_tensors(&config, arguments.learning.seed())?,
                 arguments.view.preprocessing(&recipe),
                 Some(classes.to_vec()),
             )?;
@@ -106,6 +115,7 @@ impl Beginning {
                 checkpoint,
                 sha256: None,
                 file: None,
+                has_own_classifier: false,
             });
         }
         let found = if *pretrained {
@@ -120,7 +130,11 @@ impl Beginning {
         );
         let (sha256, file) = (found.sha256(), found.path().to_owned());
         let recipe = arguments.view.preprocessing(found.preprocessing());
-        let found = with_classes(found, classes, arguments.seed)?;
+        let has_own_classifier = is_of_classes(&found, classes);
+        let found = match has_own_classifier {
+            true => found,
+            false => with_classes(found, classes)?,
+        };
         ensure!(
             found.config().pool == Pool::Average,
             "{}: its pool takes the largest values, and only networks that average can be trained",
@@ -142,29 +156,23 @@ impl Beginning {
             checkpoint: found.with_preprocessing(recipe)?,
             sha256,
             file: Some(file),
+            has_own_classifier,
         })
     }
 }
 
-/// A checkpoint of these classes: as it is where it has the same ones in the same order, else with a
-/// classifier that has learned nothing yet.
-fn with_classes(found: Checkpoint, classes: &[String], seed: u64) -> Result<Checkpoint> {
+/// Whether a checkpoint has these classes in this order, and learned them with all of its layers: what
+/// `learn` fitted to them is fitted again.
+fn is_of_classes(found: &Checkpoint, classes: &[String]) -> bool {
     let labels = found.labels();
     let labels = labels.as_ref().map_or(&[][..], |labels| labels.classes());
-    if labels.iter().map(|class| &class.label).eq(classes) {
-        return Ok(found);
-    }
-    // Of the same widths, with as many outputs as there are classes now.
-    let config = Config {
-        classes: Some(classes.len()),
-        hidden: Vec::new(),
-        ..found.config().clone()
-    };
-    let fresh = initial_tensors(&config, seed)?;
-    let part = |name: &str| -> Result<&Tensor> {
-        let tensor = fresh.get(name);
-        tensor.ok_or_else(|| anyhow::anyhow!("{name} is missing"))
-    };
-    let weight = part("conv_preds.weight")?.flatten_from(1)?;
-    Ok(found.with_classifier(&weight, part("conv_preds.bias")?, classes.to_vec())?)
+    labels.iter().map(|class| &class.label).eq(classes) && found.familiarity().is_none()
+}
+
+/// A checkpoint of these classes, with a place for their classifier.
+fn with_classes(found: Checkpoint, classes: &[String]) -> Result<Checkpoint> {
+    let embedding = found.config().embedding_len();
+    let weight = Tensor::zeros((classes.len(), embedding), DType::F32, &Device::Cpu)?;
+    let bias = Tensor::zeros(classes.len(), DType::F32, &Device::Cpu)?;
+    Ok(found.with_classifier(&weight, &bias, classes.to_vec())?)
 }

@@ -1,23 +1,21 @@
 //! Loss and accuracy over the epochs, as a picture.
 
+use std::collections::BTreeMap;
+
 use mobilenet::figures::{Curve, Panel, curves};
 use mobilenet::pixels::RgbImage;
 use mobilenet::train::Epoch;
 
-/// Draws them.
+/// Draws them; of several trials their mean.
 pub fn draw(epochs: &[Epoch]) -> RgbImage {
     let panel =
         |title: &str, trained: &dyn Fn(&Epoch) -> f64, tested: &dyn Fn(&Epoch) -> Option<f64>| {
-            let at = |epoch: &Epoch| epoch.epoch as f64;
             let curve = |name: &str, points: Vec<(f64, f64)>| Curve {
                 name: name.into(),
                 points,
             };
-            let trained = epochs.iter().map(|e| (at(e), trained(e))).collect();
-            let tested: Vec<_> = epochs
-                .iter()
-                .filter_map(|e| Some((at(e), tested(e)?)))
-                .collect();
+            let trained = means(epochs, |epoch| Some(trained(epoch)));
+            let tested = means(epochs, tested);
             let mut both = vec![curve("training", trained)];
             if !tested.is_empty() {
                 both.push(curve("validation", tested));
@@ -35,4 +33,18 @@ pub fn draw(epochs: &[Epoch]) -> RgbImage {
             e.validation_accuracy.map(percent)
         }),
     ])
+}
+
+/// The mean of a value over the runs that have it, by the number of the epoch.
+fn means(epochs: &[Epoch], value: impl Fn(&Epoch) -> Option<f64>) -> Vec<(f64, f64)> {
+    let mut sums = BTreeMap::<usize, (f64, f64)>::new();
+    for epoch in epochs {
+        if let Some(value) = value(epoch) {
+            let (sum, count) = sums.entry(epoch.epoch).or_default();
+            *sum += value;
+            *count += 1.0;
+        }
+    }
+    let mean = |(number, (sum, count)): (usize, (f64, f64))| (number as f64, sum / count);
+    sums.into_iter().map(mean).collect()
 }

@@ -9,7 +9,7 @@ use mobilenet::dataset::{Input, Labelled, Selection};
 use mobilenet::digest::Sha256Hex;
 use mobilenet::error::ImageError;
 use mobilenet::pixels::{AsPixels, DecodeOptions, Pixels, Preprocessing, decode, decode_shrunk};
-use mobilenet::train::{Dataset, split};
+use mobilenet::train::{Dataset, TuningPictures, Validation, split};
 use rayon::prelude::*;
 use serde::Serialize;
 use sha2::{Digest, Sha256};
@@ -28,6 +28,9 @@ const ROOM: u64 = 1 << 30;
 /// that a part of it seldom has to be enlarged.
 const SPARE: usize = 2;
 
+/// The share of each class that is held out from a network that begins with nothing.
+const USUAL_SHARE: f64 = 0.1;
+
 /// Pictures that are read before it is looked whether to stop.
 const RUN: usize = 64;
 
@@ -41,12 +44,22 @@ pub struct FoundPictures {
 
 /// The pictures of a run.
 pub struct TrainingData {
-    pub learn: Dataset,
-    pub test: Dataset<Pixels>,
+    pub pictures: Pictures,
     /// What they are, class by class, for runs that go on.
     pub contents: BTreeMap<String, Content>,
     /// How many could not be read.
     pub failed: usize,
+}
+
+/// What is learned from, and tested with.
+pub enum Pictures {
+    /// By a network that begins with nothing.
+    Divided {
+        learn: Dataset,
+        test: Dataset<Pixels>,
+    },
+    /// By one that begins with a checkpoint.
+    Tuning(TuningPictures),
 }
 
 /// What a class has.
@@ -66,7 +79,7 @@ impl FoundPictures {
         let selection = arguments.folders.selection();
         let found = Labelled::open_to_learn(&arguments.pictures, &selection)?;
         let Labelled { classes, pictures } = found;
-        let test = match &arguments.validation_dir {
+        let test = match &arguments.learning.validation_dir {
             Some(folder) => Some(of_classes(folder, &classes, &selection)?),
             None => None,
         };
@@ -151,31 +164,50 @@ impl TrainingData {
         let (recipe, options) = (recipe.clone(), full);
         let prepared = move |bytes: &[u8]| Ok(recipe.read(bytes, &options)?.pixels);
         let prepared = Arc::new(prepared);
-        let (learn, test) = match (&arguments.validation_dir, found.test) {
+        let others = match (&arguments.learning.validation_dir, found.test) {
             (Some(root), Some(test)) => {
-                match reading.all("validation class", root, test, &limits, prepared)? {
-                    Some(test) => (learn.pictures, test.pictures),
+                let decode = Arc::clone(&prepared);
+                match reading.all("validation class", root, test, &limits, decode)? {
+                    Some(test) => Some(test.pictures),
                     None => return Ok(None),
                 }
             }
-            _ if arguments.validation == 0.0 => {
-                let nothing = pictures(Arc::default(), Vec::new(), &limits, prepared);
-                (learn.pictures, nothing)
-            }
-            _ => {
-                let classes = learn.pictures.classes();
-                let (kept, held_out) = split(classes, arguments.validation, arguments.seed);
-                let held_out = held_out
-                    .iter()
-                    .map(|&number| learn.numbers[number])
-                    .collect();
-                let test = pictures(learn.inputs, held_out, &limits, prepared);
-                (learn.pictures.only(kept), test)
+            _ => None,
+        };
+        let Readable {
+            pictures: learn,
+            inputs,
+            numbers,
+        } = learn;
+        let as_seen = |numbers| pictures(inputs, numbers, &limits, prepared);
+        let share = arguments.learning.validation;
+        let pictures = if arguments.network.is_from_checkpoint() {
+            let validation = match (others, share) {
+                (Some(others), _) => Validation::Others(others),
+                (None, Some(0.0)) => Validation::Nothing,
+                (None, Some(share)) => Validation::Share(share),
+                (None, None) => Validation::Parts,
+            };
+            Pictures::Tuning(TuningPictures {
+                inputs: as_seen(numbers),
+                pictures: learn,
+                validation,
+            })
+        } else if let Some(test) = others {
+            Pictures::Divided { learn, test }
+        } else {
+            let (kept, held_out) = match share.unwrap_or(USUAL_SHARE) {
+                0.0 => ((0..learn.len()).collect(), Vec::new()),
+                share => split(learn.classes(), share, arguments.learning.seed()),
+            };
+            let held_out = held_out.iter().map(|&number| numbers[number]).collect();
+            Pictures::Divided {
+                learn: learn.only(kept),
+                test: as_seen(held_out),
             }
         };
         Ok(Some(Self {
-            learn,
-            test,
+            pictures,
             contents: reading.contents,
             failed: reading.failed,
         }))

@@ -93,7 +93,7 @@ impl Outputs {
                 "{}: what is written is a PNG, so its name has to end in .png",
                 curves.display()
             );
-            for pictures in [Some(&arguments.pictures), arguments.validation_dir.as_ref()] {
+            for pictures in [Some(&arguments.pictures), arguments.learning.validation_dir.as_ref()] {
                 pictures.map_or(Ok(()), |pictures| files::refuse_among(pictures, curves))?;
             }
             files::refuse_undrawn(curves)?;
@@ -152,6 +152,12 @@ impl Outputs {
             ),
             (false, _) => Ok(None),
         }
+    }
+
+    /// Whether there is an output and no state of a run that would make it.
+    pub fn is_finished(&self, output: &Path) -> bool {
+        let state = self.beside.as_ref().map(|beside| beside.state.as_path());
+        output.exists() && state.is_some_and(|state| !state.exists())
     }
 
     /// The run is over.

@@ -5,9 +5,10 @@ use std::ops::ControlFlow;
 use std::path::PathBuf;
 
 use anyhow::Result;
-use mobilenet::train::{Epoch, Shown, Trainer};
+use mobilenet::train::{Epoch, Shown};
 
 use super::Arguments;
+use super::course::Course;
 use super::outputs::Outputs;
 use crate::cli::interrupt::Interrupt;
 use crate::cli::output::png;
@@ -20,6 +21,7 @@ pub struct TrainReport {
     bar: Training,
     json: bool,
     epochs: usize,
+    trials: usize,
     log: Option<PathBuf>,
     curves: Option<PathBuf>,
 }
@@ -28,13 +30,16 @@ impl TrainReport {
     pub fn new(
         arguments: &Arguments,
         outputs: &Outputs,
-        trainer: &Trainer,
+        course: &Course,
         global: Global,
     ) -> Self {
+        let epochs = course.epochs_of_a_run();
+        let left = course.most_epochs().saturating_sub(course.done());
         Self {
-            bar: Training::new(arguments.epochs, trainer.epochs().len(), global),
+            bar: Training::new(epochs, left, global),
             json: arguments.jsonl,
-            epochs: arguments.epochs,
+            epochs,
+            trials: course.trials(),
             log: outputs.beside.as_ref().map(|beside| beside.log.clone()),
             curves: outputs.curves.clone(),
         }
@@ -55,8 +60,11 @@ impl TrainReport {
         let line = if self.json {
             serde_json::to_string(epoch)?
         } else {
-            text(epoch, self.epochs)
+            self.text(epoch)
         };
+if epoch.epoch > 0 {
+            self.bar.next();
+        }
         match self.bar.above(|| writeln!(Stdout::new(), "{line}")) {
             // Whoever reads has seen enough. The network is still wanted.
             Err(error) if error.kind() == io::ErrorKind::BrokenPipe => {}
@@ -84,17 +92,24 @@ impl TrainReport {
     pub fn end(&self) {
         self.bar.end();
     }
-}
 
-/// A line of less than 60 columns.
-fn text(epoch: &Epoch, epochs: usize) -> String {
-    let figures = |loss: f64, accuracy: f64| format!("{loss:.4}  {:5.1} %", 100.0 * accuracy);
-    let width = epochs.to_string().len();
-    let number = epoch.epoch;
-    let trained = figures(epoch.train_loss, epoch.train_accuracy);
-    let line = format!("epoch {number:width$}/{epochs}  loss {trained}");
-    match (epoch.validation_loss, epoch.validation_accuracy) {
-        (Some(loss), Some(accuracy)) => format!("{line}  validation {}", figures(loss, accuracy)),
-        _ => line,
+    /// A line of less than 80 columns.
+    fn text(&self, epoch: &Epoch) -> String {
+        let figures = |loss: f64, accuracy: f64| format!("{loss:.4}  {:5.1} %", 100.0 * accuracy);
+        let (epochs, trials) = (self.epochs, self.trials);
+        let width = epochs.to_string().len();
+        let number = epoch.epoch;
+        let run = match epoch.trial {
+            Some(trial) => format!("trial {trial}/{trials}  "),
+            None => String::new(),
+        };
+        let trained = figures(epoch.train_loss, epoch.train_accuracy);
+        let line = format!("{run}epoch {number:width$}/{epochs}  loss {trained}");
+        match (epoch.validation_loss, epoch.validation_accuracy) {
+            (Some(loss), Some(accuracy)) => {
+                format!("{line}  validation {}", figures(loss, accuracy))
+            }
+            _ => line,
+        }
     }
 }

@@ -1,24 +1,27 @@
 //! What makes a run the same run.
 
+use std::collections::BTreeMap;
 use std::path::Path;
 
 use anyhow::{Result, bail};
 use mobilenet::train::Settings;
-use mobilenet::weights::Checkpoint;
 use serde_json::{Value, json};
 
 use super::Arguments;
-use super::dataset::TrainingData;
+use super::begin::Beginning;
+use super::dataset::Content;
 use crate::cli::run_facts::differences;
 
-/// All that the outcome of a run depends on; `sha256` is of the checkpoint it begins with.
+/// All that the outcome of a run depends on.
 pub fn describe(
     settings: &Settings,
-    beginning: &Checkpoint,
-    sha256: Option<String>,
+    beginning: &Beginning,
     arguments: &Arguments,
-    dataset: &TrainingData,
+    contents: &BTreeMap<String, Content>,
 ) -> Value {
+    let Beginning {
+        checkpoint, sha256, ..
+    } = beginning;
     let augmentation = settings.augmentation;
     let decode = arguments.view.decode();
     let mut run = json!({
@@ -32,18 +35,20 @@ pub fn describe(
         "flip": augmentation.flip,
         "colour": augmentation.colour,
         "frozen blocks": settings.frozen,
+        "norms": format!("{:?}", settings.norms).to_lowercase(),
+        "block decay": settings.block_decay,
         "seed": settings.seed,
-        "validation": match &arguments.validation_dir {
+        "validation": match &arguments.learning.validation_dir {
             Some(_) => json!("of a folder"),
-            None => json!(arguments.validation),
+            None => json!(arguments.learning.validation),
         },
-        "network": beginning.config(),
-        "recipe": beginning.preprocessing(),
+        "network": checkpoint.config(),
+        "recipe": checkpoint.preprocessing(),
         "weights sha256": sha256,
         "exif": decode.exif_orientation,
         "reduced decoding": decode.reduced,
     });
-    if let (Value::Object(run), Value::Object(pictures)) = (&mut run, json!(dataset.contents)) {
+    if let (Value::Object(run), Value::Object(pictures)) = (&mut run, json!(contents)) {
         run.extend(pictures);
     }
     run

@@ -1,4 +1,5 @@
-"""Makes `golden.safetensors`: what Keras makes of one batch in training, and AdamW by its definition.
+"""Makes `golden.safetensors`: what Keras makes of one batch in training, and AdamW by its definition; and
+`stored_norms.safetensors`: the same batch where batch norm keeps its stored statistics.
 
     pip install tensorflow-cpu==2.21.0 keras==3.15.1 safetensors
     python make_golden.py
@@ -6,6 +7,9 @@
 For the networks `tiny` and `shallow` of ../keras, in float64 but stored as float32: uint8 pixels, classes, the
 logits and the loss with the batch's own statistics (label smoothing 0.1), the gradient of every trained weight,
 and every batch norm's moving mean and variance afterwards (momentum 0.99). Names and axes are this crate's.
+
+`stored_norms.safetensors` has logits, loss and gradients of the same pixels and classes for the same networks,
+called with `training=False`; gamma and beta are trained, the moving statistics are constants.
 
 `adamw.*` are three weights over four steps after PyTorch's documentation of `torch.optim.AdamW` (no AMSGrad),
 in numpy, float64: the first two with weight decay 0.1, the third without.
@@ -38,7 +42,7 @@ def ours(variable, layer):
     return f"{layer}.weight", values.transpose((2, 3, 0, 1) if depthwise else (3, 2, 0, 1))
 
 
-def step(name, size, golden):
+def step(name, size, golden, training=True):
     keras.utils.clear_session()
     keras.backend.set_floatx("float32")
     source = keras.models.load_model(HERE / f"../keras/{name}.keras")
@@ -60,13 +64,14 @@ def step(name, size, golden):
         for variable in layer.variables:
             variable.layer = layer
     with tf.GradientTape() as tape:
-        logits = model(pixels.astype(np.float64) / 127.5 - 1, training=True)
+        logits = model(pixels.astype(np.float64) / 127.5 - 1, training=training)
         loss = keras.losses.CategoricalCrossentropy(from_logits=True, label_smoothing=0.1)
         loss = loss(np.eye(logits.shape[-1])[classes], logits)
     trained = model.trainable_variables
     gradients = tape.gradient(loss, [variable.value for variable in trained])
-    golden[f"{name}.pixels"] = pixels
-    golden[f"{name}.classes"] = classes.astype(np.uint8)
+    if training:
+        golden[f"{name}.pixels"] = pixels
+        golden[f"{name}.classes"] = classes.astype(np.uint8)
     golden[f"{name}.logits"] = logits.numpy()
     golden[f"{name}.loss"] = np.array(loss)
     for variable, gradient in zip(trained, gradients):
@@ -74,7 +79,7 @@ def step(name, size, golden):
         fake = type("", (), {"name": variable.name, "layer": variable.layer, "numpy": gradient.numpy})
         golden[f"{name}.gradient.{key}"] = ours(fake, variable.layer.name)[1]
     for variable in model.non_trainable_variables:
-        if variable.name.startswith("moving"):
+        if training and variable.name.startswith("moving"):
             key, values = ours(variable, variable.layer.name)
             golden[f"{name}.after.{key}"] = values
 
@@ -97,9 +102,15 @@ def adamw(golden):
             golden[f"adamw.{number}.{t}"] = weight
 
 
-golden = {}
-step("tiny", 65, golden)
-step("shallow", 64, golden)
+def save(golden, name):
+    narrow = lambda a: np.ascontiguousarray(a if a.dtype == np.uint8 else a.astype(np.float32))
+    save_file({key: narrow(np.asarray(value)) for key, value in golden.items()}, HERE / name)
+
+
+golden, stored = {}, {}
+for name, size in (("tiny", 65), ("shallow", 64)):
+    step(name, size, golden)
+    step(name, size, stored, training=False)
 adamw(golden)
-narrow = lambda a: np.ascontiguousarray(a if a.dtype == np.uint8 else a.astype(np.float32))
-save_file({key: narrow(np.asarray(value)) for key, value in golden.items()}, HERE / "golden.safetensors")
+save(golden, "golden.safetensors")
+save(stored, "stored_norms.safetensors")

@@ -47,11 +47,12 @@ fn it_learns_and_tells_how_it_went() {
     let log = String::from_utf8(bytes(&program, "model.csv")).expect("UTF-8");
     let mut lines = log.lines();
     let header =
-        "epoch,learning_rate,train_loss,train_accuracy,validation_loss,validation_accuracy,seconds";
+        "epoch,learning_rate,train_loss,train_accuracy,validation_loss,validation_accuracy,seconds,trial";
     assert_eq!(lines.next(), Some(header));
     let rows: Vec<Vec<f64>> = lines
         .map(|line| {
-            line.split(',')
+            line.trim_end_matches(',')
+                .split(',')
                 .map(|field| field.parse().expect("a number"))
                 .collect()
         })
@@ -124,8 +125,10 @@ fn what_is_frozen_stays_and_what_begins_with_a_checkpoint_goes_on_from_it() {
             arg(&weights),
             "--freeze",
             frozen,
-            "--batch-size",
-            "4",
+            "--validation",
+            "0",
+            "--norms",
+            "batch",
         ];
         let ran = program.run(&[&fixed[..], &from].concat());
         assert_eq!(ran.code, Some(0), "{ran:?}");

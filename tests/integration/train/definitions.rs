@@ -4,7 +4,7 @@ use candle_core::{DType, Device, Tensor, Var};
 use mobilenet::pixels::{
     DecodeOptions, Filter, PixelScale, RgbImage, Window, decode_shrunk, resize, to_tensor,
 };
-use mobilenet::train::{AdamW, Parameter, Phase, TrainableNetwork, cross_entropy, learning_rate};
+use mobilenet::train::{AdamW, Norms, Parameter, Passed, Phase, TrainableNetwork, cross_entropy, learning_rate};
 use mobilenet::weights::Checkpoint;
 
 use super::{Golden, f32s, open, our_tensors};
@@ -14,9 +14,53 @@ fn golden() -> Golden {
     tensors(data("train/golden.safetensors"))
 }
 
-fn trainable(checkpoint: &Checkpoint, tensors: &Golden, dtype: DType) -> TrainableNetwork {
-    let network = TrainableNetwork::new(checkpoint.config(), tensors, 0, &Device::Cpu, dtype);
+fn trainable(
+    checkpoint: &Checkpoint,
+    tensors: &Golden,
+    norms: Norms,
+    dtype: DType,
+) -> TrainableNetwork {
+    let config = checkpoint.config();
+    let network = TrainableNetwork::new(config, tensors, 0, norms, &Device::Cpu, dtype);
     network.expect("a network")
+}
+
+/// The pixels of one of Keras's batches, and their classes.
+fn batch(golden: &Golden, name: &str) -> (Tensor, Vec<usize>) {
+    let pixels = &golden[&format!("{name}.pixels")];
+    let images: Vec<RgbImage> = (0..4)
+        .map(|i| image(&pixels.get(i).expect("a picture")))
+        .collect();
+    let classes: Vec<u8> = golden[&format!("{name}.classes")].to_vec1().expect("u8");
+    let pixels = to_tensor(&images, &PixelScale::default(), &Device::Cpu).expect("pixels");
+    (pixels, classes.into_iter().map(usize::from).collect())
+}
+
+/// Compares logits, loss and gradients with Keras's, of f64; what came of the batch is returned.
+fn check_batch(
+    network: &TrainableNetwork,
+    (pixels, classes): &(Tensor, Vec<usize>),
+    golden: &Golden,
+    name: &str,
+) -> Passed {
+    let passed = network.forward(pixels, Phase::Training).expect("logits");
+    assert!(off(&passed.logits, &golden[&format!("{name}.logits")]) < 1e-5);
+    let loss = cross_entropy(&passed.logits, classes, 0.1).expect("a loss");
+    assert!(off(&loss, &golden[&format!("{name}.loss")]) < 1e-5);
+    let gradients = loss.backward().expect("gradients");
+    let wanted: Golden = below(golden, &format!("{name}.gradient."))
+        .into_iter()
+        .map(|(name, tensor)| (name.to_owned(), tensor.clone()))
+        .collect();
+    let parameters = network.parameters();
+    assert_eq!(parameters.len(), wanted.len());
+    for Parameter { name, value, .. } in &parameters {
+        let gradient = gradients.get(value).expect("a gradient");
+        let found = gradient.flatten_all().expect("flat");
+        let off = off(&found, &wanted[name].flatten_all().expect("flat"));
+        assert!(off < 1e-4, "{name}: {off}");
+    }
+    passed
 }
 
 /// Tensors of one name in Keras's answers, by what follows it.
@@ -41,31 +85,10 @@ fn a_batch_has_the_loss_the_gradients_and_the_statistics_that_keras_gives_it() {
     let golden = golden();
     for name in ["tiny", "shallow"] {
         let checkpoint = open(&data(&format!("keras/{name}.keras")));
-        let pixels = &golden[&format!("{name}.pixels")];
-        let images: Vec<RgbImage> = (0..4)
-            .map(|i| image(&pixels.get(i).expect("a picture")))
-            .collect();
-        let classes: Vec<u8> = golden[&format!("{name}.classes")].to_vec1().expect("u8");
-        let classes: Vec<usize> = classes.into_iter().map(usize::from).collect();
-        let pixels = to_tensor(&images, &PixelScale::default(), &Device::Cpu).expect("pixels");
-        let mut network = trainable(&checkpoint, &our_tensors(&checkpoint), DType::F64);
-        let passed = network.forward(&pixels, Phase::Training).expect("logits");
-        assert!(off(&passed.logits, &golden[&format!("{name}.logits")]) < 1e-5);
-        let loss = cross_entropy(&passed.logits, &classes, 0.1).expect("a loss");
-        assert!(off(&loss, &golden[&format!("{name}.loss")]) < 1e-5);
-        let gradients = loss.backward().expect("gradients");
-        let wanted: Golden = below(&golden, &format!("{name}.gradient."))
-            .into_iter()
-            .map(|(name, tensor)| (name.to_owned(), tensor.clone()))
-            .collect();
-        let parameters = network.parameters();
-        assert_eq!(parameters.len(), wanted.len());
-        for Parameter { name, value, .. } in &parameters {
-            let gradient = gradients.get(value).expect("a gradient");
-            let found = gradient.flatten_all().expect("flat");
-            let off = off(&found, &wanted[name].flatten_all().expect("flat"));
-            assert!(off < 1e-4, "{name}: {off}");
-        }
+        let batch = batch(&golden, name);
+        let tensors = our_tensors(&checkpoint);
+        let mut network = trainable(&checkpoint, &tensors, Norms::Batch, DType::F64);
+        let passed = check_batch(&network, &batch, &golden, name);
         network.follow(&passed, 0.99).expect("statistics");
         let after = network.tensors().expect("tensors");
         for (part, want) in below(&golden, &format!("{name}.after.")) {
@@ -73,6 +96,62 @@ fn a_batch_has_the_loss_the_gradients_and_the_statistics_that_keras_gives_it() {
             assert!(off < 1e-5, "{part}: {off}");
         }
     }
+}
+
+/// As Keras's models called with `training=False`: what fine-tuning begins with is what the checkpoint
+/// answers.
+#[test]
+fn with_stored_statistics_a_batch_has_the_loss_and_the_gradients_that_keras_gives_it() {
+    let stored = tensors(data("train/stored_norms.safetensors"));
+    for name in ["tiny", "shallow"] {
+        let checkpoint = open(&data(&format!("keras/{name}.keras")));
+        let before = our_tensors(&checkpoint);
+        let mut network = trainable(&checkpoint, &before, Norms::Stored, DType::F64);
+        let passed = check_batch(&network, &batch(&golden(), name), &stored, name);
+        // And nothing follows the batch.
+        network.follow(&passed, 0.5).expect("statistics");
+        for (name, tensor) in network.tensors().expect("tensors") {
+            assert!(f32s(&tensor) == f32s(&before[&name]), "{name}");
+        }
+    }
+}
+
+#[test]
+fn blocks_near_the_pixels_learn_slower() {
+    let checkpoint = open(&data("keras/tiny.keras"));
+    let tensors = our_tensors(&checkpoint);
+    let network = trainable(&checkpoint, &tensors, Norms::Stored, DType::F32);
+    let rate = |name: &str| {
+        let parameters = network.parameters_by_depth(0.5).into_iter();
+        let mut named = parameters.filter(|parameter| parameter.name == name);
+        named.next().expect("a parameter").rate
+    };
+    for (name, wanted) in [
+        ("conv_preds.weight", 1.0),
+        ("conv_pw_13.weight", 1.0),
+        ("conv_dw_13_bn.bias", 1.0),
+        ("conv_pw_12_bn.weight", 0.5),
+        ("conv_dw_1.weight", 0.5f64.powi(12)),
+        ("conv1.weight", 0.5f64.powi(13)),
+    ] {
+        assert_eq!(rate(name), wanted, "{name}");
+    }
+    // AdamW's first step is as long as the rate, whatever the gradient.
+    let step = |rate: f64| {
+        let value = Var::new(&[1.0f64], &Device::Cpu).expect("a variable");
+        let parameter = Parameter {
+            name: "weight".into(),
+            value: value.clone(),
+            decays: false,
+            rate,
+        };
+        let mut optimiser = AdamW::new(vec![parameter], 0.0).expect("AdamW");
+        let loss = value.as_tensor().sum_all().expect("a loss");
+        let gradients = loss.backward().expect("gradients");
+        optimiser.step(&gradients, 0.1).expect("a step");
+        1.0 - value.to_vec1::<f64>().expect("a value")[0]
+    };
+    assert!((step(1.0) - 0.1).abs() < 1e-6 && (step(0.25) - 0.025).abs() < 1e-6);
 }
 
 #[test]
@@ -85,6 +164,7 @@ fn adamw_takes_the_steps_of_its_definition() {
             name: "weight".into(),
             value: value.clone(),
             decays: number < 2,
+            rate: 1.0,
         };
         let mut optimiser = AdamW::new(vec![parameter(&value)], 0.1).expect("AdamW");
         for step in 1..5 {
@@ -134,7 +214,12 @@ fn in_evaluation_it_is_the_network_that_is_built_from_its_checkpoint() {
             &Device::Cpu,
         )
         .expect("pixels");
-        let network = trainable(&checkpoint, &our_tensors(&checkpoint), DType::F32);
+        let network = trainable(
+            &checkpoint,
+            &our_tensors(&checkpoint),
+            Norms::Batch,
+            DType::F32,
+        );
         let logits = network.forward(&pixels, Phase::Evaluation).expect("logits");
         let logits = f32s(&logits.logits);
         let built = floats(&answer(&checkpoint, &[picture]).1);

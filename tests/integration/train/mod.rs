@@ -4,11 +4,13 @@
 //! - `definitions`: gradients and steps against Keras and by definition
 //! - `digits`: the network of this repository
 //! - `stopped`: runs that are stopped and gone on with, and what they leave
+//! - `tuning`: runs that begin with a checkpoint, beside `learn`
 
 mod command;
 mod definitions;
 mod digits;
 mod stopped;
+mod tuning;
 
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
