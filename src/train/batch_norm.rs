@@ -75,11 +75,7 @@ impl BatchNorm {
     }
 
     /// With these statistics.
-    pub fn fixed(
-        epsilon: f64,
-        activation: Activation,
-        statistics: &Statistics,
-    ) -> Result<Self> {
+    pub fn fixed(epsilon: f64, activation: Activation, statistics: &Statistics) -> Result<Self> {
         Ok(Self {
             epsilon,
             activation,
@@ -95,7 +91,11 @@ impl BatchNorm {
             .moments
             .get_or_init(|| x.par_chunks(len).map(moments).collect());
         if moments.len() != gamma.len() {
-            bail!("batch norm: {} channels, not {}", moments.len(), gamma.len());
+            bail!(
+                "batch norm: {} channels, not {}",
+                moments.len(),
+                gamma.len()
+            );
         }
         let mut output = x.to_vec();
         let channels = output.par_chunks_mut(len).zip(moments);

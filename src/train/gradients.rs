@@ -216,9 +216,19 @@ fn network(
 fn the_whole_network() -> crate::Result<()> {
     let classes = [2, 0, 3];
     for (padding, activation, shallow, norms) in [
-        (NetworkPadding::Keras, Activation::Relu6, false, Norms::Batch),
+        (
+            NetworkPadding::Keras,
+            Activation::Relu6,
+            false,
+            Norms::Batch,
+        ),
         (NetworkPadding::Same, Activation::Relu, true, Norms::Batch),
-        (NetworkPadding::Symmetric, Activation::Relu6, true, Norms::Batch),
+        (
+            NetworkPadding::Symmetric,
+            Activation::Relu6,
+            true,
+            Norms::Batch,
+        ),
         (NetworkPadding::Keras, Activation::Relu, true, Norms::Stored),
     ] {
         let (network, pixels) = network(padding, activation, shallow, 0, norms);
@@ -308,8 +318,13 @@ fn loops_and_compositions_have_the_same_values_and_gradients() -> crate::Result<
 #[test]
 fn what_is_frozen_is_not_trained_and_keeps_its_statistics() -> crate::Result<()> {
     for (frozen, trained) in [(0, 83), (1, 74), (13, 2)] {
-        let (mut network, pixels) =
-            network(NetworkPadding::Keras, Activation::Relu6, false, frozen, Norms::Batch);
+        let (mut network, pixels) = network(
+            NetworkPadding::Keras,
+            Activation::Relu6,
+            false,
+            frozen,
+            Norms::Batch,
+        );
         assert_eq!(network.parameters().len(), trained, "{frozen}");
         let before = network.tensors()?;
         let passed = network.forward(&pixels, Phase::Training)?;

@@ -158,10 +158,11 @@ impl Course {
     /// # Errors
     /// A file that can't be written.
     pub fn save(&self, path: &Path, description: &Value) -> Result<()> {
-        Ok(match &self.kind {
+        match &self.kind {
             Kind::FromNothing { trainer, .. } => trainer.save(path, description)?,
             Kind::FromCheckpoint(tuning) => tuning.save(path, description)?,
-        })
+        }
+        Ok(())
     }
 
     /// What came of it.
@@ -245,7 +246,8 @@ impl Course {
         };
         note(&match tuning.kept() {
             Some(Kept::NothingToGain) => {
-                "kept what it began with: all held-out pictures are told right without training".into()
+                "kept what it began with: all held-out pictures are told right without training"
+                    .into()
             }
             Some(Kept::Epoch(epoch)) if !standings.is_empty() => format!(
                 "kept {epoch} of {} epochs, which told {} held-out pictures right; without training it \

@@ -76,7 +76,6 @@ pub struct LearningOptions {
         help_heading = "Augmentation"
     )]
     colour: f64,
-
 }
 
 /// [`Norms`] by its name.
@@ -108,7 +107,8 @@ impl LearningOptions {
             "--norms stored needs a checkpoint that has statistics: --weights or --pretrained"
         );
         ensure!(
-            self.validation.is_none_or(|share| (0.0..1.0).contains(&share)),
+            self.validation
+                .is_none_or(|share| (0.0..1.0).contains(&share)),
             "--validation has to be from 0 to less than 1"
         );
         let usual = |anew: f64, from: f64| if from_checkpoint { from } else { anew };
@@ -118,7 +118,9 @@ impl LearningOptions {
         };
         let settings = Settings {
             epochs: self.epochs.unwrap_or(if from_checkpoint { 10 } else { 30 }),
-            batch_size: self.batch_size.unwrap_or(if from_checkpoint { 16 } else { 32 }),
+            batch_size: self
+                .batch_size
+                .unwrap_or(if from_checkpoint { 16 } else { 32 }),
             learning_rate: self.learning_rate.unwrap_or(usual(3e-3, 3e-4)),
             weight_decay: self.weight_decay,
             label_smoothing: self.label_smoothing.unwrap_or(usual(0.1, 0.0)),

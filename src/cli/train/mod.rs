@@ -107,7 +107,7 @@ pub fn run(arguments: &Arguments, global: Global) -> Result<Outcome> {
         if !global.quiet {
             note(&format!(
                 "{}: the run is over, and nothing is left to do; without --resume a new one replaces it",
-                printable_name(&arguments.output.display().to_string())
+                printable_name(arguments.output.display().to_string())
             ));
         }
         return Ok(Outcome::Complete);

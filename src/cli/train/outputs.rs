@@ -93,7 +93,10 @@ impl Outputs {
                 "{}: what is written is a PNG, so its name has to end in .png",
                 curves.display()
             );
-            for pictures in [Some(&arguments.pictures), arguments.learning.validation_dir.as_ref()] {
+            for pictures in [
+                Some(&arguments.pictures),
+                arguments.learning.validation_dir.as_ref(),
+            ] {
                 pictures.map_or(Ok(()), |pictures| files::refuse_among(pictures, curves))?;
             }
             files::refuse_undrawn(curves)?;

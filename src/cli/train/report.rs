@@ -27,12 +27,7 @@ pub struct TrainReport {
 }
 
 impl TrainReport {
-    pub fn new(
-        arguments: &Arguments,
-        outputs: &Outputs,
-        course: &Course,
-        global: Global,
-    ) -> Self {
+    pub fn new(arguments: &Arguments, outputs: &Outputs, course: &Course, global: Global) -> Self {
         let epochs = course.epochs_of_a_run();
         let left = course.most_epochs().saturating_sub(course.done());
         Self {
@@ -62,7 +57,7 @@ impl TrainReport {
         } else {
             self.text(epoch)
         };
-if epoch.epoch > 0 {
+        if epoch.epoch > 0 {
             self.bar.next();
         }
         match self.bar.above(|| writeln!(Stdout::new(), "{line}")) {

@@ -331,7 +331,9 @@ impl FineTuning {
         for &number in self.trials.get(self.progress.stage).into_iter().flatten() {
             is_kept[number] = false;
         }
-        (0..is_kept.len()).filter(|&number| is_kept[number]).collect()
+        (0..is_kept.len())
+            .filter(|&number| is_kept[number])
+            .collect()
     }
 
     /// A trial or the run to keep, at its beginning.
@@ -416,11 +418,7 @@ impl FineTuning {
     ///
     /// # Errors
     /// A state of another network, or of training without [`FineTuning`].
-    pub fn restore(
-        &mut self,
-        state: State,
-        stop: &(dyn Fn() -> bool + Sync),
-    ) -> Result<bool> {
+    pub fn restore(&mut self, state: State, stop: &(dyn Fn() -> bool + Sync)) -> Result<bool> {
         let Some(progress) = state.tuning.clone() else {
             return Err(Error::input("a state of another kind of training"));
         };
@@ -431,7 +429,11 @@ impl FineTuning {
         });
         let of_best: HashMap<String, Tensor> = of_best.collect();
         self.best = (!of_best.is_empty()).then_some(of_best);
-        if state.tensors.keys().any(|name| name.starts_with("network.")) {
+        if state
+            .tensors
+            .keys()
+            .any(|name| name.starts_with("network."))
+        {
             let Some(mut stage) = self.stage(stop)? else {
                 return Ok(false);
             };

@@ -37,8 +37,7 @@ impl NormCheck {
     ) -> Result<Self> {
         let config = checkpoint.config();
         let tensors = checkpoint.tensors()?;
-        let network =
-            TrainableNetwork::new(config, &tensors, 0, Norms::Batch, device, DType::F32)?;
+        let network = TrainableNetwork::new(config, &tensors, 0, Norms::Batch, device, DType::F32)?;
         // Of all classes, as they come in order.
         let step = pictures.len().div_ceil(PICTURES).max(1);
         let numbers: Vec<usize> = (0..pictures.len()).step_by(step).collect();

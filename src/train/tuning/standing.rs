@@ -109,7 +109,10 @@ mod tests {
         let better = [0.3, 0.4, 0.3, 0.7];
         let best_of_all = [0.1, 0.2, 0.1, 0.6];
         assert_eq!(best(&standings(&[&start, &better])), 1);
-        assert_eq!(best(&standings(&[&start, &better, &best_of_all, &better])), 2);
+        assert_eq!(
+            best(&standings(&[&start, &better, &best_of_all, &better])),
+            2
+        );
         assert_eq!(best(&standings(&[&start, &start])), 0);
         assert_eq!(best(&standings(&[&start])), 0);
         assert_eq!(best(&[]), 0);

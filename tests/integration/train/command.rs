@@ -46,8 +46,7 @@ fn it_learns_and_tells_how_it_went() {
     // The log.
     let log = String::from_utf8(bytes(&program, "model.csv")).expect("UTF-8");
     let mut lines = log.lines();
-    let header =
-        "epoch,learning_rate,train_loss,train_accuracy,validation_loss,validation_accuracy,seconds,trial";
+    let header = "epoch,learning_rate,train_loss,train_accuracy,validation_loss,validation_accuracy,seconds,trial";
     assert_eq!(lines.next(), Some(header));
     let rows: Vec<Vec<f64>> = lines
         .map(|line| {

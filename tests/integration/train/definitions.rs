@@ -4,7 +4,9 @@ use candle_core::{DType, Device, Tensor, Var};
 use mobilenet::pixels::{
     DecodeOptions, Filter, PixelScale, RgbImage, Window, decode_shrunk, resize, to_tensor,
 };
-use mobilenet::train::{AdamW, Norms, Parameter, Passed, Phase, TrainableNetwork, cross_entropy, learning_rate};
+use mobilenet::train::{
+    AdamW, Norms, Parameter, Passed, Phase, TrainableNetwork, cross_entropy, learning_rate,
+};
 use mobilenet::weights::Checkpoint;
 
 use super::{Golden, f32s, open, our_tensors};
