@@ -128,21 +128,33 @@ impl ConfusionMatrix {
     /// that are in neither would count as 0 (scikit-learn's `average="macro"`, and its choice of
     /// classes where it is given none). `None` without a picture.
     pub fn macro_average(&self) -> Option<Average> {
-        self.average(|class| u64::from(class.support + class.predicted > 0))
+        self.average(|_, class| u64::from(class.support + class.predicted > 0))
+    }
+
+    /// The same, with a class counted only where there are pictures of it: an answer that is no class, such as that a
+    /// picture is of none, has a recall where it is the right one at times (`labels` without it else).
+    pub fn macro_average_with(&self, answer: usize) -> Option<Average> {
+        self.average(|number, class| {
+            let predicted = if number == answer { 0 } else { class.predicted };
+            u64::from(class.support + predicted > 0)
+        })
     }
 
     /// The mean over the classes, each as often as it has pictures (`average="weighted"`). Its
     /// recall is the accuracy. `None` without a picture.
     pub fn weighted_average(&self) -> Option<Average> {
-        self.average(|class| class.support)
+        self.average(|_, class| class.support)
     }
 
-    fn average(&self, weight: impl Fn(&ClassMetrics) -> u64) -> Option<Average> {
+    fn average(&self, weight: impl Fn(usize, &ClassMetrics) -> u64) -> Option<Average> {
         let classes = self.classes();
-        let total: u64 = classes.iter().map(&weight).sum();
+        let numbered = || classes.iter().enumerate();
+        let total: u64 = numbered()
+            .map(|(number, class)| weight(number, class))
+            .sum();
         let mean = |value: fn(&ClassMetrics) -> f64| {
-            let weighted = |class| value(class) * weight(class) as f64;
-            let sum: ExactSum = classes.iter().map(weighted).collect();
+            let weighted = |(number, class)| value(class) * weight(number, class) as f64;
+            let sum: ExactSum = numbered().map(weighted).collect();
             sum.value() / total as f64
         };
         (total > 0).then(|| Average {

@@ -15,6 +15,7 @@ pub const TOP_K: usize = 5;
 pub struct Evaluation {
     classes: usize,
     in_top_k: u64,
+    answered_in_top_k: u64,
     predictions: ConfusionMatrix,
     answers: ConfusionMatrix,
     log_loss: LogLoss,
@@ -28,6 +29,7 @@ impl Evaluation {
         Self {
             classes,
             in_top_k: 0,
+            answered_in_top_k: 0,
             predictions: ConfusionMatrix::new(classes),
             answers: ConfusionMatrix::new(classes + 1),
             log_loss: LogLoss::default(),
@@ -80,16 +82,22 @@ impl Evaluation {
         self.answers.add(truth.unwrap_or(self.classes), answer);
         let correct = truth.map(|truth| truth == predicted);
         self.rejections.add(rejected, correct);
+        let is_in_top_k = truth.is_some_and(|truth| rank(scores, order, truth) < self.top_k());
+        self.answered_in_top_k += u64::from(if rejected {
+            truth.is_none()
+        } else {
+            is_in_top_k
+        });
         if let Some(truth) = truth {
             self.predictions.add(truth, predicted);
-            self.in_top_k += u64::from(rank(scores, order, truth) < self.top_k());
+            self.in_top_k += u64::from(is_in_top_k);
             self.log_loss.add(scores[truth]);
             self.calibration.add(scores[predicted], truth == predicted);
         }
         Ok(())
     }
 
-    /// What pictures of the classes were taken for, rejected or not.
+    /// What pictures of the classes were taken for, rejected or not: as if nothing was.
     pub fn predictions(&self) -> &ConfusionMatrix {
         &self.predictions
     }
@@ -98,6 +106,12 @@ impl Evaluation {
     /// and pictures that were rejected.
     pub fn answers(&self) -> &ConfusionMatrix {
         &self.answers
+    }
+
+    /// [`top_k_accuracy`](Self::top_k_accuracy) of these answers. That of a rejected picture is right where it is of none
+    /// of the classes.
+    pub fn answered_top_k_accuracy(&self) -> Option<f64> {
+        share(self.answered_in_top_k, self.answers.pictures())
     }
 
     /// The `k` of [`top_k_accuracy`](Self::top_k_accuracy): [`TOP_K`], or all classes where there

@@ -13,13 +13,19 @@ const CASES: [&str; 6] = ["small", "two", "gaps", "many", "sure", "one"];
 type Pictures = Vec<(Vec<f32>, usize)>;
 
 fn pictures(case: &str) -> Pictures {
+    let (scores, truth) = scored(case);
+    let truth = truth.into_iter().map(|class| class as usize);
+    scores.into_iter().zip(truth).collect()
+}
+
+fn scored(case: &str) -> (Vec<Vec<f32>>, Vec<i64>) {
     let tensors = tensors(data("eval/metrics.scores.safetensors"));
     let scores = &tensors[&format!("{case}.scores")];
     let truth = &tensors[&format!("{case}.truth")];
-    let scores: Vec<Vec<f32>> = scores.to_vec2().expect("f32");
-    let truth: Vec<i64> = truth.to_vec1().expect("i64");
-    let truth = truth.into_iter().map(|class| class as usize);
-    scores.into_iter().zip(truth).collect()
+    (
+        scores.to_vec2().expect("f32"),
+        truth.to_vec1().expect("i64"),
+    )
 }
 
 fn evaluate(pictures: &[(Vec<f32>, usize)]) -> Evaluation {
@@ -119,6 +125,46 @@ fn the_calibration_error_is_that_of_its_definition() {
         let bins = evaluation.calibration().bins();
         let pictures: u64 = bins.iter().map(|bin| bin.pictures).sum();
         assert_eq!(pictures, evaluation.predictions().pictures());
+    }
+}
+
+/// Answers with `unknown` among them, and pictures of other things.
+#[test]
+fn unknown_is_an_answer_as_scikit_learn_counts_it() {
+    for case in ["some", "none", "only"] {
+        let golden = golden("unknown")[case].clone();
+        let threshold = golden["threshold"].as_f64().expect("f64") as f32;
+        let (scores, truth) = scored(&format!("unknown.{case}"));
+        let mut evaluation = Evaluation::new(8);
+        for (scores, truth) in scores.iter().zip(truth) {
+            let rejected = scores.iter().all(|score| *score < threshold);
+            let truth = usize::try_from(truth).ok();
+            evaluation.add(scores, truth, rejected).expect("scores");
+        }
+        let answers = evaluation.answers();
+        assert_eq!(answers.accuracy(), golden["accuracy"].as_f64(), "{case}");
+        let in_top_k = evaluation.answered_top_k_accuracy();
+        assert_eq!(in_top_k, golden["top_k_accuracy"].as_f64(), "{case}");
+        let classes = answers.classes();
+        let values: [fn(&ClassMetrics) -> f64; 3] = [|c| c.precision, |c| c.recall, |c| c.f1];
+        for (value, expected) in values
+            .iter()
+            .zip(golden["per_class"].as_array().expect("rows"))
+        {
+            assert_eq!(
+                classes.iter().map(value).collect::<Vec<_>>(),
+                numbers(expected)
+            );
+        }
+        for (name, average) in [
+            ("macro", answers.macro_average_with(8)),
+            ("weighted", answers.weighted_average()),
+        ] {
+            let found = list(average.expect("pictures"));
+            for (found, expected) in found.iter().zip(numbers(&golden[name])) {
+                near(*found, expected, 2);
+            }
+        }
     }
 }
 

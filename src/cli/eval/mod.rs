@@ -37,11 +37,13 @@ use super::{Global, Outcome, files};
 /// A class is named by its label, by one of the names in an ImageNet label, by its WordNet id or
 /// by its index (ImageNet's are 0 to 999, as everywhere in this program; the ILSVRC2012_ID of the
 /// development kit is something else). What is called `unknown`, where no class is, are pictures
-/// of other things: they count only for what a checkpoint rejects.
+/// of other things.
 ///
-/// Accuracy, precision, recall, F1 and log loss are scikit-learn's; the calibration error is that
-/// of Guo et al. 2017 with 15 bins of the top score. They are of the class with the highest score,
-/// rejected or not. The macro average is over the classes that occur, in truth or in predictions;
+/// Accuracy, precision, recall and F1 are scikit-learn's, of what `classify` answers: where a checkpoint can answer
+/// `unknown`, that is right for pictures of other things, and wrong for all others. If it can't, pictures of other things count
+/// for nothing. Log loss, scikit-learn's too, and the calibration error, that
+/// of Guo et al. 2017 with 15 bins of the top score, are of the scores of its classes' pictures, rejected or not. The macro
+/// average is over the classes that occur, in truth or in predictions, and `unknown` where there are pictures of other things;
 /// the weighted one counts a class as often as it has pictures. A run that is stopped prints and
 /// writes nothing.
 #[derive(Debug, Args)]

@@ -1,8 +1,8 @@
 //! What is told of an evaluation.
 
-use mobilenet::Classifier;
 use mobilenet::labels::Class;
 use mobilenet::metrics::{Average, Bin, ClassMetrics, Evaluation};
+use mobilenet::{Classifier, UNKNOWN};
 use serde::Serialize;
 
 use crate::cli::options::Provenance;
@@ -19,6 +19,8 @@ pub struct EvalReport<'a> {
     pub others: u64,
     pub failed: u64,
     pub classes: usize,
+    /// The share that `classify` answers rightly: with `unknown` where a picture is of anything else, and where the
+    /// checkpoint rejects nothing, of the pictures of its classes. So is all down to `weighted_average`, and the classes.
     pub accuracy: Option<f64>,
     pub top_k: TopK,
     pub macro_average: Option<Average>,
@@ -43,6 +45,8 @@ pub struct TopK {
 /// How a checkpoint's threshold does.
 #[derive(Serialize)]
 pub struct Rejection {
+    /// Of the pictures of the classes, if nothing were rejected.
+    pub accuracy_without: Option<f64>,
     pub threshold: f32,
     /// The share of members that it was to reject.
     pub share: f32,
@@ -51,10 +55,10 @@ pub struct Rejection {
     pub accuracy_of_accepted: Option<f64>,
 }
 
-/// A class, as answers name it.
+/// A class, as answers name it; `unknown` has no index.
 #[derive(Serialize)]
 pub struct Named<'a> {
-    index: i32,
+    index: Option<i32>,
     wnid: Option<&'a str>,
     label: &'a str,
 }
@@ -62,10 +66,22 @@ pub struct Named<'a> {
 impl<'a> From<&'a Class> for Named<'a> {
     fn from(class: &'a Class) -> Self {
         Self {
-            index: class.index,
+            index: Some(class.index),
             wnid: class.wnid.as_deref(),
             label: &class.label,
         }
+    }
+}
+
+impl<'a> Named<'a> {
+    /// An answer by its number, behind those of the classes `unknown`.
+    fn of(answer: usize, classes: &'a [Class]) -> Self {
+        let unknown = Self {
+            index: None,
+            wnid: None,
+            label: UNKNOWN,
+        };
+        classes.get(answer).map_or(unknown, Self::from)
     }
 }
 
@@ -97,14 +113,17 @@ impl<'a> EvalReport<'a> {
         images_per_second: f64,
         model: Provenance,
     ) -> Self {
-        let matrix = evaluation.predictions();
         let rejections = evaluation.rejections();
         let classes = classifier.labels().classes();
+        let (matrix, in_top_k) = match classifier.rejection() {
+            Some(_) => (evaluation.answers(), evaluation.answered_top_k_accuracy()),
+            None => (evaluation.predictions(), evaluation.top_k_accuracy()),
+        };
         let metrics = matrix.classes();
         let confused = matrix.most_confused(CONFUSED).into_iter();
         let confused = confused.map(|pair| Confused {
-            truth: Named::from(&classes[pair.truth]),
-            predicted: Named::from(&classes[pair.predicted]),
+            truth: Named::of(pair.truth, classes),
+            predicted: Named::of(pair.predicted, classes),
             count: pair.count,
             support: metrics[pair.truth].support,
             outputs: (pair.truth, pair.predicted),
@@ -117,14 +136,15 @@ impl<'a> EvalReport<'a> {
             accuracy: matrix.accuracy(),
             top_k: TopK {
                 k: evaluation.top_k(),
-                accuracy: evaluation.top_k_accuracy(),
+                accuracy: in_top_k,
             },
-            macro_average: matrix.macro_average(),
+            macro_average: matrix.macro_average_with(classes.len()),
             weighted_average: matrix.weighted_average(),
             log_loss: evaluation.log_loss().mean(),
             calibration_error: evaluation.calibration().error(),
             calibration: evaluation.calibration().bins(),
             rejection: classifier.rejection().map(|rejection| Rejection {
+                accuracy_without: evaluation.predictions().accuracy(),
                 threshold: rejection.threshold,
                 share: rejection.share,
                 members_rejected: rejections.share_of_members(),
@@ -132,11 +152,11 @@ impl<'a> EvalReport<'a> {
                 accuracy_of_accepted: rejections.accuracy_of_accepted(),
             }),
             most_confused: confused.collect(),
-            per_class: classes
+            per_class: metrics
                 .iter()
-                .zip(&metrics)
-                .map(|(class, &metrics)| PerClass {
-                    class: Named::from(class),
+                .enumerate()
+                .map(|(answer, &metrics)| PerClass {
+                    class: Named::of(answer, classes),
                     metrics,
                 })
                 .collect(),
@@ -150,7 +170,8 @@ impl Named<'_> {
     /// The fields of a table.
     pub fn fields(&self) -> [String; 3] {
         [
-            self.index.to_string(),
+            self.index
+                .map_or_else(String::new, |index| index.to_string()),
             self.wnid.unwrap_or_default().to_owned(),
             self.label.to_owned(),
         ]

@@ -210,6 +210,7 @@ impl Predictions {
             "score",
             "true_score",
             "rejected",
+            "highest",
             "error",
         ];
         table.record(header)?;
@@ -219,7 +220,7 @@ impl Predictions {
         })
     }
 
-    /// Writes what was answered to a picture. The prediction is the class with the highest score;
+    /// Writes what was answered to a picture. The prediction is the class with the highest score, or `unknown`;
     /// `rejected` is `None` where nothing is.
     pub fn row(
         &mut self,
@@ -239,13 +240,15 @@ impl Predictions {
             Ok(scores) => {
                 let first = top_outputs_in_order(scores, &answer.order, 1, 0.0);
                 let first = first.first().copied().unwrap_or(0);
-                fields.extend([index(first), label(Some(first)), scores[first].to_string()]);
+                let predicted = (rejected != Some(true)).then_some(first);
+                fields.push(predicted.map(index).unwrap_or_default());
+                fields.extend([label(predicted), scores[first].to_string()]);
                 fields.push(truth.map(|t| scores[t].to_string()).unwrap_or_default());
                 fields.push(rejected.map(|r| r.to_string()).unwrap_or_default());
-                fields.push(String::new());
+                fields.extend([label(Some(first)), String::new()]);
             }
             Err(error) => {
-                fields.extend(std::iter::repeat_n(String::new(), 5));
+                fields.extend(std::iter::repeat_n(String::new(), 6));
                 fields.push(error_field(error));
             }
         }

@@ -49,7 +49,8 @@ fn number(value: Option<f64>) -> String {
 }
 
 fn summary(out: &mut impl Write, report: &EvalReport) -> io::Result<()> {
-    let with_pictures = report.per_class.iter().filter(|c| c.metrics.support > 0);
+    let classes = report.per_class.iter().take(report.classes);
+    let with_pictures = classes.filter(|class| class.metrics.support > 0);
     let (found, all) = (with_pictures.count(), report.classes);
     let count = |n: u64, one: &str, more: &str| format!("{n} {}", if n == 1 { one } else { more });
     let pictures = count(report.pictures, "picture", "pictures");
@@ -76,6 +77,8 @@ fn summary(out: &mut impl Write, report: &EvalReport) -> io::Result<()> {
     lines.push(("log loss".into(), number(report.log_loss)));
     lines.push(("calibration error".into(), number(report.calibration_error)));
     if let Some(rejection) = &report.rejection {
+        let accuracy = percent(rejection.accuracy_without);
+        lines.push(("if none is rejected".into(), accuracy));
         lines.push((
             "rejected members".into(),
             percent(rejection.members_rejected),
@@ -142,7 +145,9 @@ fn table(
         else {
             continue;
         };
-        line(out, name, [precision, recall, f1], report.pictures)?;
+        let others = report.rejection.as_ref().map_or(0, |_| report.others);
+        let pictures = report.pictures + others;
+        line(out, name, [precision, recall, f1], pictures)?;
     }
     Ok(())
 }

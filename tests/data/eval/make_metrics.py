@@ -93,6 +93,37 @@ def metrics(scores, truth):
     }
 
 
+def with_unknown(scores, truth, threshold):
+    """Where scores under a threshold are answered with `unknown`, one class more; `truth` is -1 for pictures of other
+    things."""
+    classes = scores.shape[1]
+    truth = np.where(truth < 0, classes, truth)
+    rejected = scores.max(axis=1) < threshold
+    answers = np.where(rejected, classes, scores.argmax(axis=1))
+    labels = np.arange(classes + 1)
+    per_class = precision_recall_fscore_support(
+        truth, answers, labels=labels, average=None, zero_division=0
+    )
+    # As a class it occurs where there are pictures of other things.
+    counted = np.union1d(truth, answers[answers < classes])
+    averages = {
+        average: precision_recall_fscore_support(
+            truth, answers, labels=counted, average=average, zero_division=0
+        )[:3]
+        for average in ["macro", "weighted"]
+    }
+    # A rejected picture has one answer, the others the five with the highest scores.
+    ranked = np.argsort(-scores, axis=1, kind="stable")[:, :5]
+    among = (ranked == truth[:, None]).any(axis=1)
+    return {
+        "threshold": threshold,
+        "accuracy": accuracy_score(truth, answers),
+        "top_k_accuracy": np.where(rejected, truth == classes, among).mean(),
+        "per_class": [values.tolist() for values in per_class],
+        **averages,
+    }
+
+
 def softmax(logits):
     powers = np.exp(logits - logits.max(axis=1, keepdims=True))
     return (powers / powers.sum(axis=1, keepdims=True)).astype(np.float32)
@@ -121,12 +152,25 @@ def main():
         "sure": case(rng, 80, 6, 60.0, absent=[2]),
         "one": case(rng, 1, 8, 1.0),
     }
+    # The first eight classes are those of the network.
+    scores, truth = case(rng, 240, 11, 0.9)
+    others = np.where(truth > 7, -1, truth)
+    scores = scores[:, :8] / scores[:, :8].sum(axis=1, keepdims=True)
+    unknown = {
+        "some": (scores, others, 0.5),
+        "none": (scores[others >= 0], others[others >= 0], 0.45),
+        "only": (scores[others < 0], others[others < 0], 0.5),
+    }
     tensors = {}
+    for name, (scores, truth, _) in unknown.items():
+        tensors[f"unknown.{name}.scores"] = scores.copy()
+        tensors[f"unknown.{name}.truth"] = truth.copy()
     for name, (scores, truth) in cases.items():
         tensors[f"{name}.scores"] = scores
         tensors[f"{name}.truth"] = truth
     save_file(tensors, HERE / "metrics.scores.safetensors")
     golden = {name: metrics(*case) for name, case in cases.items()}
+    golden["unknown"] = {name: with_unknown(*case) for name, case in unknown.items()}
     (HERE / "metrics.json").write_text(json.dumps(golden, default=float) + "\n")
 
 

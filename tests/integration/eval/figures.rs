@@ -37,23 +37,36 @@ fn the_figures_are_those_of_the_answers() {
         .filter_map(|((_, class), scores)| Some(((*class)?, scores)))
         .collect();
     let others = all.iter().filter(|((_, class), _)| class.is_none());
+    let others: Vec<bool> = others.map(|(_, scores)| rejected(scores)).collect();
     let n = members.len() as f64;
     assert_eq!((report["pictures"].as_u64(), n), (Some(120), 120.0));
     assert_eq!(report["others"], 20);
 
     let right: Vec<bool> = members.iter().map(|(c, s)| *c == argmax(s)).collect();
     let count = |yes: &[bool]| yes.iter().filter(|yes| **yes).count() as f64;
-    near(&report["accuracy"], count(&right) / n);
-    let in_top = members.iter().map(|(class, scores)| {
-        scores
-            .iter()
-            .filter(|&&score| score > scores[*class])
-            .count()
-            < 5
+    near(&report["rejection"]["accuracy_without"], count(&right) / n);
+    // What is answered, and what would be right; 7 is `unknown`.
+    let answer = |scores: &[f32]| if rejected(scores) { 7 } else { argmax(scores) };
+    let all: Vec<(usize, &Vec<f32>)> = all
+        .iter()
+        .map(|((_, class), scores)| (class.unwrap_or(7), scores))
+        .collect();
+    let told: Vec<bool> = all.iter().map(|(c, s)| *c == answer(s)).collect();
+    near(&report["accuracy"], count(&told) / 140.0);
+    let in_top = all.iter().map(|(class, scores)| match class {
+        7 => rejected(scores),
+        _ if rejected(scores) => false,
+        class => {
+            scores
+                .iter()
+                .filter(|&&score| score > scores[*class])
+                .count()
+                < 5
+        }
     });
     near(
         &report["top_k"]["accuracy"],
-        count(&in_top.collect::<Vec<_>>()) / n,
+        count(&in_top.collect::<Vec<_>>()) / 140.0,
     );
     assert_eq!(report["top_k"]["k"], 5);
     let loss = members.iter().map(|(c, s)| -f64::from(s[*c]).ln());
@@ -80,21 +93,21 @@ fn the_figures_are_those_of_the_answers() {
 
     let (mut averages, mut occurring) = ([[0.0; 3]; 2], 0.0);
     let mut predicted_classes = 0;
-    for (class, label) in LABELS.iter().enumerate() {
-        let support = members.iter().filter(|(c, _)| *c == class).count() as f64;
-        let predicted = members.iter().filter(|(_, s)| argmax(s) == class).count() as f64;
-        let both = members
+    let indexed = LABELS.iter().enumerate();
+    let indexed = indexed.map(|(class, label)| (*label, Value::from(class)));
+    let answers = indexed.chain([("unknown", Value::Null)]);
+    for (class, (label, index)) in answers.enumerate() {
+        let support = all.iter().filter(|(c, _)| *c == class).count() as f64;
+        let predicted = all.iter().filter(|(_, s)| answer(s) == class).count() as f64;
+        let both = all
             .iter()
-            .filter(|(c, s)| *c == class && argmax(s) == class);
+            .filter(|(c, s)| *c == class && answer(s) == class);
         let both = both.count() as f64;
         let ratio = |part: f64, whole: f64| if whole == 0.0 { 0.0 } else { part / whole };
         let (precision, recall) = (ratio(both, predicted), ratio(both, support));
         let f1 = ratio(2.0 * precision * recall, precision + recall);
         let row = &report["per_class"][class];
-        assert_eq!(
-            (&row["label"], &row["index"]),
-            (&(*label).into(), &class.into())
-        );
+        assert_eq!((&row["label"], &row["index"]), (&label.into(), &index));
         assert_eq!(row["support"].as_f64(), Some(support));
         assert_eq!(row["predicted"].as_f64(), Some(predicted));
         for (name, value, i) in [
@@ -104,7 +117,7 @@ fn the_figures_are_those_of_the_answers() {
         ] {
             near(&row[name], value);
             averages[0][i] += value;
-            averages[1][i] += value * support / n;
+            averages[1][i] += value * support / 140.0;
         }
         occurring += f64::from(u8::from(support + predicted > 0.0));
         predicted_classes += u8::from(predicted > 0.0);
@@ -119,8 +132,8 @@ fn the_figures_are_those_of_the_answers() {
     }
 
     let mut pairs: HashMap<(usize, usize), u64> = HashMap::new();
-    for (class, scores) in &members {
-        *pairs.entry((*class, argmax(scores))).or_default() += 1;
+    for (class, scores) in &all {
+        *pairs.entry((*class, answer(scores))).or_default() += 1;
     }
     pairs.retain(|(class, predicted), _| class != predicted);
     let mut pairs: Vec<_> = pairs
@@ -131,15 +144,15 @@ fn the_figures_are_those_of_the_answers() {
     let told = report["most_confused"].as_array().expect("pairs");
     assert_eq!(told.len(), pairs.len().min(20));
     for (told, (rest, (class, predicted))) in told.iter().zip(pairs) {
-        assert_eq!(told["truth"]["label"], LABELS[class]);
-        assert_eq!(told["predicted"]["index"], predicted);
+        let label = |answer: usize| *LABELS.get(answer).unwrap_or(&"unknown");
+        assert_eq!(told["truth"]["label"], label(class));
+        assert_eq!(told["predicted"]["label"], label(predicted));
         assert_eq!(told["count"], u64::MAX - rest);
     }
 
     let rejection = &report["rejection"];
     let gone: Vec<bool> = members.iter().map(|(_, s)| rejected(s)).collect();
     near(&rejection["members_rejected"], count(&gone) / n);
-    let others: Vec<bool> = others.map(|(_, scores)| rejected(scores)).collect();
     near(&rejection["others_rejected"], count(&others) / 20.0);
     let both = |list: &[bool]| list.contains(&true) && list.contains(&false);
     assert!(both(&gone) && both(&right), "{gone:?} {right:?}");
@@ -149,6 +162,45 @@ fn the_figures_are_those_of_the_answers() {
         &rejection["accuracy_of_accepted"],
         count(&kept) / kept.len() as f64,
     );
+}
+
+/// Row by row: what `classify` prints first, `unknown` among it.
+#[test]
+fn what_is_counted_is_what_classify_answers() {
+    let program = Program::new();
+    for threshold in [None, Some(0.5)] {
+        let weights = checkpoint(&program, threshold);
+        let truths = album(&program, 70);
+        let report = report(&program, &weights, &["album", "--predictions", "p.csv"]);
+        let paths: Vec<&str> = truths.iter().map(|(path, _)| path.as_str()).collect();
+        let fixed = ["classify", "--jsonl", "--weights", arg(&weights)];
+        let ran = program.run(&[&fixed[..], &paths].concat());
+        let answers = ran.rows().into_iter();
+        let answers: Vec<Value> = answers.map(|row| row["predictions"][0].clone()).collect();
+        let (mut right, mut counted) = (0, 0);
+        for ((_, class), answer) in truths.iter().zip(&answers) {
+            let label = class.map_or("unknown", |class| LABELS[class]);
+            // A checkpoint that can't say `unknown` is not blamed for it.
+            if class.is_some() || threshold.is_some() {
+                counted += 1;
+                right += usize::from(answer["label"] == label);
+            }
+        }
+        near(&report["accuracy"], right as f64 / counted as f64);
+        let mut table = csv::Reader::from_path(program.path("p.csv")).expect("a table");
+        let mut unknown = 0;
+        for (row, ((path, _), answer)) in table.records().zip(truths.iter().zip(&answers)) {
+            let row = row.expect("a row");
+            assert_eq!(
+                (&row[0], &row[4]),
+                (path.as_str(), answer["label"].as_str().expect("text"))
+            );
+            assert_eq!(row[3].parse::<u64>().ok(), answer["index"].as_u64());
+            assert!(LABELS.contains(&&row[8]), "{row:?}");
+            unknown += usize::from(&row[4] == "unknown");
+        }
+        assert_eq!(unknown > 0, threshold.is_some());
+    }
 }
 
 #[test]
