@@ -26,6 +26,20 @@ pub struct FamiliarityRange {
     pub strange: f32,
     /// From here up they are taken as they are.
     pub usual: f32,
+    /// What they are in between.
+    #[serde(default)]
+    pub decay: Decay,
+}
+
+/// How trust falls from a usual cosine to a strange one.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Decay {
+    /// By the same amount for each step, as in checkpoints that don't say it.
+    #[default]
+    Linear,
+    /// By the same factor for each step: soon after the usual cosines little is left.
+    Geometric,
 }
 
 impl Familiarity {
@@ -96,7 +110,7 @@ const LEAST_TRUST: f32 = 0.01;
 
 impl FamiliarityRange {
     fn validate(self) -> Result<()> {
-        let Self { strange, usual } = self;
+        let Self { strange, usual, .. } = self;
         if (-1.0..=1.01).contains(&strange) && (strange..=1.01).contains(&usual) {
             return Ok(());
         }
@@ -106,11 +120,18 @@ impl FamiliarityRange {
 
     /// From next to nothing for a stranger's cosine to 1.
     pub(crate) fn trust(self, cosine: f32) -> f32 {
-        let Self { strange, usual } = self;
+        let Self {
+            strange,
+            usual,
+            decay,
+        } = self;
         if cosine >= usual {
-            1.0
-        } else {
-            ((cosine - strange) / (usual - strange)).clamp(LEAST_TRUST, 1.0)
+            return 1.0;
+        }
+        let way = (cosine - strange) / (usual - strange);
+        match decay {
+            Decay::Linear => way.clamp(LEAST_TRUST, 1.0),
+            Decay::Geometric => LEAST_TRUST.powf((1.0 - way).clamp(0.0, 1.0)),
         }
     }
 }
@@ -130,6 +151,7 @@ mod tests {
     const RANGE: FamiliarityRange = FamiliarityRange {
         strange: 0.5,
         usual: 0.9,
+        decay: Decay::Linear,
     };
 
     #[test]
@@ -155,6 +177,35 @@ mod tests {
         Ok(())
     }
 
+    /// Half way down a tenth is left of a hundredth's way.
+    #[test]
+    fn trust_falls_by_amounts_or_by_factors() {
+        let at = |decay, cosine| FamiliarityRange { decay, ..RANGE }.trust(cosine);
+        for (cosine, linear, geometric) in [
+            (1.0, 1.0, 1.0),
+            (0.9, 1.0, 1.0),
+            (0.8, 0.75, 0.01f32.powf(0.25)),
+            (0.7, 0.5, 0.1),
+            (0.5, 0.01, 0.01),
+            (-1.0, 0.01, 0.01),
+        ] {
+            assert!(
+                (at(Decay::Linear, cosine) - linear).abs() < 1e-6,
+                "{cosine}"
+            );
+            assert!(
+                (at(Decay::Geometric, cosine) - geometric).abs() < 1e-6,
+                "{cosine}"
+            );
+        }
+        let point = FamiliarityRange {
+            strange: 0.9,
+            usual: 0.9,
+            decay: Decay::Geometric,
+        };
+        assert_eq!((point.trust(0.9), point.trust(0.89)), (1.0, LEAST_TRUST));
+    }
+
     #[test]
     fn the_nearest_is_found_among_those_that_are_wanted() -> Result<()> {
         let len = 37;
@@ -176,7 +227,11 @@ mod tests {
 
     #[test]
     fn what_makes_no_sense_is_refused() {
-        let range = |strange, usual| FamiliarityRange { strange, usual };
+        let range = |strange, usual| FamiliarityRange {
+            strange,
+            usual,
+            decay: Decay::Linear,
+        };
         for (examples, len, range) in [
             (vec![], 3, RANGE),
             (vec![1.0; 4], 3, RANGE),

@@ -98,6 +98,6 @@ pub use cpu::Piece;
 pub use cpu::{Isa, processor_features};
 pub use embedder::Embedder;
 pub use error::{Error, Result};
-pub use familiarity::{Familiarity, FamiliarityRange};
+pub use familiarity::{Decay, Familiarity, FamiliarityRange};
 pub use head::Head;
 pub use rejection::Rejection;

@@ -20,6 +20,7 @@ mod files;
 mod grep;
 mod interrupt;
 mod learn;
+mod learned;
 mod matcher;
 mod models;
 mod near_duplicates;

@@ -6,11 +6,12 @@ use std::io::Write;
 use std::path::Path;
 
 use anyhow::{Context, Result, bail};
+use mobilenet::learn::Lesson;
 use mobilenet::weights::{Checkpoint, SaveOptions};
 
-use super::files;
 use super::output::check_ending;
 use super::stdout::Stdout;
+use super::{files, learned};
 
 /// Refuses what can't be written to, before the work.
 ///
@@ -103,6 +104,18 @@ fn read_me(checkpoint: &Checkpoint, options: &SaveOptions) -> String {
         _ => options.dtype.as_str(),
     };
     let version = env!("CARGO_PKG_VERSION");
+    let (facts, table) = match checkpoint.lesson() {
+        Some(lesson) => {
+            let lesson = &Lesson {
+                has_examples: checkpoint.writes_lesson_examples(options),
+                ..lesson.clone()
+            };
+            let facts = learned::facts(checkpoint, lesson).into_iter();
+            let facts: String = facts.map(|fact| format!("- {fact}\n")).collect();
+            (facts, format!("{}\n", learned::table(checkpoint, lesson)))
+        }
+        None => Default::default(),
+    };
     format!(
         "{CARD_START}pipeline_tag: image-classification\ntags:\n- mobilenet_v1\n---\n\n\
          # MobileNet V1, {shallow}alpha {alpha:?}, {size}x{size}, {classes}\n\n\
@@ -110,7 +123,8 @@ fn read_me(checkpoint: &Checkpoint, options: &SaveOptions) -> String {
          - Converted by: mobilenet {version}\n\
          - Tensors: {dtype}, batch norm {norm}\n\
          - Settings and the recipe for the pixels: `config.json`, and in the metadata of \
-         `model.safetensors`\n\n\
+         `model.safetensors`\n\
+         {facts}\n{table}\
          ```console\n$ mobilenet classify --weights . photo.jpg\n```\n",
         alpha = config.alpha,
     )

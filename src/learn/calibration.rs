@@ -5,17 +5,16 @@ use rayon::prelude::*;
 use super::Example;
 use super::folds::Folds;
 use crate::error::Result;
-use crate::familiarity::{Familiarity, FamiliarityRange, discount};
+use crate::familiarity::{Decay, Familiarity, FamiliarityRange, discount};
 
 /// Pictures that others are held against: as many as are quickly gone through.
 const MOST_EXAMPLES: usize = 2000;
 
-/// What is under the cosine of all but this share of the pictures is strange.
-const STRANGE_SHARE: f64 = 0.05;
-/// No more than a hundredth is left of the scores of a picture that is so many times as far from the
-/// usual cosine as what is strange: of five tasks (`benches/learn`) with the pictures of other things that 2, 3
-/// and 4 reject, no other did as well on all of them.
-const STRANGE_TIMES: f64 = 3.0;
+/// The share of the pictures whose cosines are so far below the usual one that trust falls to 1/e.
+const RARE_SHARE: f64 = 0.05;
+/// A hundredth is left after so many times that way: the natural logarithm of 100. On tasks of narrow and of broad
+/// classes (`benches/learn`) this rejects more of what is none of them than a fall in a straight line or one that is steeper.
+const STRANGE_TIMES: f64 = 4.605_170_185_988_092;
 /// Copies of the same few pictures say nothing of how far from each other pictures may be.
 const LEAST_WIDTH: f64 = 0.02;
 
@@ -34,6 +33,7 @@ pub(super) fn familiarity(
     let widest = FamiliarityRange {
         strange: -1.0,
         usual: 1.0,
+        decay: Decay::Geometric,
     };
     let known = Familiarity::new(rows.collect(), len, widest)?;
     let cosine = |&i: &usize| {
@@ -46,24 +46,30 @@ pub(super) fn familiarity(
     sorted.sort_unstable_by(f32::total_cmp);
     let at = |share: f64| f64::from(sorted[((sorted.len() - 1) as f64 * share).round() as usize]);
     let usual = at(0.5);
-    let width = (STRANGE_TIMES * (usual - at(STRANGE_SHARE))).max(LEAST_WIDTH);
+    let width = (STRANGE_TIMES * (usual - at(RARE_SHARE))).max(LEAST_WIDTH);
     let range = FamiliarityRange {
         strange: (usual - width).max(-1.0) as f32,
         usual: usual as f32,
+        decay: Decay::Geometric,
     };
     let known = known.with_range(range)?;
     let trusts = cosines.into_iter().map(|cosine| range.trust(cosine));
     Ok((known, trusts.collect()))
 }
 
-/// The highest score of each of these distributions, as far as it is trusted.
-pub(super) fn trusted(probabilities: &[(usize, Vec<f64>)], trusts: &[f32]) -> Vec<f64> {
-    let highest = |((_, probabilities), &trust): (&(usize, Vec<f64>), &f32)| {
+/// The scores of each of these distributions, as far as they are trusted.
+pub(super) fn trusted(probabilities: &[(usize, Vec<f64>)], trusts: &[f32]) -> Vec<Vec<f32>> {
+    let trusted = |((_, probabilities), &trust): (&(usize, Vec<f64>), &f32)| {
         let mut scores: Vec<f32> = probabilities.iter().map(|&p| p as f32).collect();
         discount(&mut scores, trust);
-        f64::from(scores.into_iter().fold(0.0, f32::max))
+        scores
     };
-    probabilities.iter().zip(trusts).map(highest).collect()
+    probabilities.iter().zip(trusts).map(trusted).collect()
+}
+
+/// The highest of some scores.
+pub(super) fn highest(scores: &[f32]) -> f64 {
+    f64::from(scores.iter().copied().fold(0.0, f32::max))
 }
 
 /// The threshold under which, of new members like those of the `n` held-out `scores`, no more

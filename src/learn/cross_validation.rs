@@ -140,16 +140,17 @@ fn held_out(samples: &Samples, folds: &Folds, points: &[Option<Point>]) -> Vec<(
     probabilities.collect()
 }
 
-/// Mean cross entropy, and the share that was told right.
+/// Mean cross entropy, in which classes count as they do in learning, and the share that was told right.
 fn score(samples: &Samples, probabilities: &[(usize, Vec<f64>)]) -> (f64, f64) {
-    let (mut loss, mut right) = (0.0, 0usize);
+    let (mut loss, mut right, mut total) = (0.0, 0usize, 0.0);
     for (example, probabilities) in probabilities {
         let class = samples.classes[*example];
-        loss -= probabilities[class].max(f64::MIN_POSITIVE).ln();
+        let weight = samples.class_weights[class];
+        loss -= weight * probabilities[class].max(f64::MIN_POSITIVE).ln();
         right += usize::from(first(probabilities) == class);
+        total += weight;
     }
-    let count = probabilities.len() as f64;
-    (loss / count, right as f64 / count)
+    (loss / total, right as f64 / probabilities.len() as f64)
 }
 
 /// The most probable class; of equally probable ones the first.

@@ -30,6 +30,7 @@ mod calibration;
 mod cross_validation;
 pub(crate) mod folds;
 mod lbfgs;
+mod lesson;
 mod logistic;
 mod report;
 mod samples;
@@ -44,7 +45,8 @@ use crate::familiarity::Familiarity;
 use crate::rejection::Rejection;
 
 pub use self::cross_validation::PathPoint;
-pub use self::report::{ClassReport, Confusion, CrossValidationReport, HeldOut};
+pub use self::lesson::{HeldOutLesson, Lesson};
+pub use self::report::{ClassReport, Confusion, CrossValidationReport, HeldOut, HeldOutExample};
 
 /// A picture to learn from.
 #[derive(Debug, Clone, PartialEq)]
@@ -71,6 +73,9 @@ pub struct LearnOptions {
     /// The share of true members that may be taken for none of the classes, from 0 (which turns
     /// rejection off) to less than 1.
     pub reject: f64,
+    /// Whether every class counts as much as any other, however many pictures it has (scikit-learn's
+    /// `class_weight="balanced"`); else every picture does.
+    pub balance: bool,
 }
 
 impl LearnOptions {
@@ -95,6 +100,11 @@ impl LearnOptions {
     /// The same with another share that may be rejected.
     pub fn with_reject(self, reject: f64) -> Self {
         Self { reject, ..self }
+    }
+
+    /// The same with classes that count alike, or not.
+    pub fn with_balance(self, balance: bool) -> Self {
+        Self { balance, ..self }
     }
 
     fn validate(&self) -> Result<()> {
@@ -128,6 +138,7 @@ impl Default for LearnOptions {
             seed: 0,
             regularisation: None,
             reject: 0.05,
+            balance: false,
         }
     }
 }
@@ -173,8 +184,8 @@ const CONVERGED: f64 = 1e-16;
 ///
 /// A softmax alone is as sure of a picture of something else as of a member, so scores are discounted
 /// by [`Familiarity`]: how near a picture's embedding is to the nearest of up to 2,000 that were
-/// learned from, where the median of the held-out pictures is usual. A score whose cosine is three times as far below
-/// it as their twentieth's keeps a hundredth.
+/// learned from, where the median of the held-out pictures is usual. What is left of a score falls by the same factor
+/// with each step of the cosine below it: to 1/e at that of their twentieth, and no further than to a hundredth.
 ///
 /// The threshold for rejection is the `floor(reject * (n + 1))`-th smallest of the `n` held-out
 /// pictures' highest scores, those that were misclassified among them: split conformal
@@ -204,7 +215,7 @@ pub fn learn_until(
     stop: &(dyn Fn() -> bool + Sync),
 ) -> Result<Option<Learned>> {
     options.validate()?;
-    let samples = Samples::new(examples, classes)?;
+    let samples = Samples::new(examples, classes, options.balance)?;
     let folds = folds::assign(examples, classes, options.folds, options.seed);
     let validated = match &folds {
         Some(folds) => match CrossValidation::run(&samples, folds, options.regularisation, stop)? {
@@ -228,7 +239,9 @@ pub fn learn_until(
         let pictures: Vec<usize> = validated.probabilities.iter().map(|(i, _)| *i).collect();
         let (known, trusts) = calibration::familiarity(examples, folds, &pictures)?;
         let scores = calibration::trusted(&validated.probabilities, &trusts);
-        let threshold = calibration::threshold(&scores, options.reject);
+        let highest = scores.iter().map(|scores| calibration::highest(scores));
+        let highest: Vec<f64> = highest.collect();
+        let threshold = calibration::threshold(&highest, options.reject);
         held_out = Some(report::held_out(validated, &samples, &scores, threshold));
         familiarity = threshold.map(|_| known);
         rejection = threshold.map(|threshold| Rejection {

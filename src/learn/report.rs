@@ -2,6 +2,7 @@
 
 use serde::Serialize;
 
+use super::calibration::highest;
 use super::cross_validation::{CrossValidation, PathPoint, first};
 use super::samples::Samples;
 
@@ -51,8 +52,26 @@ pub struct HeldOut {
     pub confusions: Vec<Confusion>,
     /// Every regularisation that was tried, from strong to weak.
     pub path: Vec<PathPoint>,
+    /// What each was told to be, in the order of the examples.
+    #[serde(skip)]
+    pub pictures: Vec<HeldOutExample>,
     #[serde(skip)]
     classes: Vec<ClassReport>,
+}
+
+/// What a held-out example was told to be.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct HeldOutExample {
+    /// Its number among the examples.
+    pub example: usize,
+    /// The class with the highest score.
+    pub predicted: usize,
+    /// That score.
+    pub score: f32,
+    /// The score of its own class.
+    pub true_score: f32,
+    /// Whether the highest score is under the threshold.
+    pub rejected: bool,
 }
 
 /// A class that was taken for another.
@@ -92,19 +111,27 @@ pub(super) fn report(
 pub(super) fn held_out(
     validated: &CrossValidation,
     samples: &Samples,
-    highest_scores: &[f64],
+    scores: &[Vec<f32>],
     threshold: Option<f64>,
 ) -> HeldOut {
     let mut classes = vec![ClassReport::default(); samples.class_count];
     let mut confused = std::collections::BTreeMap::<(usize, usize), usize>::new();
-    for ((example, probabilities), highest) in validated.probabilities.iter().zip(highest_scores) {
+    let mut pictures = Vec::with_capacity(scores.len());
+    for ((example, probabilities), scores) in validated.probabilities.iter().zip(scores) {
         let class = samples.classes[*example];
         let told = first(probabilities);
         let report = &mut classes[class];
         report.held_out += 1;
         report.correct += usize::from(told == class);
-        let under = threshold.is_some_and(|threshold| *highest < threshold);
+        let under = threshold.is_some_and(|threshold| highest(scores) < threshold);
         report.rejected += usize::from(under);
+        pictures.push(HeldOutExample {
+            example: *example,
+            predicted: told,
+            score: scores[told],
+            true_score: scores[class],
+            rejected: under,
+        });
         if told != class {
             *confused.entry((class, told)).or_default() += 1;
         }
@@ -128,6 +155,7 @@ pub(super) fn held_out(
         rejected: threshold.map(|_| share(|class| class.rejected)),
         confusions,
         path: validated.path.clone(),
+        pictures,
         classes,
     }
 }

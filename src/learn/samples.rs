@@ -19,34 +19,41 @@ pub(super) struct Samples {
     pub class_count: usize,
     /// Length of an embedding.
     pub length: usize,
-    /// What each row counts, of 1 for an example.
+    /// What each row counts, of what its example does.
     pub weights: Vec<f64>,
+    /// What an example of each class counts, 1 in the mean of all examples.
+    pub class_weights: Vec<f64>,
     center: Vec<f64>,
     scale: f64,
 }
 
 impl Samples {
-    /// Checks the examples and lays them out.
-    pub fn new(examples: &[Example], class_count: usize) -> Result<Self> {
+    /// Checks the examples and lays them out; `balance` makes classes count alike.
+    pub fn new(examples: &[Example], class_count: usize, balance: bool) -> Result<Self> {
         let length = check(examples, class_count)?;
+        let class_weights = class_weights(examples, class_count, balance);
         let views = examples.iter().enumerate();
         let views = views.flat_map(|(i, example)| example.views.iter().map(move |view| (i, view)));
         let rows: Vec<(usize, &Vec<f32>)> = views.collect();
         let numbers: Vec<usize> = rows.iter().map(|(example, _)| *example).collect();
-        let weights: Vec<f64> = numbers
+        // Centre and scale are those of the pictures, whatever their classes count.
+        let shares: Vec<f64> = numbers
             .iter()
             .map(|&i| 1.0 / examples[i].views.len() as f64)
             .collect();
+        let weights = numbers.iter().zip(&shares);
+        let weights = weights.map(|(&i, share)| class_weights[examples[i].class] * share);
+        let weights: Vec<f64> = weights.collect();
         let count = examples.len() as f64;
         let mut center = vec![0.0; length];
-        for ((_, view), weight) in rows.iter().zip(&weights) {
+        for ((_, view), weight) in rows.iter().zip(&shares) {
             for (sum, &value) in center.iter_mut().zip(*view) {
                 *sum += weight / count * f64::from(value);
             }
         }
         let mut features = Vec::with_capacity(rows.len() * length);
         let mut spread = 0.0;
-        for ((_, view), weight) in rows.iter().zip(&weights) {
+        for ((_, view), weight) in rows.iter().zip(&shares) {
             let centred = view.iter().zip(&center).map(|(&v, c)| f64::from(v) - c);
             features.extend(centred);
             let row = &features[features.len() - length..];
@@ -71,6 +78,7 @@ impl Samples {
             class_count,
             length,
             weights,
+            class_weights,
             center,
             scale,
         })
@@ -112,6 +120,22 @@ impl Samples {
         let bias = Tensor::from_vec(bias, self.class_count, &Device::Cpu)?;
         Ok((weight, bias))
     }
+}
+
+/// What an example of each class counts: as much as any other, or such that all of each class do.
+fn class_weights(examples: &[Example], class_count: usize, balance: bool) -> Vec<f64> {
+    if !balance {
+        return vec![1.0; class_count];
+    }
+    let mut counts = vec![0usize; class_count];
+    for example in examples {
+        counts[example.class] += 1;
+    }
+    let share = examples.len() as f64 / class_count as f64;
+    counts
+        .into_iter()
+        .map(|count| share / count as f64)
+        .collect()
 }
 
 /// The length of the embeddings, if the examples make sense.

@@ -9,6 +9,7 @@ use candle_nn::VarBuilder;
 
 use super::contents::Contents;
 use super::imported::Tensors;
+use super::lesson::StoredLesson;
 use super::provenance::{Origin, Source};
 use super::quantised::QuantisationSummary;
 use super::recognise::{Stated, check};
@@ -47,6 +48,7 @@ pub struct Checkpoint {
     pub(super) head: Head,
     pub(super) rejection: Option<Rejection>,
     pub(super) familiarity: Option<Arc<Familiarity>>,
+    pub(super) lesson: Option<StoredLesson>,
     pub(super) quantisation: Option<QuantisationSummary>,
     pub(super) origin: Origin,
     pub(super) assumed: Vec<&'static str>,
@@ -78,6 +80,7 @@ impl Checkpoint {
             head: Head::Softmax,
             rejection: None,
             familiarity: None,
+            lesson: None,
             quantisation: None,
             origin: Origin::Stated(None),
             assumed: Vec::new(),
@@ -117,6 +120,7 @@ impl Checkpoint {
                 head: Head::Softmax,
                 rejection: None,
                 familiarity: None,
+                lesson: None,
                 ..self
             };
             return plain.with_float_classifier(config, classifier);
@@ -221,6 +225,10 @@ impl Checkpoint {
     pub fn with_preprocessing(mut self, preprocessing: Preprocessing) -> Result<Self> {
         let error = |e: Error| Error::checkpoint(&self.path, e.to_string());
         preprocessing.validate().map_err(error)?;
+        if preprocessing != self.preprocessing {
+            // What it was learned from was seen otherwise.
+            self.lesson = self.lesson.as_ref().map(StoredLesson::without_examples);
+        }
         self.preprocessing = preprocessing;
         Ok(self)
     }

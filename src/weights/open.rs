@@ -7,6 +7,7 @@ use super::checkpoint::Checkpoint;
 use super::contents::Contents;
 use super::format::FileFormat;
 use super::imported::{Imported, Tensors};
+use super::lesson::StoredLesson;
 use super::provenance::Origin;
 use super::quantised::Scales;
 use super::recognise::{Stated, recognise};
@@ -254,7 +255,7 @@ impl Checkpoint {
     /// A file that describes itself.
     fn ours(
         file: SafetensorsFile,
-        header: Header,
+        mut header: Header,
         path: &Path,
         options: &LoadOptions,
     ) -> Result<Self> {
@@ -266,14 +267,21 @@ impl Checkpoint {
         let head = options.head(path, Some(header.head), header.config.classes)?;
         let contents = Arc::clone(file.contents());
         let mut stated = file.stated();
-        let familiarity = familiarity(&file, &header, &mut stated);
-        let familiarity = familiarity.map_err(|e| Error::checkpoint(path, e.to_string()))?;
+        let named = |error: Error| Error::checkpoint(path, error.to_string());
+        let lesson = StoredLesson::of(&mut header, &mut stated).map_err(named)?;
+        let familiarity = familiarity(&file, &header, lesson.as_ref(), &mut stated);
+        let familiarity = familiarity.map_err(named)?;
         let scales = match header.quantisation {
             Some(summary) => Scales::read(&file, summary, &header.config, &mut stated)
                 .map_err(|e| Error::checkpoint(path, e.to_string()))?,
             None => Scales::default(),
         };
-        let preprocessing = header.preprocessing.at(options.size);
+        let preprocessing = header.preprocessing.clone().at(options.size);
+        // Of another size embeddings are others.
+        let lesson = lesson.map(|lesson| match preprocessing == header.preprocessing {
+            true => lesson,
+            false => lesson.without_examples(),
+        });
         let tensors = Tensors::File(file.with_scales(scales));
         Self {
             path: path.into(),
@@ -283,6 +291,7 @@ impl Checkpoint {
             head,
             rejection: header.rejection,
             familiarity: familiarity.map(Arc::new),
+            lesson,
             quantisation: header.quantisation,
             origin: Origin::Stated(header.source),
             assumed: Vec::new(),
@@ -351,6 +360,7 @@ impl Checkpoint {
             head,
             rejection: None,
             familiarity: None,
+            lesson: None,
             quantisation: None,
             assumed,
             origin: Origin::file(
@@ -396,6 +406,7 @@ impl Checkpoint {
 fn familiarity(
     file: &SafetensorsFile,
     header: &Header,
+    lesson: Option<&StoredLesson>,
     stated: &mut Vec<Stated>,
 ) -> Result<Option<Familiarity>> {
     let Some(range) = header.familiarity else {
@@ -404,8 +415,14 @@ fn familiarity(
     let error = |reason: &str| Error::tensor(EXAMPLES, reason);
     let found = stated.iter().position(|tensor| tensor.name == EXAMPLES);
     let tensor = found.map(|at| stated.swap_remove(at));
-    let tensor = tensor.ok_or_else(|| error("is missing"))?;
     let len = header.config.embedding_len();
+    if let (None, Some(lesson)) = (&tensor, lesson)
+        && let Some(values) = lesson.first_views(file, len)?
+    {
+        // They are not in the file twice.
+        return Familiarity::new(values, len, range).map(Some);
+    }
+    let tensor = tensor.ok_or_else(|| error("is missing"))?;
     if !tensor.is_numeric || tensor.shape.len() != 2 || tensor.shape[1] != len {
         return Err(error(&format!(
             "is {:?}, not [N, {len}] of floats",

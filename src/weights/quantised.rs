@@ -12,6 +12,7 @@ use serde::{Deserialize, Serialize};
 
 use super::checkpoint::Checkpoint;
 use super::imported::Tensors;
+use super::lesson::StoredLesson;
 use super::provenance::Origin;
 use super::recognise::Stated;
 use super::safetensors::SafetensorsFile;
@@ -169,6 +170,8 @@ impl Checkpoint {
             origin: Origin::Stated(self.source().cloned()),
             contents: None,
             assumed: Vec::new(),
+            // Embeddings of another network.
+            lesson: self.lesson.as_ref().map(StoredLesson::without_examples),
             ..self.clone()
         }
         .checked(&stated)

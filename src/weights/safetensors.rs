@@ -19,6 +19,7 @@ use super::recognise::Stated;
 use crate::error::{Error, Result, without_backtrace};
 use crate::familiarity::FamiliarityRange;
 use crate::head::Head;
+use crate::learn::Lesson;
 use crate::model::{
     Config, Convolution, Pool, Quantisation, StoredTensor, StoredTensors, StoredValues,
     TensorSource,
@@ -31,6 +32,9 @@ const METADATA_KEY: &str = "mobilenet_v1";
 
 /// Embeddings `[N, int(1024 * alpha)]` of pictures that the classes were learned from.
 pub(super) const EXAMPLES: &str = "familiarity.examples";
+
+/// Embeddings `[N, views, int(1024 * alpha)]` of all pictures that the classes were learned from.
+pub(super) const LEARNED: &str = "learned.examples";
 
 /// The newest version of [`Header`] that is read.
 const VERSION: u32 = 2;
@@ -58,6 +62,9 @@ pub(super) struct Header {
     /// How the tensors were made integers, where some are.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub quantisation: Option<QuantisationSummary>,
+    /// How the classes were learned, and whether [`LEARNED`] is there.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub learned: Option<Lesson>,
     /// The file that this one was converted from.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub source: Option<Source>,

@@ -6,10 +6,11 @@ use std::path::Path;
 use candle_core::{DType, Device, Tensor};
 
 use super::checkpoint::Checkpoint;
-use super::safetensors::{self, EXAMPLES, Header};
+use super::safetensors::{self, EXAMPLES, Header, LEARNED};
 use crate::atomic_file;
 use crate::error::{Error, Result};
 use crate::familiarity::Familiarity;
+use crate::learn::Lesson;
 use crate::model::{Config, Folded, StoredTensor, StoredTensors, StoredValues};
 
 /// How a checkpoint is written.
@@ -64,7 +65,7 @@ impl Checkpoint {
     pub fn to_safetensors(&self, options: &SaveOptions) -> Result<Vec<u8>> {
         let error = |e: String| Error::checkpoint(&self.path, e);
         if self.quantisation.is_some() && !options.dequantise {
-            let stored = self.stored()?;
+            let stored = self.stored(options)?;
             return safetensors::encode_stored(&stored, &self.header(self.config.clone(), options))
                 .map_err(error);
         }
@@ -74,11 +75,18 @@ impl Checkpoint {
         } else {
             (self.copies()?, self.config.clone())
         };
-        if let Some(familiarity) = self.familiarity() {
+        if let Some(familiarity) = self.own_examples(options) {
             let (examples, len) = familiarity.examples();
             let shape = (examples.len() / len, len);
             let examples = Tensor::from_slice(examples, shape, &Device::Cpu)?;
             tensors.insert(EXAMPLES.into(), examples);
+        }
+        if let Some(lesson) = self.kept_lesson(options)
+            && let Some(values) = self.lesson_values()?
+        {
+            let shape = (lesson.count(), lesson.views, self.config.embedding_len());
+            let examples = Tensor::from_vec(values, shape, &Device::Cpu)?;
+            tensors.insert(LEARNED.into(), examples);
         }
         for tensor in tensors.values_mut() {
             *tensor = tensor.to_dtype(options.dtype)?;
@@ -130,14 +138,50 @@ impl Checkpoint {
             rejection: self.rejection,
             familiarity: self.familiarity().map(Familiarity::range),
             quantisation: self.quantisation.filter(|_| !options.dequantise),
+            learned: self.lesson().map(|lesson| Lesson {
+                has_examples: self.kept_lesson(options).is_some(),
+                ..lesson.clone()
+            }),
             source: self.source().cloned(),
         }
     }
 
+    /// Whether the embeddings of the pictures that its classes were learned from are written, if it has them.
+    pub fn writes_lesson_examples(&self, options: &SaveOptions) -> bool {
+        self.kept_lesson(options).is_some()
+    }
+
+    /// The lesson whose examples are written: of a network whose embeddings are the same afterwards, with all of their
+    /// digits.
+    fn kept_lesson(&self, options: &SaveOptions) -> Option<&Lesson> {
+        let is_as_it_was = match self.quantisation {
+            Some(_) => !options.dequantise,
+            None => options.dtype == DType::F32,
+        };
+        let lesson = self.lesson().filter(|lesson| lesson.has_examples);
+        lesson.filter(|_| is_as_it_was)
+    }
+
+    /// What tells familiar pictures, where it is written beside the lesson's examples and not made of them.
+    fn own_examples(&self, options: &SaveOptions) -> Option<&Familiarity> {
+        self.familiarity().filter(|familiarity| {
+            let (examples, len) = familiarity.examples();
+            let lesson = self.kept_lesson(options);
+            lesson.is_none_or(|lesson| lesson.count() != examples.len() / len)
+        })
+    }
+
     /// All tensors that are written, as they are stored.
-    fn stored(&self) -> Result<StoredTensors> {
+    fn stored(&self, options: &SaveOptions) -> Result<StoredTensors> {
         let mut stored = self.stored_tensors()?;
-        if let Some(familiarity) = self.familiarity() {
+        if let Some(lesson) = self.kept_lesson(options)
+            && let Some(values) = self.lesson_values()?
+        {
+            let shape = [lesson.count(), lesson.views, self.config.embedding_len()];
+            let tensor = StoredTensor::floats(StoredValues::F32(values.into()), &shape);
+            stored.tensors.insert(LEARNED.into(), tensor);
+        }
+        if let Some(familiarity) = self.own_examples(options) {
             let (examples, len) = familiarity.examples();
             let values = StoredValues::F32(examples.to_vec().into());
             let tensor = StoredTensor::floats(values, &[examples.len() / len, len]);
@@ -152,6 +196,7 @@ impl Checkpoint {
         let mut tensors = self.tensors.copies().map_err(named)?;
         // They are no part of the network.
         tensors.remove(EXAMPLES);
+        tensors.remove(LEARNED);
         Ok(tensors)
     }
 

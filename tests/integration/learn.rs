@@ -59,6 +59,8 @@ fn the_optimum_is_scikit_learns() {
         "separable",
         "collinear",
         "strong",
+        "balanced",
+        "balanced two",
     ];
     for name in names {
         let of = |key: &str| &golden[&format!("{name}.{key}")];
@@ -66,6 +68,7 @@ fn the_optimum_is_scikit_learns() {
         let (weight, bias) = (doubles(of("weight")), doubles(of("bias")));
         let regularisation = doubles(of("regularisation"))[0];
         let options = LearnOptions::default().with_regularisation(regularisation);
+        let options = options.with_balance(name.starts_with("balanced"));
         let learned = learn(&examples, bias.len(), &options).expect("learned");
         let c = doubles(of("c"))[0];
         assert!((learned.report.c / c - 1.0).abs() < 1e-6, "{name}: {c}");
@@ -232,7 +235,7 @@ fn examples_that_make_no_sense_are_errors() {
 
 /// A network of random weights, which tells colours and stripes all the same. It has no
 /// classifier.
-fn backbone(program: &Program) -> PathBuf {
+pub fn backbone(program: &Program) -> PathBuf {
     let config = Config {
         classes: None,
         ..Config::with_alpha(0.1)
@@ -244,7 +247,7 @@ fn backbone(program: &Program) -> PathBuf {
 }
 
 /// A picture of a class: stripes of a direction and a colour, which vary.
-fn picture(class: usize, number: usize) -> RgbImage {
+pub fn picture(class: usize, number: usize) -> RgbImage {
     let noise = values(64, (class * 1000 + number) as u64);
     let phase = (noise[0] * 9.0) as u32 + 20;
     RgbImage::from_fn(48, 40, |x, y| {

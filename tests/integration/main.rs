@@ -36,6 +36,7 @@
 //! - `bf16`: bf16 on the CPU through the program
 //! - `assembly`: the kernels' machine code
 //! - `shared`: real pretrained weights and photographs, skipped where they are absent
+//! - `classes`: their names, printed, changed and put in another order
 //! - `convert`: what it writes answers as what it read
 //! - `classify`, `commands`: the program, as a shell uses it
 //! - `album`: folders, lists and streams of pictures, and runs that were stopped
@@ -49,6 +50,7 @@
 //! - `manners`: what is said to whoever meant something else, and small things
 //! - `metrics`: scores against the truth, as scikit-learn has it
 //! - `learn`: classes of one's own, against scikit-learn's answers
+//! - `learn_again`: classes that are added to those and removed, and what is said of their pictures
 //! - `bad_input`: damaged, hostile and absent files
 //! - `train`: gradients and steps against Keras and by definition, runs that are stopped, the digits
 //! - `wordnet`: every group has the classes that WordNet's own program gives it
@@ -66,6 +68,7 @@ mod assembly;
 mod bad_input;
 mod bf16;
 mod cases;
+mod classes;
 mod classify;
 mod codecs;
 mod commands;
@@ -87,6 +90,7 @@ mod keras_models;
 mod kinds;
 mod layouts;
 mod learn;
+mod learn_again;
 mod manners;
 mod metrics;
 mod near_duplicates;

@@ -18,7 +18,7 @@ use mobilenet::error::{ImageError, ImageErrorKind};
 use mobilenet::pipeline::{Answer, CancelToken, Error, Model, Pipeline, Reply, Stage};
 use mobilenet::pixels::{self, DecodeOptions, Pixels, Preprocessing, RgbImage};
 use mobilenet::weights::{Checkpoint, LoadOptions};
-use mobilenet::{Classifier, Familiarity, FamiliarityRange};
+use mobilenet::{Classifier, Decay, Familiarity, FamiliarityRange};
 use rayon::prelude::*;
 
 use crate::support::{Program, arg, repository};
@@ -453,6 +453,7 @@ fn times_shown(probabilities: [f32; 2]) -> usize {
     let range = FamiliarityRange {
         strange: 1.005,
         usual: 1.01,
+        decay: Decay::Linear,
     };
     let stranger = Familiarity::new(vec![1.0; len], len, range).expect("a familiarity");
     let checkpoint = digits

@@ -8,7 +8,7 @@ use mobilenet::model::{Config, random_tensors};
 use mobilenet::pixels::{self, DecodeOptions, Preprocessing};
 use mobilenet::similarity::cosine;
 use mobilenet::weights::{Checkpoint, LoadOptions};
-use mobilenet::{Embedder, Familiarity, FamiliarityRange, Rejection};
+use mobilenet::{Decay, Embedder, Familiarity, FamiliarityRange, Rejection};
 use serde_json::{Value, json};
 
 use crate::support::{Program, Ran, arg, repository};
@@ -154,6 +154,7 @@ fn of_noughts(program: &Program) -> PathBuf {
     let range = FamiliarityRange {
         strange: apart + 0.1 * (1.0 - apart),
         usual: 1.0 - 0.1 * (1.0 - apart),
+        decay: Decay::Linear,
     };
     let known = Familiarity::new(embeddings[0].clone(), len, range).expect("an example");
     let rejection = Rejection {

@@ -38,9 +38,11 @@ def cases():
     more += [np.full_like(embeddings[..., :1], 3), np.zeros_like(embeddings[..., :1])]
     yield "collinear", np.concatenate(more, 2), classes, 1e-4
     yield "strong", *clusters([20, 10, 5], 8, 1, 1.5), 1.0
+    yield "balanced", *clusters([40, 12, 4], 8, 2, 1.5), 1e-2
+    yield "balanced two", *clusters([30, 5], 6, 1, 1.5), 1e-3
 
 
-def solve(embeddings, classes, regularisation):
+def solve(embeddings, classes, regularisation, balanced):
     count, views, length = embeddings.shape
     x = embeddings.reshape(-1, length).astype("f8")
     y = np.repeat(classes, views)
@@ -52,7 +54,8 @@ def solve(embeddings, classes, regularisation):
     weights = np.full(len(y), 1 / views)
     # Centred for the solver's sake alone: the bias is not regularised.
     def fit(solver):
-        model = LogisticRegression(C=c, solver=solver, tol=1e-13, max_iter=1_000_000)
+        model = LogisticRegression(C=c, solver=solver, tol=1e-13, max_iter=1_000_000,
+                                   class_weight="balanced" if balanced else None)
         model.fit((x - x.mean(0)) / scale, y, sample_weight=weights)
         return model
     # On divided features a weight is larger by the scale, and its square costs less.
@@ -72,6 +75,6 @@ for name, embeddings, classes, regularisation in cases():
     tensors[f"{name}.embeddings"] = embeddings
     tensors[f"{name}.classes"] = classes.astype("u4")
     tensors[f"{name}.regularisation"] = np.array([regularisation])
-    for key, value in solve(embeddings, classes, regularisation).items():
+    for key, value in solve(embeddings, classes, regularisation, name.startswith("balanced")).items():
         tensors[f"{name}.{key}"] = np.ascontiguousarray(value)
 save_file(tensors, Path(__file__).with_name("golden.safetensors"))

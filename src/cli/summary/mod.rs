@@ -1,19 +1,23 @@
 //! `mobilenet summary`
 
+mod classes;
+
 use std::io::{self, Write};
 
 use anyhow::Result;
 use candle_core::Device;
 use clap::Args;
+use mobilenet::learn::Lesson;
 use mobilenet::model::{LayerSummary, Summary};
 use mobilenet::weights::QuantisationSummary;
 use serde::Serialize;
 
+use self::classes::{ClassName, class_names, print_classes};
 use super::options::{ModelOptions, ReportOptions, computes_in};
 use super::output::write_report;
 use super::stdout::Stdout;
 use super::terminal::{Terminal, truncate};
-use super::{Global, Outcome};
+use super::{Global, Outcome, learned};
 
 /// Show the network layer by layer, as Keras's model.summary() does
 ///
@@ -28,12 +32,25 @@ pub struct Arguments {
     #[arg(long, help_heading = "Model", conflicts_with_all = ["weights", "repo"])]
     shallow: bool,
 
+    /// Print the names of the classes alone, one a line in the order of the outputs: a file for --labels
+    #[arg(long, conflicts_with = "shallow")]
+    class_names: bool,
+
     #[command(flatten)]
     report: ReportOptions,
 }
 
+/// How classes were learned, and the same in words.
+#[derive(Serialize)]
+struct Learned {
+    #[serde(flatten)]
+    lesson: Lesson,
+    #[serde(skip)]
+    facts: Vec<String>,
+}
+
 /// What is shown.
-#[derive(Debug, Serialize)]
+#[derive(Serialize)]
 struct Shown {
     #[serde(flatten)]
     summary: Summary,
@@ -43,16 +60,31 @@ struct Shown {
     /// What a checkpoint computes in on CPUs where nothing else is asked for.
     #[serde(skip_serializing_if = "Option::is_none")]
     computes_in: Option<String>,
+    /// What the classes were learned from, if `learn` made the checkpoint.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    learned: Option<Learned>,
+    /// Of a checkpoint with a classifier.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    labels: Option<Vec<ClassName>>,
 }
 
 pub fn run(arguments: &Arguments, global: Global) -> Result<Outcome> {
+    if arguments.class_names {
+        return print_classes(arguments, global);
+    }
     let shown = if arguments.model.names_a_checkpoint() {
         let checkpoint = arguments.model.load(global)?;
+        let labels = checkpoint.labels();
         let precision = checkpoint.default_precision(&Device::Cpu);
         Shown {
             summary: Summary::new(checkpoint.config(), checkpoint.preprocessing().size)?,
             quantisation: checkpoint.quantisation(),
             computes_in: Some(computes_in(&checkpoint, precision)),
+            learned: checkpoint.lesson().map(|lesson| Learned {
+                lesson: lesson.clone(),
+                facts: learned::facts(&checkpoint, lesson),
+            }),
+            labels: labels.as_ref().map(class_names),
         }
     } else {
         let config = arguments.model.config(arguments.shallow);
@@ -60,6 +92,8 @@ pub fn run(arguments: &Arguments, global: Global) -> Result<Outcome> {
             summary: Summary::new(&config, arguments.model.size_or_default())?,
             quantisation: None,
             computes_in: None,
+            learned: None,
+            labels: None,
         }
     };
     let mut out = io::BufWriter::new(Stdout::new());
@@ -111,6 +145,15 @@ fn write_text(out: &mut impl Write, shown: &Shown, width: Option<usize>) -> io::
     }
     if let Some(computes_in) = &shown.computes_in {
         writeln!(out, "{:<28}{computes_in}", "computes, on CPUs, in")?;
+    }
+    if let Some(learned) = &shown.learned {
+        writeln!(out)?;
+        for fact in &learned.facts {
+            writeln!(out, "{}", truncate(fact, width.unwrap_or(usize::MAX)))?;
+        }
+    }
+    if let Some(labels) = &shown.labels {
+        classes::write(out, labels, width)?;
     }
     Ok(())
 }
@@ -219,6 +262,8 @@ mod tests {
             summary: Summary::new(&Config::default(), 224)?,
             quantisation: None,
             computes_in: None,
+            learned: None,
+            labels: Some(vec![ClassName::named(0, "a name of many words ".repeat(9))]),
         };
         for width in [60, 80, 120] {
             let mut text = Vec::new();
