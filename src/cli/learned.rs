@@ -38,8 +38,8 @@ pub fn facts(checkpoint: &Checkpoint, lesson: &Lesson) -> Vec<String> {
         ),
         None => "Unknown: no picture is, whatever it shows".into(),
     });
-    if lesson.balance {
-        facts.push("Balance: every class counted as much as any other".into());
+    if !lesson.balance {
+        facts.push("Balance: none; a class of more pictures counted for more".into());
     }
     if lesson.has_examples {
         facts.push(

@@ -138,7 +138,7 @@ impl Default for LearnOptions {
             seed: 0,
             regularisation: None,
             reject: 0.05,
-            balance: false,
+            balance: true,
         }
     }
 }
@@ -171,7 +171,8 @@ const CONVERGED: f64 = 1e-16;
 
 /// Learns to tell `classes` classes apart.
 ///
-/// The objective is scikit-learn's: the mean cross entropy of the examples plus `regularisation /
+/// The objective is scikit-learn's: the mean cross entropy of the examples, in which classes count alike unless the
+/// options say otherwise, plus `regularisation /
 /// 2` times the squared weights, those of the biases left out, on features that are centred and
 /// divided by one number, the root mean square of their distance from the mean. That number is
 /// folded back into the weights, and makes a regularisation mean the same whatever network the

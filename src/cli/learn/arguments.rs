@@ -49,9 +49,10 @@ pub struct Arguments {
     #[arg(long, value_name = "SHARE", help_heading = "Learning", value_parser = parse_share)]
     reject: Option<f64>,
 
-    /// Count every class as much as any other, however many pictures it has, instead of every picture
+    /// Let every picture count as much as any other, and so a class of more pictures for more; else classes count
+    /// alike, which tells small ones much better
     #[arg(long, help_heading = "Learning")]
-    balance: bool,
+    no_balance: bool,
 
     /// Don't learn from mirror images: for classes that a mirror changes, such as letters and arrows
     #[arg(long, help_heading = "Learning")]
@@ -105,12 +106,12 @@ impl Arguments {
         let folds = earlier.map_or(default.folds, |lesson| lesson.folds);
         let seed = earlier.map_or(default.seed, |lesson| lesson.seed);
         let reject = earlier.map_or(default.reject, |lesson| lesson.reject);
-        let balance = earlier.is_some_and(|lesson| lesson.balance);
+        let balance = earlier.map_or(default.balance, |lesson| lesson.balance);
         default
             .with_folds(self.folds.map_or(folds, usize::from))
             .with_seed(self.seed.unwrap_or(seed))
             .with_reject(self.reject.unwrap_or(reject))
-            .with_balance(self.balance || balance)
+            .with_balance(balance && !self.no_balance)
     }
 
     /// The classes of the folder with their pictures; none where there is no folder.

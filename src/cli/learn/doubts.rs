@@ -74,7 +74,7 @@ fn tell_sizes(learned: &Learned, classes: &[String]) {
     if most >= VERY_DIFFERENT * least.max(1) {
         note(&format!(
             "{} has {most} pictures and {} has {least}: where pictures look like both, they are taken for the larger \
-             class. --balance counts classes alike",
+             class. Without --no-balance classes count alike",
             printable(large),
             printable(small)
         ));

@@ -113,7 +113,7 @@ pub fn run(arguments: &Arguments, global: Global) -> Result<Outcome> {
     };
     drop(waiting);
     let fitting = begin.elapsed();
-    let lesson = Lesson::new(&learned, &options, views, &network.precision.name());
+    let lesson = Lesson::new(&learned, &options, views, network.precision.name());
     let kept = (examples.len() <= arguments.examples).then_some(examples.as_slice());
     checkpoint(&network, &learned, &classes)?
         .with_lesson(lesson, kept)?
