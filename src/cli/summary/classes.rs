@@ -10,6 +10,7 @@ use serde_json::{Value, json};
 
 use super::Arguments;
 use crate::cli::output::write_report;
+use crate::cli::stdout::Stdout;
 use crate::cli::terminal::{Terminal, printable, truncate};
 use crate::cli::{Global, Outcome};
 
@@ -68,7 +69,7 @@ pub fn print_classes(arguments: &Arguments, global: Global) -> Result<Outcome> {
         format!("{path}: it has no classifier, and so no classes")
     })?;
     let names = class_names(&labels);
-    let mut out = io::BufWriter::new(io::stdout().lock());
+    let mut out = io::BufWriter::new(Stdout::new());
     if arguments.report.is_json() {
         // As Keras's imagenet_class_index.json where there are ids.
         let value = |name: &ClassName| match &name.wnid {
