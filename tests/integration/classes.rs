@@ -158,7 +158,7 @@ fn a_class_that_is_named_anew_keeps_its_scores() {
         assert_eq!((name.as_str(), score), (*new, old));
     }
     // What rejects goes on to do so.
-    let own = Checkpoint::open(&program.path("new.safetensors"), &Default::default());
+    let own = Checkpoint::open(program.path("new.safetensors"), &Default::default());
     assert!(own.expect("a checkpoint").rejection().is_some());
     // Named and put in order at once; written as half as many bits, too.
     for more in [&[][..], &["--dtype", "f16"], &["--fold-batch-norm"]] {
@@ -247,7 +247,7 @@ fn imagenets_classes_under_other_names_have_no_ids_and_that_is_said() {
     let ran = convert(&program, &["--order", "name"]);
     assert_eq!(ran.code, Some(0));
     assert!(ran.stderr.contains("WordNet"), "{}", ran.stderr);
-    let network = Checkpoint::open(&program.path("new.safetensors"), &Default::default());
+    let network = Checkpoint::open(program.path("new.safetensors"), &Default::default());
     let labels = network.expect("a checkpoint").labels().expect("labels");
     let names: Vec<&str> = labels.classes().iter().map(|c| c.label.as_str()).collect();
     assert!(
