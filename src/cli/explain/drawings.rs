@@ -83,11 +83,11 @@ impl Drawings {
         let images = images.iter().map(Path::new);
         let read: Vec<&Path> = arguments.labels.file().into_iter().chain(images).collect();
         let outputs: Vec<&Path> = self.files().collect();
+        files::protect(&outputs, read)?;
         for path in &outputs {
             check_ending(path, "a PNG", &["png"])?;
             files::check(path)?;
         }
-        files::protect(&outputs, read)?;
         outputs.into_iter().try_for_each(files::refuse_undrawn)
     }
 
