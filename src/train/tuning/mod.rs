@@ -85,7 +85,7 @@ pub(super) struct Progress {
     standings: Vec<Vec<Standing>>,
 }
 
-/// Training that begins with a checkpoint, see the head of the [module](self).
+/// Training that begins with a checkpoint, and is measured against the classifier that `learn` fits.
 pub struct FineTuning {
     checkpoint: Checkpoint,
     settings: Settings,
