@@ -44,18 +44,13 @@ fn main() {
     let bf16 = Precision::from(DType::BF16);
     let in_bf16 = Isa::available_for(bf16).into_iter().map(|isa| (bf16, isa));
     for (precision, isa) in in_f32.chain(in_bf16).chain(in_int8) {
-        let run_peak = match precision {
-            Precision::Int8 => Isa::int8_peak,
-            Precision::Float(DType::BF16) => Isa::bf16_peak,
-            _ => Isa::peak,
-        };
-        let operations = run_peak(isa, PEAK_STEPS);
+        let operations = isa.peak(precision, PEAK_STEPS);
         let isa_name = match precision {
             Precision::Float(DType::F32) => isa.to_string(),
             _ => format!("{precision}-{isa}"),
         };
         let mut peak = || {
-            run_peak(isa, PEAK_STEPS);
+            isa.peak(precision, PEAK_STEPS);
         };
         measure(
             &mut criterion,

@@ -8,12 +8,13 @@ use candle_core::DType;
 use candle_nn::VarBuilder;
 use clap::Args;
 use mobilenet::Isa;
-use mobilenet::model::{Config, MobileNet, Precision, random_tensors, validate_size};
+use mobilenet::model::{Config, MobileNet, Precision, Summary, random_tensors, validate_size};
 use mobilenet::weights::Checkpoint;
 use serde::Serialize;
 
 use super::options::{ModelOptions, ReportOptions, RunOptions, Running, computes_in};
 use super::output::write_report;
+use super::peak::PeakReport;
 use super::stdout::Stdout;
 use super::timing::{faster_than_f32, measure, pixels};
 use super::{Global, Outcome};
@@ -21,7 +22,9 @@ use super::{Global, Outcome};
 /// Measure latency and throughput of the network on this machine
 ///
 /// A run is one batch from pixels on the device to logits, without decoding and resizing. With another
-/// --dtype than f32, f32 is measured beside it; with f32, on a CPU, what is faster.
+/// --dtype than f32, f32 is measured beside it; with f32, on a CPU, what is faster. On a CPU each is
+/// also put beside a loop that multiplies and adds in registers alone, on as many threads: the most that
+/// the machine does with the same instructions.
 #[derive(Debug, Args)]
 pub struct Arguments {
     /// Number of measured runs
@@ -87,6 +90,8 @@ struct BenchReport {
     f32_median_ms: Option<f64>,
     /// Of the types that were measured in turns with it.
     beside_median_ms: BTreeMap<&'static str, f64>,
+    /// For each type, beside what a loop in registers does; empty where none runs on the CPU's kernels.
+    peaks: BTreeMap<&'static str, PeakReport>,
 }
 
 pub fn run(arguments: &Arguments, global: Global) -> Result<Outcome> {
@@ -107,6 +112,17 @@ pub fn run(arguments: &Arguments, global: Global) -> Result<Outcome> {
         .zip(measured)
         .map(|(network, times)| (network.precision().name(), times.median()))
         .collect();
+    let operations = 2 * Summary::new(config, *size)?.multiply_adds * batch_size as u64;
+    let peaks = networks.iter().filter_map(|network| {
+        let name = network.precision().name();
+        let median = if network.precision() == precision {
+            times.median()
+        } else {
+            *medians.get(name)?
+        };
+        let report = PeakReport::of(network, running.threads, operations, median)?;
+        Some((name, report))
+    });
     let passed_over = running.device.passed_over.iter();
     let report = BenchReport {
         version: env!("CARGO_PKG_VERSION"),
@@ -133,6 +149,7 @@ pub fn run(arguments: &Arguments, global: Global) -> Result<Outcome> {
         device_operations: network.device_operations(),
         replayed: network.is_replayed(),
         f32_median_ms: medians.get("f32").copied(),
+        peaks: peaks.collect(),
         beside_median_ms: medians,
     };
     let mut out = Stdout::new();
@@ -270,6 +287,12 @@ fn write_text(out: &mut impl Write, report: &BenchReport) -> io::Result<()> {
             }
         };
         writeln!(out, "  {line}")?;
+    }
+    let mut peaks: Vec<_> = report.peaks.iter().collect();
+    // What was asked for comes first.
+    peaks.sort_by_key(|(dtype, _)| **dtype != report.dtype);
+    for (dtype, peak) in peaks {
+        writeln!(out, "  {dtype} does {peak}")?;
     }
     Ok(())
 }

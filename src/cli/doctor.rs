@@ -1,6 +1,7 @@
 //! `mobilenet doctor`
 
 use std::collections::BTreeMap;
+use std::env::consts::{ARCH, OS};
 use std::io::{self, Write};
 use std::path::Path;
 
@@ -11,7 +12,7 @@ use clap::Args;
 use mobilenet::device::{self, DeviceChoice};
 use mobilenet::model::{Config, MobileNet, PUBLISHED_SIZES, Precision, random_tensors};
 use mobilenet::weights::{LoadOptions, Store, catalogue, without_credentials};
-use mobilenet::{Isa, processor_features};
+use mobilenet::{Isa, PassedOver, processor_features};
 use serde::Serialize;
 
 use super::environment;
@@ -55,6 +56,8 @@ struct KernelsReport {
     int8: &'static str,
     /// Null where the processor has no instructions for it.
     bf16: Option<&'static str>,
+    /// For each of the three, faster ones and what this processor lacks for them.
+    passed_over: BTreeMap<&'static str, Vec<PassedOver>>,
     /// How long a pass takes here, of alpha 0.25, in parts of what f32 takes.
     times_f32: BTreeMap<&'static str, f64>,
 }
@@ -117,7 +120,7 @@ fn examine() -> Result<DoctorReport> {
     };
     Ok(DoctorReport {
         version: env!("CARGO_PKG_VERSION"),
-        target: format!("{}-{}", std::env::consts::ARCH, std::env::consts::OS),
+        target: format!("{ARCH}-{OS}"),
         features: features(),
         threads: default_threads(),
         instruction_sets: processor_features(),
@@ -125,6 +128,7 @@ fn examine() -> Result<DoctorReport> {
             f32: Isa::detect().name(),
             int8: Isa::detect_for(Precision::Int8)?.name(),
             bf16: Isa::detect_for(DType::BF16.into()).ok().map(Isa::name),
+            passed_over: passed_over(),
             times_f32: times_f32()?,
         },
         devices: devices.collect(),
@@ -134,6 +138,13 @@ fn examine() -> Result<DoctorReport> {
         problem,
         environment: variables(),
     })
+}
+
+/// The instruction sets that would be faster, if the processor had them.
+fn passed_over() -> BTreeMap<&'static str, Vec<PassedOver>> {
+    let all = [DType::F32.into(), Precision::Int8, DType::BF16.into()];
+    let one = |precision: Precision| (precision.name(), Isa::passed_over(precision));
+    all.into_iter().map(one).collect()
 }
 
 /// How long a small network takes in what is faster than f32, beside that.
@@ -231,13 +242,20 @@ fn write_text(out: &mut impl Write, report: &DoctorReport) -> io::Result<()> {
         f32,
         int8,
         bf16,
+        passed_over,
         times_f32,
     } = &report.kernels;
-    let bf16 = bf16.unwrap_or("none");
-    line(
-        "kernels",
-        &format!("{f32} for f32, {int8} for int8, {bf16} for bf16"),
-    )?;
+    for (precision, taken) in [("f32", Some(*f32)), ("int8", Some(*int8)), ("bf16", *bf16)] {
+        let taken = taken.unwrap_or("none");
+        let faster = passed_over.get(precision).map_or(&[][..], Vec::as_slice);
+        let reasons: Vec<_> = faster.iter().map(PassedOver::to_string).collect();
+        let value = match (taken, reasons.as_slice()) {
+            ("none" | "portable", []) => format!("{taken} (there are no others for {ARCH})"),
+            (_, []) => taken.to_owned(),
+            (_, reasons) => format!("{taken} ({})", reasons.join("; ")),
+        };
+        line(&format!("kernels for {precision}"), &value)?;
+    }
     let times = times_f32.iter();
     let times = times.map(|(dtype, ratio)| format!("{ratio:.2} times f32 with --dtype {dtype}"));
     line("time of a pass", &times.collect::<Vec<_>>().join(", "))?;

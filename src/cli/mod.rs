@@ -26,6 +26,7 @@ mod models;
 mod near_duplicates;
 mod options;
 mod output;
+mod peak;
 mod program;
 mod progress;
 mod pull;

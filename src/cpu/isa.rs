@@ -4,6 +4,7 @@ use std::fmt;
 use std::str::FromStr;
 
 use candle_core::DType;
+use serde::Serialize;
 
 use super::bf16::Bf16;
 use super::int8::kernels as int8;
@@ -11,6 +12,7 @@ use super::kernels::{self, Kernels};
 use crate::device::DeviceChoice;
 use crate::error::{DeviceErrorKind, Error, Result};
 use crate::model::Precision;
+use crate::processor::{Feature, processor_features};
 
 /// An instruction set. A value exists only where the machine has it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -47,17 +49,27 @@ impl Isa {
     /// Those that this machine has to compute in `precision`, the fastest first. For bf16 there may be
     /// none.
     pub fn available_for(precision: Precision) -> Vec<Self> {
-        let sets = match precision {
+        let sets = Self::all_for(precision).into_iter();
+        sets.filter(|set| set.lacks(Feature::is_here).is_empty())
+            .map(Self)
+            .collect()
+    }
+
+    /// Those that would be faster in `precision` than the one that is taken, the fastest first, and
+    /// what this machine lacks for each.
+    pub fn passed_over(precision: Precision) -> Vec<PassedOver> {
+        passed_over(&Self::all_for(precision), Feature::is_here)
+    }
+
+    /// Those that there are for this architecture, the fastest first.
+    fn all_for(precision: Precision) -> Vec<Set> {
+        match precision {
             Precision::Int8 => Self::all_int8(),
             Precision::Float(DType::BF16) => Self::all_bf16(),
             // They are there to be compared with, and the same everywhere.
             Precision::Int8Reference => vec![Set::Portable],
             Precision::Float(_) => Self::all_f32(),
-        };
-        sets.into_iter()
-            .filter(|set| set.is_here())
-            .map(Self)
-            .collect()
+        }
     }
 
     #[cfg(target_arch = "x86_64")]
@@ -147,52 +159,76 @@ impl Isa {
 
     /// `portable`, `avx2`, `avxvnni`, `avx512`, `avx512vnni` or `avx512bf16`.
     pub fn name(self) -> &'static str {
-        match self.0 {
-            Set::Portable => "portable",
-            #[cfg(target_arch = "x86_64")]
-            Set::Avx2 => "avx2",
-            #[cfg(target_arch = "x86_64")]
-            Set::AvxVnni => "avxvnni",
-            #[cfg(target_arch = "x86_64")]
-            Set::Avx512 => "avx512",
-            #[cfg(target_arch = "x86_64")]
-            Set::Avx512Vnni => "avx512vnni",
-            #[cfg(target_arch = "x86_64")]
-            Set::Avx512Bf16 => "avx512bf16",
-        }
+        self.0.name()
     }
 }
 
 impl Set {
-    /// Whether this machine has all that the set's kernels of either kind use.
-    #[cfg(target_arch = "x86_64")]
-    fn is_here(self) -> bool {
-        let avx2 = || is_x86_feature_detected!("avx2") && is_x86_feature_detected!("fma");
-        let avx512 = || is_x86_feature_detected!("avx512f") && avx2();
+    fn name(self) -> &'static str {
         match self {
-            Self::Portable => true,
-            Self::Avx2 => avx2(),
-            Self::AvxVnni => is_x86_feature_detected!("avxvnni") && avx2(),
-            Self::Avx512 => avx512(),
-            Self::Avx512Vnni => {
-                is_x86_feature_detected!("avx512vnni")
-                    && is_x86_feature_detected!("avx512bw")
-                    && is_x86_feature_detected!("avx512vl")
-                    && avx512()
-            }
-            Self::Avx512Bf16 => {
-                is_x86_feature_detected!("avx512bf16")
-                    && is_x86_feature_detected!("avx512bw")
-                    && is_x86_feature_detected!("avx512vl")
-                    && avx512()
-            }
+            Self::Portable => "portable",
+            #[cfg(target_arch = "x86_64")]
+            Self::Avx2 => "avx2",
+            #[cfg(target_arch = "x86_64")]
+            Self::AvxVnni => "avxvnni",
+            #[cfg(target_arch = "x86_64")]
+            Self::Avx512 => "avx512",
+            #[cfg(target_arch = "x86_64")]
+            Self::Avx512Vnni => "avx512vnni",
+            #[cfg(target_arch = "x86_64")]
+            Self::Avx512Bf16 => "avx512bf16",
+        }
+    }
+
+    /// All that the set's kernels of any kind use.
+    #[cfg(target_arch = "x86_64")]
+    fn needs(self) -> &'static [Feature] {
+        use Feature::{Avx2, Avx512Bf16, Avx512Bw, Avx512F, Avx512Vl, Avx512Vnni, AvxVnni, Fma};
+        match self {
+            Self::Portable => &[],
+            Self::Avx2 => &[Avx2, Fma],
+            Self::AvxVnni => &[Avx2, Fma, AvxVnni],
+            Self::Avx512 => &[Avx2, Fma, Avx512F],
+            Self::Avx512Vnni => &[Avx2, Fma, Avx512F, Avx512Bw, Avx512Vl, Avx512Vnni],
+            Self::Avx512Bf16 => &[Avx2, Fma, Avx512F, Avx512Bw, Avx512Vl, Avx512Bf16],
         }
     }
 
     #[cfg(not(target_arch = "x86_64"))]
-    fn is_here(self) -> bool {
-        true
+    fn needs(self) -> &'static [Feature] {
+        &[]
     }
+
+    /// What of that a machine lacks.
+    fn lacks(self, has: impl Fn(Feature) -> bool) -> Vec<&'static str> {
+        let needs = self.needs().iter().filter(|feature| !has(**feature));
+        needs.map(|feature| feature.name()).collect()
+    }
+}
+
+/// An instruction set with faster kernels than those that are taken, for which the machine lacks
+/// something.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct PassedOver {
+    /// Its name, as an [`Isa`] has one.
+    pub isa: &'static str,
+    /// What of a processor's features it needs and this one lacks.
+    pub lacks: Vec<&'static str>,
+}
+
+impl fmt::Display for PassedOver {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "no {} for {}", self.lacks.join(", "), self.isa)
+    }
+}
+
+/// Of sets, the fastest first, those before the first one that is there.
+fn passed_over(sets: &[Set], has: impl Fn(Feature) -> bool) -> Vec<PassedOver> {
+    let sets = sets.iter().map(|set| PassedOver {
+        isa: set.name(),
+        lacks: set.lacks(&has),
+    });
+    sets.take_while(|set| !set.lacks.is_empty()).collect()
 }
 
 impl fmt::Display for Isa {
@@ -220,35 +256,6 @@ impl FromStr for Isa {
             format!("this machine has {}", names.join(", "))
         })
     }
-}
-
-/// What of the instruction sets that matter to a convolution this processor has.
-pub fn processor_features() -> Vec<&'static str> {
-    #[cfg(target_arch = "x86_64")]
-    let found = [
-        ("avx2", is_x86_feature_detected!("avx2")),
-        ("fma", is_x86_feature_detected!("fma")),
-        ("avx512f", is_x86_feature_detected!("avx512f")),
-        ("avx512bf16", is_x86_feature_detected!("avx512bf16")),
-        ("avx512vnni", is_x86_feature_detected!("avx512vnni")),
-        ("avxvnni", is_x86_feature_detected!("avxvnni")),
-    ];
-    #[cfg(target_arch = "aarch64")]
-    let found = [
-        ("neon", std::arch::is_aarch64_feature_detected!("neon")),
-        ("fp16", std::arch::is_aarch64_feature_detected!("fp16")),
-        (
-            "dotprod",
-            std::arch::is_aarch64_feature_detected!("dotprod"),
-        ),
-        ("bf16", std::arch::is_aarch64_feature_detected!("bf16")),
-    ];
-    #[cfg(not(any(target_arch = "x86_64", target_arch = "aarch64")))]
-    let found: [(&'static str, bool); 0] = [];
-    found
-        .into_iter()
-        .filter_map(|(name, has)| has.then_some(name))
-        .collect()
 }
 
 /// Why a processor of these features does not compute in `precision`.
@@ -284,5 +291,45 @@ mod tests {
             Err(error) => assert!(error.to_string().contains("AVX-512 BF16"), "{error}"),
         }
         assert!(Isa::detect().bf16_kernels().is_none());
+    }
+
+    #[cfg(target_arch = "x86_64")]
+    #[test]
+    fn what_is_passed_over_says_what_it_lacks() {
+        let lacking = |precision: Precision, has: &[&str]| {
+            let found = passed_over(&Isa::all_for(precision), |feature| {
+                has.contains(&feature.name())
+            });
+            let found = found.iter().map(PassedOver::to_string);
+            found.collect::<Vec<_>>().join("; ")
+        };
+        let (f32, bf16) = (DType::F32.into(), Precision::from(DType::BF16));
+        let zen3 = ["avx2", "fma"];
+        let alder_lake = ["avx2", "fma", "avxvnni"];
+        let skylake_x = ["avx2", "fma", "avx512f", "avx512bw", "avx512vl"];
+        assert_eq!(
+            lacking(f32, &[]),
+            "no avx2, fma, avx512f for avx512; no avx2, fma for avx2"
+        );
+        assert_eq!(
+            lacking(f32, &["avx2"]),
+            "no fma, avx512f for avx512; no fma for avx2"
+        );
+        assert_eq!(lacking(f32, &zen3), "no avx512f for avx512");
+        assert_eq!(lacking(f32, &skylake_x), "");
+        assert_eq!(
+            lacking(Precision::Int8, &zen3),
+            "no avx512f, avx512bw, avx512vl, avx512vnni for avx512vnni; no avxvnni for avxvnni"
+        );
+        assert_eq!(
+            lacking(Precision::Int8, &alder_lake),
+            "no avx512f, avx512bw, avx512vl, avx512vnni for avx512vnni"
+        );
+        assert_eq!(
+            lacking(Precision::Int8, &skylake_x),
+            "no avx512vnni for avx512vnni; no avxvnni for avxvnni"
+        );
+        assert_eq!(lacking(bf16, &skylake_x), "no avx512bf16 for avx512bf16");
+        assert_eq!(lacking(Precision::Int8Reference, &[]), "");
     }
 }

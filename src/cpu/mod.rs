@@ -27,6 +27,6 @@ mod weights;
 mod workspace;
 
 pub(crate) use engine::engine;
-pub use isa::{Isa, processor_features};
+pub use isa::{Isa, PassedOver};
 pub(crate) use parallel::{Threads, for_each};
 pub use passes::Piece;

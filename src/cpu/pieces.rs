@@ -1,5 +1,7 @@
 //! The network's work piece by piece, on one thread, for measurements.
 
+use candle_core::DType;
+
 use super::bf16::Bf16;
 use super::buffer::{Buffer, floats_of};
 use super::element::Element;
@@ -11,6 +13,7 @@ use super::pixels::Picture;
 use super::tiled_layer::{Input, LayerShape, TiledLayer};
 use super::tiles::tiles;
 use super::workspace::Scratch;
+use crate::model::Precision;
 use crate::pixels::COLOURS;
 
 /// Which of a layer's two kernels.
@@ -110,21 +113,18 @@ impl<E: Element> CpuNetwork<E> {
 }
 
 impl Isa {
-    /// Multiplies and adds in registers for some steps; returns how many operations that was.
+    /// Multiplies and adds in registers for some steps, as the kernels for `precision` do; returns how
+    /// many operations that was, 0 where it has no such kernels.
     #[doc(hidden)]
-    pub fn peak(self, steps: usize) -> usize {
-        self.kernels().peak(steps)
-    }
-
-    /// The same with products of bf16; 0 where the instruction set has none.
-    #[doc(hidden)]
-    pub fn bf16_peak(self, steps: usize) -> usize {
-        Bf16::kernels(self).map_or(0, |kernels| kernels.peak(steps))
-    }
-
-    /// The same in eight bits.
-    #[doc(hidden)]
-    pub fn int8_peak(self, steps: usize) -> usize {
-        self.int8_kernels().peak(steps)
+    pub fn peak(self, precision: Precision, steps: usize) -> usize {
+        match precision {
+            Precision::Int8 => self.int8_kernels().peak(steps),
+            Precision::Float(DType::F32) => self.kernels().peak(steps),
+            Precision::Float(DType::BF16) => {
+                Bf16::kernels(self).map_or(0, |kernels| kernels.peak(steps))
+            }
+            // Nobody waits for these.
+            Precision::Int8Reference | Precision::Float(_) => 0,
+        }
     }
 }

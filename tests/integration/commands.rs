@@ -121,6 +121,44 @@ fn bench_reports_what_it_measured() {
         "1",
     ]);
     assert!(text.text().contains("images per second"));
+    assert!(text.text().contains("f32 does "), "{}", text.text());
+}
+
+/// Each type on the CPU is put beside what its instructions do in registers.
+#[test]
+fn bench_says_how_much_of_the_peak_that_is() {
+    /// As Keras counts them, at alpha 1.0 and 224x224.
+    const MULTIPLY_ADDS: f64 = 568_740_352.0;
+    let program = Program::new();
+    let fixed = [
+        "bench",
+        "--random-weights",
+        "--num-runs",
+        "2",
+        "--device",
+        "cpu",
+    ];
+    let report = program
+        .run(&[&fixed[..], &["-b", "2", "--json"]].concat())
+        .json();
+    let doctor = program.run(&["doctor", "--json"]).json();
+    let peaks = report["peaks"].as_object().expect("peaks");
+    let beside = report["beside_median_ms"].as_object().expect("medians");
+    assert_eq!(peaks.len(), 1 + beside.len());
+    for (dtype, peak) in peaks {
+        assert_eq!(peak["isa"], doctor["kernels"][dtype], "{dtype}");
+        let number = |key: &str| peak[key].as_f64().expect(key);
+        let median = match dtype.as_str() {
+            "f32" => &report["median_ms"],
+            other => &beside[other],
+        };
+        let gops = 2.0 * 2.0 * MULTIPLY_ADDS / median.as_f64().expect("a median") / 1e6;
+        assert!((number("gops") / gops - 1.0).abs() < 1e-9, "{peak}");
+        let percent = 100.0 * gops / number("peak_gops");
+        assert!((number("percent") / percent - 1.0).abs() < 1e-9, "{peak}");
+        // The network can't outrun it by more than a machine's moods.
+        assert!(percent > 0.0 && percent < 150.0, "{dtype}: {peak}");
+    }
 }
 
 #[test]
@@ -141,6 +179,102 @@ fn doctor_says_what_there_is() {
     let text = String::from_utf8(text.expect("the program").stdout).expect("UTF-8");
     assert!(text.contains("device auto") && text.contains("HF_TOKEN"));
     assert!(!text.contains("hf_secret"));
+}
+
+/// Of each kind the fastest kernels that Linux's list of the processor's features allows, and why no
+/// faster ones.
+#[cfg(all(target_arch = "x86_64", target_os = "linux"))]
+#[test]
+fn doctor_says_which_kernels_run_and_why_no_faster_ones() {
+    /// As Linux calls features, and as compilers do.
+    const NAMES: [(&str, &str); 8] = [
+        ("avx2", "avx2"),
+        ("fma", "fma"),
+        ("avx512f", "avx512f"),
+        ("avx512bw", "avx512bw"),
+        ("avx512vl", "avx512vl"),
+        ("avx512_vnni", "avx512vnni"),
+        ("avx512_bf16", "avx512bf16"),
+        ("avx_vnni", "avxvnni"),
+    ];
+    const AVX2: &[&str] = &["avx2", "fma"];
+    const WIDE: &[&str] = &["avx2", "fma", "avx512f", "avx512bw", "avx512vl"];
+    type Sets = Vec<(&'static str, Vec<&'static str>)>;
+    let kernels: [(&str, Sets); 3] = [
+        (
+            "f32",
+            vec![
+                ("avx512", [AVX2, &["avx512f"]].concat()),
+                ("avx2", AVX2.to_vec()),
+            ],
+        ),
+        (
+            "int8",
+            vec![
+                ("avx512vnni", [WIDE, &["avx512vnni"]].concat()),
+                ("avxvnni", [AVX2, &["avxvnni"]].concat()),
+                ("avx2", AVX2.to_vec()),
+            ],
+        ),
+        (
+            "bf16",
+            vec![("avx512bf16", [WIDE, &["avx512bf16"]].concat())],
+        ),
+    ];
+    let info = std::fs::read_to_string("/proc/cpuinfo").expect("/proc/cpuinfo");
+    let flags = info.lines().find(|line| line.starts_with("flags"));
+    let flags: Vec<&str> = flags.expect("flags").split_whitespace().collect();
+    let has = |feature: &str| {
+        NAMES
+            .iter()
+            .any(|(linux, name)| *name == feature && flags.contains(linux))
+    };
+
+    let program = Program::new();
+    let report = program.run(&["doctor", "--json"]).json();
+    let text = program.run(&["doctor"]);
+    for (precision, sets) in kernels {
+        let taken = sets
+            .iter()
+            .find(|(_, needs)| needs.iter().all(|feature| has(feature)));
+        let taken = taken.map(|(name, _)| *name);
+        let without = (precision != "bf16").then_some("portable");
+        let taken = taken.or(without);
+        assert_eq!(report["kernels"][precision].as_str(), taken, "{precision}");
+        let faster = sets.iter().take_while(|(name, _)| Some(*name) != taken);
+        let mut reasons = Vec::new();
+        let faster: Vec<_> = faster
+            .map(|(name, needs)| {
+                let lacks: Vec<_> = needs.iter().filter(|feature| !has(feature)).collect();
+                let listed = lacks
+                    .iter()
+                    .map(|feature| **feature)
+                    .collect::<Vec<_>>()
+                    .join(", ");
+                reasons.push(format!("no {listed} for {name}"));
+                serde_json::json!({"isa": name, "lacks": lacks})
+            })
+            .collect();
+        assert_eq!(
+            report["kernels"]["passed_over"][precision],
+            serde_json::json!(faster)
+        );
+        let reasons = match reasons.as_slice() {
+            [] => String::new(),
+            reasons => format!(" ({})", reasons.join("; ")),
+        };
+        let name = format!("kernels for {precision}");
+        let line = text
+            .text()
+            .lines()
+            .find(|line| line.starts_with(&name))
+            .map(str::to_owned);
+        let words = format!("{}{reasons}", taken.unwrap_or("none"));
+        assert_eq!(
+            line.as_deref(),
+            Some(format!("{name:<21}  {words}").as_str())
+        );
+    }
 }
 
 /// The converted file gives the very same answers, from any form, and converts again to itself.

@@ -241,6 +241,19 @@ fn every_command_takes_such_a_file() {
     let bench: Value = serde_json::from_str(&bench).expect("JSON");
     assert_eq!(bench["dtype"], "int8");
     assert_eq!(bench["computes_in"], "int8, the file's own");
+    assert!(bench["peaks"]["int8"]["percent"].as_f64() > Some(0.0));
+    // Nobody waits for the reference kernels.
+    let reference = [
+        "bench",
+        "--num-runs",
+        "1",
+        "--json",
+        "--dtype",
+        "int8-reference",
+    ];
+    let reference: Value = serde_json::from_str(&with(&reference)).expect("JSON");
+    let peaks = reference["peaks"].as_object().expect("peaks");
+    assert_eq!(peaks.keys().collect::<Vec<_>>(), ["f32"]);
     let picture = repository("samples/digits/7-0.png");
     let picture = arg(&picture);
     assert!(with(&["embed", digits]).contains("embedding"));
