@@ -84,6 +84,7 @@ mod processor;
 pub mod quantise;
 mod random;
 mod rejection;
+pub mod rows;
 pub mod similarity;
 #[cfg(test)]
 #[path = "../tests/integration/skipped.rs"]

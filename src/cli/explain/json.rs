@@ -6,10 +6,11 @@ use mobilenet::error::ImageError;
 use mobilenet::explain::ClassMap;
 use mobilenet::labels::Class;
 use mobilenet::pixels::Region;
+use mobilenet::rows::{ErrorKeys, PathKeys};
 use serde::Serialize;
 
 use super::Answer;
-use crate::cli::output::{ErrorKeys, PathKeys};
+use crate::cli::output::error_keys;
 
 /// The maps of a picture. The keys are the same for every picture.
 #[derive(Serialize)]
@@ -72,7 +73,7 @@ impl<'a> Object<'a> {
             region: found.map(|answer| answer.region),
             rejected: found.is_some_and(|answer| answer.rejected.is_some()),
             classes: classes.unwrap_or_default(),
-            error: answer.err().map(ErrorKeys::of),
+            error: answer.err().map(error_keys),
         }
     }
 }

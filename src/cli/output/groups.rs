@@ -3,11 +3,12 @@
 use std::ffi::OsString;
 use std::io::{self, Write};
 
+use mobilenet::rows::PathKeys;
 use serde::Serialize;
 
 use super::row::Records;
 use super::similar::{Paths, SimilarOptions, write_as};
-use super::{PathKeys, buffered, name_bytes};
+use super::{buffered, name_bytes};
 use crate::cli::near_duplicates::{FoundGroup, Member};
 use crate::cli::stdout::Stdout;
 

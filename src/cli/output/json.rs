@@ -4,9 +4,9 @@ use std::io::{self, Write};
 
 use anyhow::Result;
 use mobilenet::Prediction;
-use serde::Serialize;
+use mobilenet::rows::{PathKeys, PredictionRow};
 
-use super::{End, ErrorKeys, PathKeys, Row, RowWriter};
+use super::{End, Row, RowWriter, error_keys};
 use crate::cli::options::Provenance;
 
 pub struct Json<W> {
@@ -33,28 +33,13 @@ impl<W: Write> Json<W> {
 }
 
 /// The row of a picture's labels.
-#[derive(Serialize)]
-pub struct PredictionObject<'a> {
-    #[serde(flatten)]
-    path: PathKeys<'a>,
-    predictions: &'a [Prediction],
-    error: Option<ErrorKeys<'a>>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    model: Option<&'a Provenance>,
-    /// Whether a raw photograph's preview was looked at.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    preview: Option<bool>,
-}
-
-impl<'a> PredictionObject<'a> {
-    pub fn of(row: &Row<'a>) -> Self {
-        Self {
-            path: PathKeys::of(row.name),
-            predictions: row.answer.unwrap_or_default(),
-            error: row.answer.err().map(ErrorKeys::of),
-            model: row.provenance,
-            preview: row.told_preview(),
-        }
+pub fn prediction_row<'a>(row: &Row<'a>) -> PredictionRow<'a, Provenance> {
+    PredictionRow {
+        path: PathKeys::of(row.name),
+        predictions: row.answer.unwrap_or_default(),
+        error: row.answer.err().map(error_keys),
+        model: row.provenance,
+        preview: row.told_preview(),
     }
 }
 
@@ -67,7 +52,7 @@ impl<W: Write> RowWriter<Prediction> for Json<W> {
     }
 
     fn row(&mut self, row: &Row) -> io::Result<()> {
-        let object = PredictionObject::of(row);
+        let object = prediction_row(row);
         if self.array {
             let separator = if self.rows == 0 { "\n" } else { ",\n" };
             self.out.write_all(separator.as_bytes())?;

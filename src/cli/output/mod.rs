@@ -37,12 +37,12 @@ pub use ending::check as check_ending;
 pub use format::{Format, FormatOptions, Offered, formats};
 pub use groups::{write_extras, write_groups};
 #[cfg(feature = "serve")]
-pub use json::PredictionObject;
+pub use json::prediction_row;
 pub use options::OutputOptions;
 pub use packing::{Packer, Packing};
 pub use resume::{EmbeddingRows, PredictionRows};
 pub use row::name_bytes;
-pub use row::{ErrorKeys, PathKeys, Records, error_field};
+pub use row::{Records, error_field, error_keys};
 pub use similar::{SimilarOptions, write_nearest};
 #[cfg(feature = "serve")]
 pub use vectors::EmbeddingObject;

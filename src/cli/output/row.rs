@@ -1,55 +1,24 @@
-//! What the rows of every command have in common: whose they are, and why they have no answer.
+//! What the rows of every command have in common, whose keys are the library's: why there is no answer, in the
+//! program's words, and the same in tables.
 
-use std::borrow::Cow;
 use std::ffi::OsStr;
 use std::io::{self, Write};
 
-use base64::Engine;
-use base64::engine::general_purpose::STANDARD;
-use mobilenet::error::{ImageError, ImageErrorKind};
-use serde::Serialize;
+use mobilenet::error::ImageError;
+use mobilenet::rows::ErrorKeys;
 
 use crate::cli::advice::picture_error;
-
-/// A picture's name as keys of a JSON object.
-#[derive(Debug, Serialize)]
-pub struct PathKeys<'a> {
-    /// Null where the name is not UTF-8.
-    pub path: Option<&'a str>,
-    /// Its bytes then.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub path_base64: Option<String>,
-}
-
-impl<'a> PathKeys<'a> {
-    pub fn of(name: &'a OsStr) -> Self {
-        let path = name.to_str();
-        let bytes = path.is_none().then(|| name_bytes(name));
-        Self {
-            path,
-            path_base64: bytes.map(|bytes| STANDARD.encode(bytes)),
-        }
-    }
-}
 
 /// A name's bytes: the system's own on Unix, where names are bytes.
 pub fn name_bytes(name: &OsStr) -> &[u8] {
     name.as_encoded_bytes()
 }
 
-/// Why a picture has no answer, as a JSON object.
-#[derive(Debug, Serialize)]
-pub struct ErrorKeys<'a> {
-    kind: ImageErrorKind,
-    message: Cow<'a, str>,
-}
-
-impl<'a> ErrorKeys<'a> {
-    pub fn of(error: &'a ImageError) -> Self {
-        Self {
-            kind: error.kind,
-            message: picture_error(error),
-        }
+/// Why a picture has no answer, with the option that would let it have one.
+pub fn error_keys(error: &ImageError) -> ErrorKeys<'_> {
+    ErrorKeys {
+        kind: error.kind,
+        message: picture_error(error),
     }
 }
 

@@ -5,11 +5,12 @@ use std::io::{self, Write};
 
 use anyhow::{Result, ensure};
 use clap::Args;
+use mobilenet::rows::PathKeys;
 use serde::Serialize;
 
 use super::format::RowFormatOptions;
 use super::row::Records;
-use super::{Format, PathKeys, buffered, name_bytes};
+use super::{Format, buffered, name_bytes};
 use crate::cli::stdout::Stdout;
 use crate::cli::terminal::{Terminal, printable_name};
 

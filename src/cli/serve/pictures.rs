@@ -11,6 +11,7 @@ use axum::response::Response;
 use mobilenet::dataset::Input;
 use mobilenet::error::ImageError;
 use mobilenet::pipeline::Answer;
+use mobilenet::rows::{ErrorKeys, PathKeys, PredictionRow};
 use mobilenet::similarity::{Nearest, normalise};
 use mobilenet::{Classifier, Head, Prediction};
 use serde::Serialize;
@@ -22,7 +23,8 @@ use super::rows::{Rows, wants_lines};
 use super::service::{Service, Timing};
 use super::uploads::Uploads;
 use super::workers::{Outcome, outcome};
-use crate::cli::output::{EmbeddingObject, ErrorKeys, PathKeys, PredictionObject, Row};
+use crate::cli::options::Provenance;
+use crate::cli::output::{EmbeddingObject, Row, error_keys, prediction_row};
 
 /// How long the parts of an answer took, which browsers show.
 const SERVER_TIMING: HeaderName = HeaderName::from_static("server-timing");
@@ -164,7 +166,7 @@ struct Labels {
 #[derive(Serialize)]
 struct WithGroup<'a> {
     #[serde(flatten)]
-    row: PredictionObject<'a>,
+    row: PredictionRow<'a, Provenance>,
     group: Option<&'a Prediction>,
 }
 
@@ -217,7 +219,7 @@ impl Rendering for Labels {
     fn render(&self, service: &Service, answer: &Answer) -> serde_json::Result<Vec<u8>> {
         let scores = answer.values.as_deref();
         let predictions = scores.map(|scores| self.predictions(service, scores, &answer.order));
-        let row = PredictionObject::of(&Row {
+        let row = prediction_row(&Row {
             name: &answer.name,
             answer: predictions.as_deref().map_err(|error| *error),
             provenance: self.provenance.then_some(&service.provenance),
@@ -295,7 +297,7 @@ impl Rendering for Neighbours {
         serde_json::to_vec(&NeighboursObject {
             path: PathKeys::of(&answer.name),
             similar,
-            error: answer.values.as_ref().err().map(ErrorKeys::of),
+            error: answer.values.as_ref().err().map(error_keys),
         })
     }
 }

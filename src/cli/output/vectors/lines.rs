@@ -3,10 +3,11 @@
 use std::io::{self, Write};
 
 use anyhow::Result;
+use mobilenet::rows::{ErrorKeys, PathKeys};
 use serde::Serialize;
 
 use crate::cli::options::Provenance;
-use crate::cli::output::{End, ErrorKeys, PathKeys, Row, RowWriter};
+use crate::cli::output::{End, Row, RowWriter, error_keys};
 
 pub struct Lines<W> {
     out: W,
@@ -37,7 +38,7 @@ impl<'a> EmbeddingObject<'a> {
         Self {
             path: PathKeys::of(row.name),
             embedding: row.answer.ok(),
-            error: row.answer.err().map(ErrorKeys::of),
+            error: row.answer.err().map(error_keys),
             model: row.provenance,
             preview: row.told_preview(),
         }

@@ -4,12 +4,13 @@ use std::io::{self, BufWriter, Read, Seek, Write};
 use std::path::Path;
 
 use anyhow::Result;
+use mobilenet::rows::{ErrorKeys, PathKeys};
 use serde::Serialize;
 use tempfile::spooled_tempfile;
 
 use super::{Paths, little_endian};
 use crate::cli::files::{self, Named};
-use crate::cli::output::{End, ErrorKeys, PathKeys, Row, RowWriter};
+use crate::cli::output::{End, Row, RowWriter, error_keys};
 use crate::cli::stdout::Stdout;
 
 /// Of a header with room for any shape, as NumPy's own is.
@@ -95,7 +96,7 @@ impl RowWriter<f32> for Npy {
             let path = PathRow {
                 index: self.rows,
                 path: PathKeys::of(row.name),
-                error: row.answer.err().map(ErrorKeys::of),
+                error: row.answer.err().map(error_keys),
             };
             serde_json::to_writer(&mut *paths, &path)?;
             paths.write_all(b"\n")?;

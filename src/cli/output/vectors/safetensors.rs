@@ -5,6 +5,7 @@ use std::io::{self, BufWriter, Seek, Write};
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
+use mobilenet::rows::PathKeys;
 use serde::Serialize;
 use serde_json::{Value, json};
 use tempfile::{SpooledTempFile, spooled_tempfile, spooled_tempfile_in};
@@ -12,7 +13,7 @@ use tempfile::{SpooledTempFile, spooled_tempfile, spooled_tempfile_in};
 use super::npy::KEPT_BYTES;
 use super::{Made, little_endian};
 use crate::cli::files::{self, Staged};
-use crate::cli::output::{End, ErrorKeys, PathKeys, Row, RowWriter};
+use crate::cli::output::{End, Row, RowWriter, error_keys};
 use crate::cli::stdout::Stdout;
 use crate::cli::stored_embeddings::{METADATA_VERSION, TENSOR, keys};
 use crate::cli::words;
@@ -106,7 +107,7 @@ impl RowWriter<f32> for Safetensors {
             self.paths_base64.insert(number, add(base64.into()));
         }
         if let Err(error) = row.answer {
-            let error = serde_json::to_value(ErrorKeys::of(error))?;
+            let error = serde_json::to_value(error_keys(error))?;
             self.errors.insert(number, add(error));
         }
         if self.header_bytes > MOST_HEADER_BYTES {
