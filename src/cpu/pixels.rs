@@ -39,6 +39,7 @@ pub(super) struct StemPixels<E> {
     /// For each byte of each colour.
     bytes: [[E; 256]; COLOURS],
     /// The byte of each colour that becomes 0.
+    #[cfg_attr(not(target_arch = "x86_64"), expect(dead_code))]
     pub zero: [f32; COLOURS],
     /// By which scaled pixels of each colour are multiplied.
     factor: [f32; COLOURS],

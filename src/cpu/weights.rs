@@ -141,6 +141,8 @@ struct Plan {
     inputs: usize,
     depth: usize,
     outputs: usize,
+    /// Weights of an output that lie side by side.
+    group: usize,
     /// Width of the panels, and of those at the end that are not full.
     panel: usize,
     narrow: usize,
@@ -155,14 +157,12 @@ impl Plan {
         let outputs = convolution.out_channels;
         let channels = outputs.next_multiple_of(kernels.lanes);
         let [_, inputs, rows, columns] = convolution.weight_shape();
-        let (inputs, depth) = match convolution.kind {
-            ConvolutionKind::Standard => {
-                let depth = E::STEM_TAPS.len() * E::GROUP;
-                (depth, depth)
-            }
-            ConvolutionKind::Pointwise => (inputs, inputs.next_multiple_of(E::GROUP)),
-            _ => (inputs * rows * columns, inputs * rows * columns),
+        let (group, inputs) = match convolution.kind {
+            ConvolutionKind::Standard => (E::GROUP, E::STEM_TAPS.len() * E::GROUP),
+            ConvolutionKind::Pointwise => (kernels.group, inputs),
+            _ => (1, inputs * rows * columns),
         };
+        let depth = inputs.next_multiple_of(group);
         let floats = if has_elements(convolution.kind) {
             floats_of::<E>(channels * depth)
         } else {
@@ -176,6 +176,7 @@ impl Plan {
             inputs,
             depth,
             outputs,
+            group,
             panel: if is_depthwise {
                 channels
             } else {
@@ -226,7 +227,8 @@ impl Plan {
             for (i, panel) in panel.chunks_exact_mut(self.depth * width).enumerate() {
                 let first = (number * self.panel + i * width).min(self.outputs);
                 let rows = &rows[first * self.inputs..];
-                pack_panel(rows, &scale[first..], self.inputs, width, panel);
+                let scale = &scale[first..];
+                pack_panel(rows, scale, self.inputs, width, self.group, panel);
             }
         });
     }
@@ -239,15 +241,16 @@ fn pack_panel<E: Element>(
     scale: &[f64],
     inputs: usize,
     width: usize,
+    group: usize,
     panel: &mut [E],
 ) {
     for (i, part) in panel.chunks_mut(PACKED_DEPTH * width).enumerate() {
         let rows = rows.chunks_exact(inputs).zip(scale).take(width);
         for (lane, (row, scale)) in rows.enumerate() {
-            let lines = part.chunks_exact_mut(width * E::GROUP);
-            let groups = row[i * PACKED_DEPTH..].chunks(E::GROUP);
+            let lines = part.chunks_exact_mut(width * group);
+            let groups = row[i * PACKED_DEPTH..].chunks(group);
             for (line, values) in lines.zip(groups) {
-                for (to, value) in line[lane * E::GROUP..].iter_mut().zip(values) {
+                for (to, value) in line[lane * group..].iter_mut().zip(values) {
                     *to = E::of(f64::from(*value) * scale);
                 }
             }

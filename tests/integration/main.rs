@@ -64,6 +64,7 @@
 
 mod album;
 #[cfg(all(target_arch = "x86_64", target_os = "linux"))]
+#[cfg(any(target_arch = "aarch64", target_arch = "x86_64"))]
 mod assembly;
 mod bad_input;
 mod bf16;

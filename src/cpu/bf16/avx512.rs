@@ -10,6 +10,7 @@ use crate::cpu::kernels::{Depthwise, Kernels, Output, Pointwise, Stem, peak, ste
 pub(in crate::cpu) static KERNELS: Kernels<Bf16> = Kernels {
     lanes: 16,
     panel_vectors: VECTORS,
+    group: 2,
     depthwise,
     pointwise,
     bytes: avx512_stem::bytes,
@@ -89,6 +90,8 @@ unsafe impl Vector for Bf16x16 {
 // SAFETY: as above, and for 2 or 32 elements.
 unsafe impl Products for Bf16x16 {
     type Operand = __m512bh;
+    type Held = __m512bh;
+    const STEPS: usize = 1;
 
     #[inline(always)]
     unsafe fn spread(from: *const Bf16) -> __m512bh {
@@ -110,6 +113,18 @@ unsafe impl Products for Bf16x16 {
         // SAFETY: see the implementation.
         unsafe { Self(_mm512_dpbf16_ps(self.0, activations, weights)) }
     }
+
+    #[inline(always)]
+    unsafe fn hold(from: *const Bf16) -> __m512bh {
+        // SAFETY: the caller's promise.
+        unsafe { Self::spread(from) }
+    }
+
+    #[inline(always)]
+    unsafe fn add_held(self, held: __m512bh, _step: usize, weights: __m512bh) -> Self {
+        // SAFETY: the caller's promise.
+        unsafe { self.add_products(held, weights) }
+    }
 }
 
 #[target_feature(enable = "avx512f,avx512bw,avx512bf16")]
@@ -121,7 +136,7 @@ fn depthwise(task: &Depthwise<Bf16>, output: &mut [Bf16]) {
 #[target_feature(enable = "avx512f,avx512bw,avx512bf16")]
 unsafe fn pointwise(task: &Pointwise<Bf16>, output: Output<Bf16>) {
     // SAFETY: as above, behind `Kernels::pointwise`.
-    unsafe { generic::pointwise::<Bf16x16, ROWS, VECTORS>(task, output) }
+    unsafe { generic::pointwise::<Bf16x16, ROWS, VECTORS, ROWS>(task, output) }
 }
 
 #[target_feature(enable = "avx512f,avx512bw,avx512bf16")]

@@ -15,6 +15,8 @@
 mod avx512;
 #[cfg(target_arch = "x86_64")]
 mod avx512_stem;
+#[cfg(target_arch = "aarch64")]
+mod neon;
 #[cfg(test)]
 mod portable;
 #[cfg(test)]
@@ -120,3 +122,6 @@ fn pair(first: u32, second: u32) -> u32 {
 /// Its kernels where there is AVX-512 BF16.
 #[cfg(target_arch = "x86_64")]
 pub(super) use avx512::KERNELS as AVX512;
+/// Its kernels where there is NEON with BF16.
+#[cfg(target_arch = "aarch64")]
+pub(super) use neon::KERNELS as NEON;

@@ -1,9 +1,15 @@
-//! Plain Rust that computes what AVX-512 BF16 does, to the bit: what the tests hold that against.
+//! Plain Rust that computes what the machine's instructions for bf16 do, to the bit: what the tests hold
+//! those against.
 //!
-//! `vdpbf16ps` adds the product of the second elements of both pairs, then that of the first ones, each
-//! with one rounding to nearest, halves to even, and takes for zero what is smaller than the smallest
-//! normal float: of what it reads, and of each sum. (A processor where this is otherwise fails these
-//! tests, and has other answers in their last bits.) `vcvtneps2bf16` rounds so too.
+//! `vdpbf16ps` of AVX-512 BF16 adds the product of the second elements of both pairs, then that of the
+//! first ones, each with one rounding to nearest, halves to even, and takes for zero what is smaller than
+//! the smallest normal float: of what it reads, and of each sum. (A processor where this is otherwise fails
+//! these tests, and has other answers in their last bits.) `vcvtneps2bf16` rounds so too.
+//!
+//! `bfdot` of Arm's `FEAT_BF16` adds both products first, and then their sum, each time rounded to odd:
+//! towards zero, and to the odd neighbour where that is not exact. It takes small numbers for zero too.
+//! `bfmmla` is twice that. (`FEAT_EBF16` has another arithmetic, for programs that ask for it.) `bfcvtn`
+//! keeps small numbers.
 
 use super::Bf16;
 use crate::cpu::kernels::generic::{self, Products, Vector};
@@ -13,6 +19,7 @@ use crate::cpu::pixels::StemPixels;
 pub(super) static KERNELS: Kernels<Bf16> = Kernels {
     lanes: LANES,
     panel_vectors: 1,
+    group: 2,
     depthwise,
     pointwise,
     bytes: StemPixels::look_up,
@@ -40,16 +47,45 @@ fn flushed(value: f32) -> f32 {
     }
 }
 
-/// What `vdpbf16ps` makes of a sum and two pairs.
+/// What the machine makes of a sum and two pairs.
 pub(super) fn add_pair(sum: f32, a: [Bf16; 2], b: [Bf16; 2]) -> f32 {
     let [a, b] = [a, b].map(|pair| pair.map(|x| flushed(x.to_f32())));
+    if cfg!(target_arch = "aarch64") {
+        let [first, second] = [0, 1].map(|i| flushed(a[i] * b[i]));
+        return odd_sum(flushed(sum), odd_sum(first, second));
+    }
     let second = flushed(a[1].mul_add(b[1], flushed(sum)));
     flushed(a[0].mul_add(b[0], second))
 }
 
-/// What `vcvtneps2bf16` makes of a float.
+/// A sum rounded to odd, or zero where it is no normal number.
+fn odd_sum(a: f32, b: f32) -> f32 {
+    let (a, b) = (f64::from(a), f64::from(b));
+    let sum = a + b;
+    // What of the exact sum is not in `sum`.
+    let rest = sum - a;
+    let rest = (a - (sum - rest)) + (b - rest);
+    let near = sum as f32;
+    if !near.is_finite() {
+        return near;
+    }
+    let beyond = sum - f64::from(near);
+    let beyond = if beyond == 0.0 { rest } else { beyond };
+    if beyond == 0.0 {
+        return flushed(near);
+    }
+    // Towards zero, where the nearest is the other neighbour.
+    let is_beyond_zero = (beyond < 0.0) == (near < 0.0);
+    let bits = near.to_bits() - u32::from(!is_beyond_zero);
+    flushed(f32::from_bits(bits | 1))
+}
+
+/// What the machine makes of a float.
 pub(super) fn rounded(value: f32) -> Bf16 {
-    Bf16::from_f32(flushed(value))
+    match cfg!(target_arch = "aarch64") {
+        true => Bf16::from_f32(value),
+        false => Bf16::from_f32(flushed(value)),
+    }
 }
 
 // SAFETY: every function does what it is named after, with no special instructions.
@@ -97,6 +133,8 @@ unsafe impl Vector for Plain {
 // SAFETY: as above.
 unsafe impl Products for Plain {
     type Operand = [[Bf16; 2]; LANES];
+    type Held = Self::Operand;
+    const STEPS: usize = 1;
 
     unsafe fn spread(from: *const Bf16) -> Self::Operand {
         // SAFETY: the caller says that a pair is there.
@@ -112,6 +150,16 @@ unsafe impl Products for Plain {
         let sum = |i: usize| add_pair(self.0[i], activations[i], weights[i]);
         Self(std::array::from_fn(sum))
     }
+
+    unsafe fn hold(from: *const Bf16) -> Self::Held {
+        // SAFETY: the caller's promise.
+        unsafe { Self::spread(from) }
+    }
+
+    unsafe fn add_held(self, held: Self::Held, _step: usize, weights: Self::Operand) -> Self {
+        // SAFETY: the caller's promise.
+        unsafe { self.add_products(held, weights) }
+    }
 }
 
 fn depthwise(task: &Depthwise<Bf16>, output: &mut [Bf16]) {
@@ -121,7 +169,7 @@ fn depthwise(task: &Depthwise<Bf16>, output: &mut [Bf16]) {
 
 unsafe fn pointwise(task: &Pointwise<Bf16>, output: Output<Bf16>) {
     // SAFETY: no special instructions; behind `Kernels::pointwise`.
-    unsafe { generic::pointwise::<Plain, 1, 1>(task, output) }
+    unsafe { generic::pointwise::<Plain, 1, 1, 1>(task, output) }
 }
 
 unsafe fn stem(task: &Stem<Bf16>, output: Output<Bf16>) {

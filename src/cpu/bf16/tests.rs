@@ -169,14 +169,15 @@ fn what_is_not_a_number_is_no_answer() {
     }
 }
 
-/// The instructions themselves, with numbers of all sizes, subnormal ones among them.
+/// The instructions themselves.
 #[cfg(target_arch = "x86_64")]
-#[test]
-fn instructions_are_what_plain_rust_takes_them_for() {
+mod instructions {
     use std::arch::x86_64::*;
 
+    use super::Bf16;
+
     #[target_feature(enable = "avx512f,avx512bw,avx512bf16")]
-    fn product(sum: f32, a: [Bf16; 2], b: [Bf16; 2]) -> f32 {
+    pub(super) fn product(sum: f32, a: [Bf16; 2], b: [Bf16; 2]) -> f32 {
         let pair = |pair: [Bf16; 2]| {
             let bits = u32::from(pair[0].to_bits()) | u32::from(pair[1].to_bits()) << 16;
             // SAFETY: both types are 64 bytes of whatever bits.
@@ -186,12 +187,42 @@ fn instructions_are_what_plain_rust_takes_them_for() {
     }
 
     #[target_feature(enable = "avx512f,avx512bw,avx512bf16")]
-    fn narrowed(value: f32) -> Bf16 {
+    pub(super) fn narrowed(value: f32) -> Bf16 {
         // SAFETY: both types are 32 bytes of whatever bits.
         let bits: [u16; 16] =
             unsafe { std::mem::transmute(_mm512_cvtneps_pbh(_mm512_set1_ps(value))) };
         Bf16::from_bits(bits[0])
     }
+}
+
+/// The instructions themselves.
+#[cfg(target_arch = "aarch64")]
+mod instructions {
+    use std::arch::aarch64::*;
+
+    use super::Bf16;
+    use crate::cpu::bf16::neon;
+
+    #[target_feature(enable = "neon,bf16")]
+    pub(super) fn product(sum: f32, a: [Bf16; 2], b: [Bf16; 2]) -> f32 {
+        let pair = |pair: [Bf16; 2]| {
+            let bits = u32::from(pair[0].to_bits()) | u32::from(pair[1].to_bits()) << 16;
+            vreinterpretq_u16_u32(vdupq_n_u32(bits))
+        };
+        vgetq_lane_f32::<2>(neon::bfdot(vdupq_n_f32(sum), pair(a), pair(b)))
+    }
+
+    #[target_feature(enable = "neon,bf16")]
+    pub(super) fn narrowed(value: f32) -> Bf16 {
+        Bf16::from_bits(vget_lane_u16::<1>(neon::narrowed(vdupq_n_f32(value))))
+    }
+}
+
+/// With numbers of all sizes, subnormal ones among them.
+#[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
+#[test]
+fn instructions_are_what_plain_rust_takes_them_for() {
+    use instructions::{narrowed, product};
 
     if Isa::available_for(DType::BF16.into()).is_empty() {
         return;

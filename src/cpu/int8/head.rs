@@ -87,12 +87,14 @@ impl<'a> IntegerHead<'a> {
         let PackedInt8 { depth, inputs, .. } = classifier.weights;
         let integers = embedding[..inputs].iter();
         let integers: Vec<u8> = integers.map(|&x| classifier.input.integer(x)).collect();
-        let mut tile = vec![0u8; depth * kernels.tile_bytes];
-        if kernels.tile_bytes == 1 {
-            tile[..inputs].copy_from_slice(&integers);
-        } else {
-            for (to, integer) in tile.chunks_exact_mut(2).zip(&integers) {
-                to.copy_from_slice(&i16::from(*integer).to_ne_bytes());
+        let pixels = kernels.layout.tile_pixels(1);
+        let mut tile = vec![0u8; pixels * depth * kernels.tile_bytes];
+        for (channel, integer) in integers.iter().enumerate() {
+            let at = kernels.tile_place(0, depth, channel);
+            if kernels.tile_bytes == 1 {
+                tile[at] = *integer;
+            } else {
+                tile[at..at + 2].copy_from_slice(&i16::from(*integer).to_ne_bytes());
             }
         }
         let weights = &classifier.weights;

@@ -44,7 +44,9 @@ impl BlockShape<'_> {
 
     /// Activations of the largest tile.
     pub fn tile_len(&self) -> usize {
-        tile_rows(self.written) * self.written.columns.len * self.tile_stride()
+        // Some kernels take two pixels at a time.
+        let pixels = tile_rows(self.written) * self.written.columns.len;
+        pixels.next_multiple_of(2) * self.tile_stride()
     }
 }
 
@@ -118,12 +120,26 @@ impl BlockPass<'_> {
             return;
         }
         let stride = self.shape.tile_stride();
-        let bytes: &[u8] = bytemuck::cast_slice(scratch.tile.floats());
-        let pixels = bytes.chunks(stride).take(rows * written.columns.len);
+        let tile: &[u8] = bytemuck::cast_slice(scratch.tile.floats());
         let inputs = block.pointwise.inputs;
         scratch.corrections.clear();
-        let corrections = pixels.map(|pixel| correction(&pixel[..inputs], offset));
-        scratch.corrections.extend(corrections);
+        scratch
+            .corrections
+            .extend((0..rows * written.columns.len).map(|pixel| {
+                // In pieces as long as bytes of a pixel lie side by side.
+                let piece = if self.kernels.layout.eights {
+                    8
+                } else {
+                    inputs
+                };
+                let channels = (0..inputs).step_by(piece.max(1));
+                let sums = channels.map(|channel| {
+                    let start = self.kernels.tile_place(pixel, stride, channel);
+                    let len = piece.min(inputs - channel);
+                    correction(&tile[start..start + len], offset)
+                });
+                sums.fold(0, i32::wrapping_add)
+            }));
     }
 
     /// The depthwise output of a tile.

@@ -37,7 +37,7 @@ pub(super) struct PackedInt8 {
     /// Outputs.
     pub outputs: usize,
     pub output: Levels,
-    /// What is taken off each weight, so that they are of 8 bits.
+    /// What is taken off each weight, so that they are the bytes that kernels multiply.
     pub offset: i32,
     weight: Part,
     /// Less what the input's zero point adds to a sum.
@@ -298,27 +298,26 @@ impl Plan {
         quantised: &QuantisedConvolution,
         kernels: &Kernels,
     ) -> Result<i32> {
-        let words = match &quantised.weight {
-            IntegerWeights::Words(words)
-                if kernels.tile_bytes == 1
-                    && matches!(
-                        self.kind,
-                        ConvolutionKind::Pointwise | ConvolutionKind::Classifier
-                    ) =>
-            {
-                words
-            }
-            _ => return Ok(0),
-        };
-        let (least, most) = words.iter().fold((0, 0), |(least, most), word| {
-            (i32::from(*word).min(least), i32::from(*word).max(most))
-        });
-        let bytes = i32::from(i8::MIN)..=i32::from(i8::MAX);
-        if bytes.contains(&least) && bytes.contains(&most) {
+        let is_dense = matches!(
+            self.kind,
+            ConvolutionKind::Pointwise | ConvolutionKind::Classifier
+        );
+        if kernels.tile_bytes != 1 || !is_dense {
             return Ok(0);
         }
-        let offset = most - bytes.end();
-        if bytes.contains(&(least - offset)) {
+        let (least, most) = match &quantised.weight {
+            // As many as bytes can be.
+            IntegerWeights::Bytes(_) => (i8::MIN.into(), i8::MAX.into()),
+            IntegerWeights::Words(words) => words.iter().fold((0, 0), |(least, most), word| {
+                (i32::from(*word).min(least), i32::from(*word).max(most))
+            }),
+        };
+        let (low, high) = kernels.layout.weight_range();
+        if least >= low && most <= high {
+            return Ok(0);
+        }
+        let offset = most - high;
+        if least - offset >= low {
             return Ok(offset);
         }
         let name = &convolution.name;
@@ -353,7 +352,7 @@ impl Plan {
             let place = match self.kind {
                 ConvolutionKind::Depthwise => {
                     let (first, block) = self.block(kernels, channel);
-                    first + depthwise_place(block, channel - first, 0).1
+                    first + depthwise_place(kernels.layout, block, channel - first, 0).1
                 }
                 _ => channel,
             };
@@ -389,7 +388,7 @@ impl Plan {
         for (channel, taps) in rows.enumerate() {
             let (first, block) = self.block(kernels, channel);
             for (tap, value) in taps.iter().enumerate() {
-                let (at, _) = depthwise_place(block, channel - first, tap);
+                let (at, _) = depthwise_place(kernels.layout, block, channel - first, tap);
                 to[first * DEPTHWISE_WEIGHTS + at] = (*value).into();
             }
         }
@@ -404,8 +403,13 @@ impl Plan {
         to: &mut [u8],
     ) {
         let is_stem = self.kind == ConvolutionKind::Standard;
-        let bytes = if is_stem { 2 } else { kernels.tile_bytes };
-        let (panel, lanes, group) = (kernels.panel(), kernels.lanes, 4 / bytes);
+        let is_words = is_stem || kernels.tile_bytes == 2;
+        let bytes = match is_words {
+            true => 4,
+            false => kernels.layout.group_bytes(),
+        };
+        let values = if is_words { bytes / 2 } else { bytes };
+        let (panel, lanes) = (kernels.panel(), kernels.lanes);
         let whole = self.channels / panel * panel;
         for (output, row) in rows.enumerate() {
             // The last panels, where less than a full one is left, are of a single vector.
@@ -414,28 +418,32 @@ impl Plan {
             } else {
                 (output / lanes * lanes, lanes)
             };
-            let start = (first * self.depth / group + output - first) * 4;
-            let to = &mut to[start..];
+            let to = &mut to[first * self.depth / values * bytes..];
+            let within = output - first;
+            // Where the output's first value of each group lies, and how far the next one is.
+            let (place, next) = match is_words && !kernels.layout.pairs {
+                true => (within / lanes * lanes * 4 + within % lanes * 2, lanes * 2),
+                false => (within * bytes, bytes / values),
+            };
             if is_stem {
                 for (i, value) in row.iter().enumerate() {
                     let k = stem_place(i);
-                    let at = k / 2 * width * 4 + k % 2 * 2;
+                    let at = k / 2 * width * 4 + place + k % 2 * next;
                     to[at..at + 2].copy_from_slice(&(*value).into().to_ne_bytes());
                 }
                 continue;
             }
-            // Four bytes at a time, those of a step of the depth.
-            let steps = to.chunks_mut(width * 4).zip(row.chunks(group));
-            if bytes == 1 {
-                for (to, values) in steps {
-                    for (to, value) in to.iter_mut().zip(values) {
-                        *to = ((*value).into() - offset) as i8 as u8;
+            // Some bytes at a time, those of a step of the depth.
+            let steps = to.chunks_mut(width * bytes).zip(row.chunks(values));
+            for (to, row) in steps {
+                if is_words {
+                    for (i, value) in row.iter().enumerate() {
+                        let at = place + i * next;
+                        to[at..at + 2].copy_from_slice(&(*value).into().to_ne_bytes());
                     }
-                }
-            } else {
-                for (to, values) in steps {
-                    for (to, value) in to.chunks_exact_mut(2).zip(values) {
-                        to.copy_from_slice(&(*value).into().to_ne_bytes());
+                } else {
+                    for (to, value) in to[place..].iter_mut().zip(row) {
+                        *to = ((*value).into() - offset) as u8;
                     }
                 }
             }

@@ -2,13 +2,14 @@
 
 use std::arch::x86_64::*;
 
-use super::generic::{self, Vector};
+use super::generic::{self, Broadcast, Vector};
 use super::{Depthwise, Kernels, Output, Pointwise, Stem, peak, stem};
 use crate::cpu::pixels::StemPixels;
 
 pub(crate) static KERNELS: Kernels = Kernels {
     lanes: 8,
     panel_vectors: VECTORS,
+    group: 1,
     depthwise,
     pointwise,
     bytes: StemPixels::look_up,
@@ -75,6 +76,8 @@ unsafe impl Vector for F32x8 {
     }
 }
 
+impl Broadcast for F32x8 {}
+
 #[target_feature(enable = "avx2,fma")]
 fn depthwise(task: &Depthwise, output: &mut [f32]) {
     // SAFETY: this function runs only where there is AVX2 and FMA, behind `Kernels::depthwise`.
@@ -84,7 +87,7 @@ fn depthwise(task: &Depthwise, output: &mut [f32]) {
 #[target_feature(enable = "avx2,fma")]
 unsafe fn pointwise(task: &Pointwise, output: Output) {
     // SAFETY: as above, behind `Kernels::pointwise`.
-    unsafe { generic::pointwise::<F32x8, ROWS, VECTORS>(task, output) }
+    unsafe { generic::pointwise::<F32x8, ROWS, VECTORS, ROWS>(task, output) }
 }
 
 #[target_feature(enable = "avx2,fma")]

@@ -2,13 +2,14 @@
 
 use std::arch::x86_64::*;
 
-use super::generic::{self, Vector};
+use super::generic::{self, Broadcast, Vector};
 use super::{Depthwise, Kernels, Output, Pointwise, Stem, avx512_stem, peak, stem};
 use crate::cpu::pixels::StemPixels;
 
 pub(crate) static KERNELS: Kernels = Kernels {
     lanes: 16,
     panel_vectors: VECTORS,
+    group: 1,
     depthwise,
     pointwise,
     bytes: StemPixels::look_up,
@@ -75,6 +76,8 @@ unsafe impl Vector for F32x16 {
     }
 }
 
+impl Broadcast for F32x16 {}
+
 #[target_feature(enable = "avx512f")]
 fn depthwise(task: &Depthwise, output: &mut [f32]) {
     // SAFETY: this function runs only where there is AVX-512, behind `Kernels::depthwise`.
@@ -84,7 +87,7 @@ fn depthwise(task: &Depthwise, output: &mut [f32]) {
 #[target_feature(enable = "avx512f")]
 unsafe fn pointwise(task: &Pointwise, output: Output) {
     // SAFETY: as above, behind `Kernels::pointwise`.
-    unsafe { generic::pointwise::<F32x16, ROWS, VECTORS>(task, output) }
+    unsafe { generic::pointwise::<F32x16, ROWS, VECTORS, ROWS>(task, output) }
 }
 
 #[target_feature(enable = "avx512f")]

@@ -37,18 +37,32 @@ pub(in crate::cpu) unsafe trait Vector: Copy {
 pub(in crate::cpu) unsafe trait Products: Vector {
     /// What is multiplied: for each lane as many elements as are added to it at once.
     type Operand: Copy;
+    /// What [`hold`](Self::hold) reads.
+    type Held: Copy;
     const GROUP: usize = <Self::Element as Element>::GROUP;
+    /// Groups of activations that lie in a vector side by side until each is multiplied with all lanes
+    /// of the weights, where the machine multiplies by an element; else 1.
+    const STEPS: usize;
     /// The same `GROUP` activations in each lane.
     unsafe fn spread(from: *const Self::Element) -> Self::Operand;
     /// `GROUP` weights for each lane.
     unsafe fn weights(from: *const Self::Element) -> Self::Operand;
     /// Adds the products to the sums in `self`.
     unsafe fn add_products(self, activations: Self::Operand, weights: Self::Operand) -> Self;
+    /// `STEPS` groups of activations.
+    unsafe fn hold(from: *const Self::Element) -> Self::Held;
+    /// Adds the products of group `step` of them, which loops that are unrolled make a constant.
+    unsafe fn add_held(self, held: Self::Held, step: usize, weights: Self::Operand) -> Self;
 }
 
+/// Floats of a machine that reads one into all lanes as it multiplies.
+pub(in crate::cpu) trait Broadcast: Vector<Element = f32> {}
+
 // SAFETY: every function does what it is named after, on the caller's promises.
-unsafe impl<V: Vector<Element = f32>> Products for V {
+unsafe impl<V: Broadcast> Products for V {
     type Operand = V;
+    type Held = V;
+    const STEPS: usize = 1;
 
     #[inline(always)]
     unsafe fn spread(from: *const f32) -> V {
@@ -66,6 +80,18 @@ unsafe impl<V: Vector<Element = f32>> Products for V {
     unsafe fn add_products(self, activations: V, weights: V) -> V {
         // SAFETY: the caller's promise.
         unsafe { activations.mul_add(weights, self) }
+    }
+
+    #[inline(always)]
+    unsafe fn hold(from: *const f32) -> V {
+        // SAFETY: the caller's promise.
+        unsafe { V::spread(from) }
+    }
+
+    #[inline(always)]
+    unsafe fn add_held(self, held: V, _step: usize, weights: V) -> V {
+        // SAFETY: the caller's promise.
+        unsafe { self.add_products(held, weights) }
     }
 }
 
@@ -182,13 +208,19 @@ unsafe fn depthwise_pixels<
 /// Steps of the depth by which weights are asked for in advance.
 const PREFETCH_STEPS: usize = 64;
 
-/// The pointwise product, `ROWS` pixels at a time by panels of `VECTORS` vectors.
+/// The pointwise product, `ROWS` pixels at a time by panels of `VECTORS` vectors, and `TAIL_ROWS` by
+/// those of a single vector, of which there are some where channels don't fill a panel.
 ///
 /// # Safety
 /// The machine has `V`'s instructions, [`Pointwise::check`] passed, and nobody else writes to
 /// what the task writes to.
 #[inline(always)]
-pub(in crate::cpu) unsafe fn pointwise<V: Products, const ROWS: usize, const VECTORS: usize>(
+pub(in crate::cpu) unsafe fn pointwise<
+    V: Products,
+    const ROWS: usize,
+    const VECTORS: usize,
+    const TAIL_ROWS: usize,
+>(
     task: &Pointwise<V::Element>,
     output: Output<V::Element>,
 ) {
@@ -202,12 +234,18 @@ pub(in crate::cpu) unsafe fn pointwise<V: Products, const ROWS: usize, const VEC
     }
     while channel + panel <= task.channels {
         // SAFETY: the panel lies within `channels`; the rest is the caller's promise.
-        unsafe { pointwise_panel::<V, ROWS, VECTORS>(task, channel, output) };
+        unsafe { pointwise_panel::<V, ROWS, VECTORS, false>(task, channel, output) };
         channel += panel;
+    }
+    // Two of a single vector go together where they don't make a panel.
+    while VECTORS > 2 && channel + 2 * V::LANES <= task.channels {
+        // SAFETY: as above.
+        unsafe { pointwise_panel::<V, ROWS, 2, true>(task, channel, output) };
+        channel += 2 * V::LANES;
     }
     while channel < task.channels {
         // SAFETY: as above.
-        unsafe { pointwise_panel::<V, ROWS, 1>(task, channel, output) };
+        unsafe { pointwise_panel::<V, TAIL_ROWS, 1, false>(task, channel, output) };
         channel += V::LANES;
     }
 }
@@ -227,17 +265,31 @@ unsafe fn pointwise_single<V: Products, const VECTORS: usize>(
     unsafe {
         let bias = task.bias.as_ptr().add(channel);
         let weight = task.weight.as_ptr().add(channel * task.depth);
+        let weights = |p: usize, v: usize, k: usize| {
+            let weight = weight.add((p * task.depth + k) * panel);
+            V::weights(weight.add(v * V::LANES * V::GROUP))
+        };
         let mut sums = [[V::splat(0.0); VECTORS]; SINGLE_PANELS];
         for (i, sum) in sums.as_flattened_mut().iter_mut().enumerate() {
             *sum = V::load(bias.add(i * V::LANES));
         }
-        for k in (0..task.depth).step_by(V::GROUP) {
+        let held = held_depth::<V>(task.depth);
+        for k in (0..held).step_by(V::GROUP * V::STEPS) {
+            let values = V::hold(task.input.as_ptr().add(k));
+            for step in 0..V::STEPS {
+                for (p, sums) in sums.iter_mut().enumerate() {
+                    for (v, sum) in sums.iter_mut().enumerate() {
+                        let weights = weights(p, v, k + step * V::GROUP);
+                        *sum = sum.add_held(values, step, weights);
+                    }
+                }
+            }
+        }
+        for k in (held..task.depth).step_by(V::GROUP) {
             let values = V::spread(task.input.as_ptr().add(k));
             for (p, sums) in sums.iter_mut().enumerate() {
-                let weight = weight.add((p * task.depth + k) * panel);
                 for (v, sum) in sums.iter_mut().enumerate() {
-                    let weights = V::weights(weight.add(v * V::LANES * V::GROUP));
-                    *sum = sum.add_products(values, weights);
+                    *sum = sum.add_products(values, weights(p, v, k));
                 }
             }
         }
@@ -250,9 +302,24 @@ unsafe fn pointwise_single<V: Products, const VECTORS: usize>(
     }
 }
 
-/// All pixels by one panel, whose weights stay in the first-level cache meanwhile.
+/// How much of the depth is [held](Products::hold): all of it, where that is a group at a time.
 #[inline(always)]
-unsafe fn pointwise_panel<V: Products, const ROWS: usize, const VECTORS: usize>(
+fn held_depth<V: Products>(depth: usize) -> usize {
+    match V::STEPS {
+        1 => depth,
+        steps => depth / (V::GROUP * steps) * (V::GROUP * steps),
+    }
+}
+
+/// All pixels by one panel, whose weights stay in the first-level cache meanwhile; or by as many
+/// panels of a single vector, where they are `APART`.
+#[inline(always)]
+unsafe fn pointwise_panel<
+    V: Products,
+    const ROWS: usize,
+    const VECTORS: usize,
+    const APART: bool,
+>(
     task: &Pointwise<V::Element>,
     channel: usize,
     output: Output<V::Element>,
@@ -264,15 +331,15 @@ unsafe fn pointwise_panel<V: Products, const ROWS: usize, const VECTORS: usize>(
         // SAFETY: each tile takes no more pixels than are left.
         unsafe {
             pixel += if rows >= ROWS {
-                pointwise_tile::<V, ROWS, VECTORS>(task, channel, pixel, output)
+                pointwise_tile::<V, ROWS, VECTORS, APART>(task, channel, pixel, output)
             } else if ROWS > 7 && rows >= 7 {
-                pointwise_tile::<V, 7, VECTORS>(task, channel, pixel, output)
+                pointwise_tile::<V, 7, VECTORS, APART>(task, channel, pixel, output)
             } else if ROWS > 4 && rows >= 4 {
-                pointwise_tile::<V, 4, VECTORS>(task, channel, pixel, output)
+                pointwise_tile::<V, 4, VECTORS, APART>(task, channel, pixel, output)
             } else if ROWS > 2 && rows >= 2 {
-                pointwise_tile::<V, 2, VECTORS>(task, channel, pixel, output)
+                pointwise_tile::<V, 2, VECTORS, APART>(task, channel, pixel, output)
             } else {
-                pointwise_tile::<V, 1, VECTORS>(task, channel, pixel, output)
+                pointwise_tile::<V, 1, VECTORS, APART>(task, channel, pixel, output)
             };
         }
     }
@@ -283,7 +350,12 @@ unsafe fn pointwise_panel<V: Products, const ROWS: usize, const VECTORS: usize>(
 /// A pixel's sum is the bias and then the products in the order of the depth, whatever the tile
 /// it falls into: so answers depend on neither threads nor batch.
 #[inline(always)]
-unsafe fn pointwise_tile<V: Products, const ROWS: usize, const VECTORS: usize>(
+unsafe fn pointwise_tile<
+    V: Products,
+    const ROWS: usize,
+    const VECTORS: usize,
+    const APART: bool,
+>(
     task: &Pointwise<V::Element>,
     channel: usize,
     pixel: usize,
@@ -301,13 +373,44 @@ unsafe fn pointwise_tile<V: Products, const ROWS: usize, const VECTORS: usize>(
                 *sum = V::load(bias.add(v * V::LANES));
             }
         }
-        let step = V::LANES * VECTORS * V::GROUP;
-        for k in (0..task.depth).step_by(V::GROUP) {
+        // From a vector of weights to the next, and from a group of the depth.
+        let (apart, step) = match APART {
+            true => (V::LANES * task.depth, V::LANES * V::GROUP),
+            false => (V::LANES * V::GROUP, V::LANES * VECTORS * V::GROUP),
+        };
+        let read = |weight: *const V::Element| {
             let mut weights = [V::weights(weight); VECTORS];
             for (v, w) in weights.iter_mut().enumerate() {
-                *w = V::weights(weight.add(v * V::LANES * V::GROUP));
+                *w = V::weights(weight.add(v * apart));
             }
             prefetch_near(weight.wrapping_add(PREFETCH_STEPS * step), step);
+            weights
+        };
+        let held = held_depth::<V>(task.depth);
+        for k in (0..held).step_by(V::GROUP * V::STEPS) {
+            let mut values = [V::hold(input.add(k)); ROWS];
+            if V::STEPS > 1 {
+                for (r, values) in values.iter_mut().enumerate() {
+                    *values = V::hold(input.add(r * stride + k));
+                }
+            }
+            for group in 0..V::STEPS {
+                let weights = read(weight);
+                weight = weight.add(step);
+                for (r, row) in sums.iter_mut().enumerate() {
+                    // One at a time, where it is multiplied at once.
+                    let values = match V::STEPS {
+                        1 => V::hold(input.add(r * stride + k)),
+                        _ => values[r],
+                    };
+                    for (sum, w) in row.iter_mut().zip(&weights) {
+                        *sum = sum.add_held(values, group, *w);
+                    }
+                }
+            }
+        }
+        for k in (held..task.depth).step_by(V::GROUP) {
+            let weights = read(weight);
             weight = weight.add(step);
             for (r, row) in sums.iter_mut().enumerate() {
                 let values = V::spread(input.add(r * stride + k));

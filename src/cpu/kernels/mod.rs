@@ -13,6 +13,10 @@ pub(super) mod avx512;
 #[cfg(target_arch = "x86_64")]
 mod avx512_stem;
 pub(super) mod generic;
+#[cfg(target_arch = "aarch64")]
+pub(super) mod neon;
+#[cfg(target_arch = "aarch64")]
+mod neon_stem;
 pub(super) mod peak;
 pub(super) mod portable;
 pub(super) mod stem;
@@ -28,6 +32,8 @@ pub(super) struct Kernels<E: 'static = f32> {
     pub lanes: usize,
     /// Vectors in a panel of pointwise weights.
     pub panel_vectors: usize,
+    /// A channel's pointwise weights that lie side by side; the depth is padded to a multiple of it.
+    pub group: usize,
     pub(super) depthwise: unsafe fn(&Depthwise<E>, &mut [E]),
     pub(super) pointwise: unsafe fn(&Pointwise<E>, Output<E>),
     pub(super) bytes: unsafe fn(&StemPixels<E>, &[u8], [&mut [E]; COLOURS]),
@@ -55,7 +61,7 @@ impl<E: Element> Kernels<E> {
     /// No other thread may touch, at the same time, the channels of the pixels that the task
     /// writes to.
     pub unsafe fn pointwise(&self, task: &Pointwise<E>, output: Output<E>) {
-        task.check(self.lanes, output.len);
+        task.check(self.lanes, self.group, output.len);
         // SAFETY: as above; what the caller promises besides is passed on.
         unsafe { (self.pointwise)(task, output) }
     }
@@ -90,6 +96,7 @@ impl<E: Element> Kernels<E> {
 }
 
 /// Bytes of a cache line.
+#[cfg(target_arch = "x86_64")]
 const LINE_BYTES: usize = 64;
 
 /// Asks for `len` elements that will be read at once to be brought into the first-level cache.
@@ -163,7 +170,7 @@ pub(super) struct Pointwise<'a, E = f32> {
     pub input: &'a [E],
     /// Elements from a pixel of the input to the next.
     pub input_stride: usize,
-    /// Input channels that count, a multiple of the element's group.
+    /// Input channels that count, a multiple of [`Kernels::group`].
     pub depth: usize,
     /// Panels of weights `[depth / group][panel][group]`; the last ones may be narrower.
     pub weight: &'a [E],
@@ -180,11 +187,11 @@ pub(super) struct Pointwise<'a, E = f32> {
 }
 
 impl<E: Element> Pointwise<'_, E> {
-    fn check(&self, lanes: usize, output: usize) {
+    fn check(&self, lanes: usize, group: usize, output: usize) {
         let pixels = self.offsets.0.len();
         assert!(self.channels.is_multiple_of(lanes) && self.bias.len() >= self.channels);
         assert!(self.weight.len() >= self.depth * self.channels && self.depth > 0);
-        assert!(self.input_stride >= self.depth && self.depth.is_multiple_of(E::GROUP));
+        assert!(self.input_stride >= self.depth && self.depth.is_multiple_of(group));
         assert!(pixels == 0 || self.input.len() >= (pixels - 1) * self.input_stride + self.depth);
         let last = self.offsets.0.last().copied().unwrap_or(0);
         assert!(self.start + last + self.channels <= output);

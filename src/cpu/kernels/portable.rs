@@ -1,12 +1,13 @@
 //! Plain Rust that compilers vectorise for whatever they build for.
 
-use super::generic::{self, Vector};
+use super::generic::{self, Broadcast, Vector};
 use super::{Depthwise, Kernels, Output, Pointwise, Stem, peak, stem};
 use crate::cpu::pixels::StemPixels;
 
 pub(crate) static KERNELS: Kernels = Kernels {
     lanes: LANES,
     panel_vectors: VECTORS,
+    group: 1,
     depthwise,
     pointwise,
     bytes: StemPixels::look_up,
@@ -83,6 +84,8 @@ unsafe impl Vector for Array {
     }
 }
 
+impl Broadcast for Array {}
+
 fn depthwise(task: &Depthwise, output: &mut [f32]) {
     // SAFETY: no special instructions; behind `Kernels::depthwise`.
     unsafe { generic::depthwise::<Array, DEPTHWISE_ROWS, DEPTHWISE_ROWS>(task, output) }
@@ -90,7 +93,7 @@ fn depthwise(task: &Depthwise, output: &mut [f32]) {
 
 unsafe fn pointwise(task: &Pointwise, output: Output) {
     // SAFETY: no special instructions; behind `Kernels::pointwise`.
-    unsafe { generic::pointwise::<Array, ROWS, VECTORS>(task, output) }
+    unsafe { generic::pointwise::<Array, ROWS, VECTORS, ROWS>(task, output) }
 }
 
 unsafe fn stem(task: &Stem, output: Output) {

@@ -3,8 +3,8 @@
 
 use std::arch::x86_64::*;
 
-use super::generic::{self, Sums, Wide};
-use super::{Bounds, Depthwise, Kernels, Output, Pointwise, Stem};
+use super::generic::{self, Broadcast, Pairs, Sums};
+use super::{Bounds, Depthwise, Kernels, Layout, Output, Pointwise, Stem};
 
 pub(in crate::cpu) static KERNELS: Kernels = Kernels {
     tile_bytes: 2,
@@ -13,6 +13,7 @@ pub(in crate::cpu) static KERNELS: Kernels = Kernels {
     block: 16,
     narrow_block: 16,
     factor_words: 1,
+    layout: Layout::PAIRS,
     depthwise,
     pointwise,
     stem,
@@ -97,6 +98,8 @@ unsafe impl Sums for I32x8 {
     }
 }
 
+impl Broadcast for I32x8 {}
+
 /// 8 sums as f32, times their multipliers.
 #[inline(always)]
 pub(super) unsafe fn scaled(sums: __m256i, multiplier: *const f32) -> __m256 {
@@ -142,7 +145,7 @@ pub(super) unsafe fn store_words(values: __m256i, to: *mut u8) {
 pub(super) struct I16x16<const TILE_BYTES: usize>(__m256i);
 
 // SAFETY: as above.
-unsafe impl<const TILE_BYTES: usize> Wide for I16x16<TILE_BYTES> {
+unsafe impl<const TILE_BYTES: usize> Pairs for I16x16<TILE_BYTES> {
     const CHANNELS: usize = 16;
     const TILE_BYTES: usize = TILE_BYTES;
     type Sum = __m256i;
@@ -209,19 +212,19 @@ unsafe impl<const TILE_BYTES: usize> Wide for I16x16<TILE_BYTES> {
 #[target_feature(enable = "avx2,fma")]
 fn depthwise(task: &Depthwise, tile: &mut [u8]) {
     // SAFETY: this function runs only where there is AVX2, behind `Kernels::depthwise`.
-    unsafe { generic::depthwise::<I16x16<2>, I16x16<2>, DEPTHWISE_PIXELS>(task, tile) }
+    unsafe { super::depthwise::depthwise::<I16x16<2>, I16x16<2>, DEPTHWISE_PIXELS>(task, tile) }
 }
 
 #[target_feature(enable = "avx2,fma")]
 unsafe fn pointwise(task: &Pointwise, output: Output) {
     // SAFETY: as above, behind `Kernels::pointwise`.
-    unsafe { generic::pointwise::<I32x8, ROWS, VECTORS>(task, 2, output) }
+    unsafe { super::pointwise::pointwise::<I32x8, ROWS, VECTORS>(task, 2, output) }
 }
 
 #[target_feature(enable = "avx2,fma")]
 unsafe fn stem(task: &Stem, output: Output) {
     // SAFETY: behind `Kernels::stem`, which checked the task.
-    unsafe { generic::stem::<I32x8, ROWS, VECTORS>(task, output) }
+    unsafe { super::stem::stem::<I32x8, ROWS, VECTORS>(task, output) }
 }
 
 #[target_feature(enable = "avx2,fma")]

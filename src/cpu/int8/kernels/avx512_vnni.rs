@@ -3,8 +3,8 @@
 use std::arch::x86_64::*;
 
 use super::avx2::I16x16;
-use super::generic::{self, Sums, Wide};
-use super::{Bounds, Depthwise, Kernels, Output, Pointwise, Stem};
+use super::generic::{self, Broadcast, Pairs, Sums};
+use super::{Bounds, Depthwise, Kernels, Layout, Output, Pointwise, Stem};
 
 pub(in crate::cpu) static KERNELS: Kernels = Kernels {
     tile_bytes: 1,
@@ -13,6 +13,7 @@ pub(in crate::cpu) static KERNELS: Kernels = Kernels {
     block: 32,
     narrow_block: 16,
     factor_words: 1,
+    layout: Layout::PAIRS,
     depthwise,
     pointwise,
     stem,
@@ -94,6 +95,8 @@ unsafe impl Sums for I32x16 {
         unsafe { _mm256_storeu_si256(to.cast(), _mm512_cvtepi32_epi16(self.0)) }
     }
 }
+
+impl Broadcast for I32x16 {}
 
 /// The same of pairs of 16-bit values and weights, for the stem.
 #[derive(Clone, Copy)]
@@ -181,7 +184,7 @@ unsafe fn rounded(values: __m512, bounds: Bounds) -> __m512i {
 struct I16x32(__m512i);
 
 // SAFETY: as above.
-unsafe impl Wide for I16x32 {
+unsafe impl Pairs for I16x32 {
     const CHANNELS: usize = 32;
     const TILE_BYTES: usize = 1;
     type Sum = __m512i;
@@ -242,19 +245,19 @@ unsafe impl Wide for I16x32 {
 #[target_feature(enable = "avx2,fma,avx512f,avx512bw,avx512vl,avx512vnni")]
 fn depthwise(task: &Depthwise, tile: &mut [u8]) {
     // SAFETY: this function runs only where there is VNNI, behind `Kernels::depthwise`.
-    unsafe { generic::depthwise::<I16x32, I16x16<1>, DEPTHWISE_PIXELS>(task, tile) }
+    unsafe { super::depthwise::depthwise::<I16x32, I16x16<1>, DEPTHWISE_PIXELS>(task, tile) }
 }
 
 #[target_feature(enable = "avx2,fma,avx512f,avx512bw,avx512vl,avx512vnni")]
 unsafe fn pointwise(task: &Pointwise, output: Output) {
     // SAFETY: as above, behind `Kernels::pointwise`.
-    unsafe { generic::pointwise::<I32x16, ROWS, VECTORS>(task, 1, output) }
+    unsafe { super::pointwise::pointwise::<I32x16, ROWS, VECTORS>(task, 1, output) }
 }
 
 #[target_feature(enable = "avx2,fma,avx512f,avx512bw,avx512vl,avx512vnni")]
 unsafe fn stem(task: &Stem, output: Output) {
     // SAFETY: as above, behind `Kernels::stem`.
-    unsafe { generic::stem::<Words, STEM_ROWS, VECTORS>(task, output) }
+    unsafe { super::stem::stem::<Words, STEM_ROWS, VECTORS>(task, output) }
 }
 
 #[target_feature(enable = "avx2,fma,avx512f,avx512bw,avx512vl,avx512vnni")]

@@ -4,8 +4,8 @@
 use std::arch::x86_64::*;
 
 use super::avx2::I16x16;
-use super::generic::{self, Sums};
-use super::{Bounds, Depthwise, Kernels, Output, Pointwise, Stem, avx2};
+use super::generic::{self, Broadcast, Sums};
+use super::{Bounds, Depthwise, Kernels, Layout, Output, Pointwise, Stem, avx2};
 
 pub(in crate::cpu) static KERNELS: Kernels = Kernels {
     tile_bytes: 1,
@@ -14,6 +14,7 @@ pub(in crate::cpu) static KERNELS: Kernels = Kernels {
     block: 16,
     narrow_block: 16,
     factor_words: 1,
+    layout: Layout::PAIRS,
     depthwise,
     pointwise,
     stem,
@@ -92,22 +93,24 @@ unsafe impl Sums for I32x8 {
     }
 }
 
+impl Broadcast for I32x8 {}
+
 #[target_feature(enable = "avx2,fma,avxvnni")]
 fn depthwise(task: &Depthwise, tile: &mut [u8]) {
     // SAFETY: this function runs only where there is AVX-VNNI, behind `Kernels::depthwise`.
-    unsafe { generic::depthwise::<I16x16<1>, I16x16<1>, DEPTHWISE_PIXELS>(task, tile) }
+    unsafe { super::depthwise::depthwise::<I16x16<1>, I16x16<1>, DEPTHWISE_PIXELS>(task, tile) }
 }
 
 #[target_feature(enable = "avx2,fma,avxvnni")]
 unsafe fn pointwise(task: &Pointwise, output: Output) {
     // SAFETY: as above, behind `Kernels::pointwise`.
-    unsafe { generic::pointwise::<I32x8, ROWS, VECTORS>(task, 1, output) }
+    unsafe { super::pointwise::pointwise::<I32x8, ROWS, VECTORS>(task, 1, output) }
 }
 
 #[target_feature(enable = "avx2,fma,avxvnni")]
 unsafe fn stem(task: &Stem, output: Output) {
     // SAFETY: as above, behind `Kernels::stem`.
-    unsafe { generic::stem::<avx2::I32x8, ROWS, VECTORS>(task, output) }
+    unsafe { super::stem::stem::<avx2::I32x8, ROWS, VECTORS>(task, output) }
 }
 
 #[target_feature(enable = "avx2,fma,avxvnni")]

@@ -1,7 +1,7 @@
 //! The inner loops in integers, one file an instruction set.
 //!
-//! `generic` holds each loop once, over a vector type; the other files bring their vectors and
-//! instantiate the loops where their instructions may be used. All of them give the same
+//! `depthwise`, `pointwise` and `stem` hold each loop once, over the vector types of `generic`; the other
+//! files bring their vectors and instantiate the loops where their instructions may be used. All of them give the same
 //! integers: sums are exact in 32 bits, and [requantisation](requantise) is three operations of
 //! f32 that every machine rounds alike.
 //!
@@ -14,20 +14,29 @@ pub(in crate::cpu) mod avx2;
 pub(in crate::cpu) mod avx512_vnni;
 #[cfg(target_arch = "x86_64")]
 pub(in crate::cpu) mod avx_vnni;
+mod depthwise;
 mod generic;
+#[cfg(target_arch = "aarch64")]
+pub(in crate::cpu) mod neon;
+#[cfg(target_arch = "aarch64")]
+pub(in crate::cpu) mod neon_dotprod;
+#[cfg(target_arch = "aarch64")]
+pub(in crate::cpu) mod neon_i8mm;
+mod pointwise;
 #[cfg(any(test, not(target_arch = "x86_64")))]
 pub(in crate::cpu) mod portable;
 pub(in crate::cpu) mod reference;
 #[cfg(target_arch = "x86_64")]
 pub(in crate::cpu) mod sse2;
+mod stem;
 
 use crate::cpu::kernels::Offsets;
 
 /// Channels are padded to a multiple of this, whatever the instruction set.
 pub(in crate::cpu) const CHANNELS: usize = 16;
 
-/// Weights of a channel's 3x3 window as the depthwise kernels read them: pairs of 16-bit values,
-/// of which the last of each column has nothing beside it.
+/// Room for the weights of a channel's 3x3 window as the depthwise kernels read them, 16-bit values: where
+/// they are pairs, the last of each column has nothing beside it.
 pub(in crate::cpu) const DEPTHWISE_WEIGHTS: usize = 12;
 
 /// The kernels of an instruction set.
@@ -46,10 +55,57 @@ pub(in crate::cpu) struct Kernels {
     pub narrow_block: usize,
     /// Words of 32 bits that a channel's factor takes.
     pub factor_words: usize,
+    /// How weights and tiles lie.
+    pub layout: Layout,
     depthwise: unsafe fn(&Depthwise, &mut [u8]),
     pointwise: unsafe fn(&Pointwise, Output),
     stem: unsafe fn(&Stem, Output),
     peak: unsafe fn(usize) -> usize,
+}
+
+/// What of the order of weights and tiles instruction sets differ in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(in crate::cpu) struct Layout {
+    /// Whether 16-bit products are added in pairs, whose weights lie side by side. Else those of a
+    /// vector's channels do.
+    pub pairs: bool,
+    /// Whether pointwise weights in bytes are unsigned: what is [taken off](Pointwise::corrections) each
+    /// makes them so.
+    pub unsigned: bool,
+    /// Whether bytes are multiplied by eights, of two pixels at once: eight of a channel's weights lie
+    /// side by side, and in a tile eight of a pixel's channels and those of the next pixel.
+    pub eights: bool,
+}
+
+impl Layout {
+    /// Where machines add the products of pairs and of signed bytes.
+    pub const PAIRS: Self = Self {
+        pairs: true,
+        unsigned: false,
+        eights: false,
+    };
+
+    /// Bytes of a channel's pointwise weights that lie side by side.
+    pub fn group_bytes(self) -> usize {
+        if self.eights { 8 } else { 4 }
+    }
+
+    /// Pixels that a tile has room for, if it is for so many.
+    pub fn tile_pixels(self, pixels: usize) -> usize {
+        if self.eights {
+            pixels.next_multiple_of(2)
+        } else {
+            pixels
+        }
+    }
+
+    /// The bytes that pointwise weights can be.
+    pub fn weight_range(self) -> (i32, i32) {
+        match self.unsigned {
+            true => (0, u8::MAX.into()),
+            false => (i8::MIN.into(), i8::MAX.into()),
+        }
+    }
 }
 
 impl Kernels {
@@ -58,10 +114,18 @@ impl Kernels {
         self.lanes * self.panel_vectors
     }
 
+    /// Where in a tile an activation is, in bytes; `stride` are the activations from a pixel to the next.
+    pub fn tile_place(&self, pixel: usize, stride: usize, channel: usize) -> usize {
+        match self.layout.eights {
+            true => eights_place(pixel, stride, channel),
+            false => (pixel * stride + channel) * self.tile_bytes,
+        }
+    }
+
     /// Runs a depthwise convolution of a few rows into a tile, `[pixel][output_stride]` of
     /// `tile_bytes` each.
     pub fn depthwise(&self, task: &Depthwise, tile: &mut [u8]) {
-        task.check(tile.len() / self.tile_bytes, self.factor_words);
+        task.check(tile.len() / self.tile_bytes, self);
         // SAFETY: a table of kernels is only reached through an `Isa`, which exists only where
         // the machine has its instructions; `check` is what the kernel asks of its arguments.
         unsafe { (self.depthwise)(task, tile) }
@@ -147,7 +211,8 @@ pub(in crate::cpu) struct Depthwise<'a> {
 }
 
 impl Depthwise<'_> {
-    fn check(&self, output: usize, factor_words: usize) {
+    fn check(&self, output: usize, kernels: &Kernels) {
+        let factor_words = kernels.factor_words;
         assert!(self.rows > 0 && self.columns > 0 && matches!(self.stride, 1 | 2));
         assert!(self.channels.is_multiple_of(CHANNELS) && self.output_stride >= self.channels);
         assert!(self.weight.len() >= DEPTHWISE_WEIGHTS * self.channels);
@@ -158,21 +223,22 @@ impl Depthwise<'_> {
         let last_column = (self.columns - 1) * self.stride + 2;
         let last = last_row * self.row_stride + (last_column + 1) * self.channels;
         assert!(self.input.len() >= last * activation_bytes(self.reads_words));
-        let pixels = self.rows * self.columns;
+        let pixels = kernels.layout.tile_pixels(self.rows * self.columns);
         assert!(output >= (pixels - 1) * self.output_stride + self.channels);
+        assert!(!kernels.layout.eights || output >= pixels * self.output_stride);
     }
 }
 
 /// A product of a tile's pixels and packed weights.
 pub(in crate::cpu) struct Pointwise<'a> {
-    /// `[pixel][channel]` of `tile_bytes` each.
+    /// A tile, see [`Kernels::tile_place`].
     pub input: &'a [u8],
     /// Activations from a pixel of the input to the next.
     pub input_stride: usize,
-    /// Input channels, a multiple of 4.
+    /// Input channels, a multiple of [`CHANNELS`].
     pub depth: usize,
-    /// Panels of weights `[depth / group][panel][group]` of `tile_bytes` each; the last ones may
-    /// be narrower.
+    /// Panels of weights `[depth / group][panel][group]` of `tile_bytes` each, a group being of
+    /// [`group_bytes`](Layout::group_bytes); the last ones may be narrower.
     pub weight: &'a [u8],
     /// `[output channel]`, padded as the weights are.
     pub bias: &'a [i32],
@@ -196,14 +262,18 @@ impl Pointwise<'_> {
     fn check(&self, kernels: &Kernels, output: usize) {
         let tile_bytes = kernels.tile_bytes;
         let pixels = self.offsets.list().len();
-        assert!(self.channels.is_multiple_of(kernels.lanes) && self.depth.is_multiple_of(4));
+        assert!(self.channels.is_multiple_of(kernels.lanes));
+        assert!(self.depth.is_multiple_of(CHANNELS));
         assert!(self.bias.len() >= self.channels);
         assert!(self.multiplier.len() >= self.channels * kernels.factor_words);
         assert!(self.corrections.is_empty() || self.corrections.len() >= pixels);
         assert!(self.weight.len() >= self.depth * self.channels * tile_bytes && self.depth > 0);
         assert!(self.input_stride >= self.depth);
         self.bounds.check(largest(self.writes_words));
-        let read = pixels.saturating_sub(1) * self.input_stride + self.depth;
+        let read = match kernels.layout.eights {
+            true => kernels.layout.tile_pixels(pixels) * self.input_stride,
+            false => pixels.saturating_sub(1) * self.input_stride + self.depth,
+        };
         assert!(pixels == 0 || self.input.len() >= read * tile_bytes);
         let last = self.offsets.list().last().copied().unwrap_or(0);
         let end = self.start + last + self.channels;
@@ -223,7 +293,8 @@ pub(in crate::cpu) struct Stem<'a> {
     pub taps: [usize; STEM_PAIRS],
     /// Values from a window to the next.
     pub step: usize,
-    /// Panels of weights `[pair][panel][2]`; the last ones may be narrower.
+    /// Panels of weights `[pair][panel][2]`, or `[pair][vector][2][lane]` where they are not in
+    /// [pairs](Layout::pairs); the last ones may be narrower.
     pub weight: &'a [i16],
     /// `[output channel]`, padded as the weights are.
     pub bias: &'a [i32],
@@ -331,16 +402,31 @@ pub(in crate::cpu) fn requantise(sum: i32, multiplier: f32, bounds: Bounds) -> u
     (scaled.round_ties_even() as i32 + bounds.zero) as u8
 }
 
+/// [`Kernels::tile_place`] for bytes that are multiplied by [eights](Layout::eights).
+pub(in crate::cpu) fn eights_place(pixel: usize, stride: usize, channel: usize) -> usize {
+    pixel / 2 * 2 * stride + channel / 8 * 16 + pixel % 2 * 8 + channel % 8
+}
+
 /// Where the weight of a channel and a place in the window lies in packed depthwise weights, and
 /// where the channel's bias lies, for blocks of this many channels; both from the beginning of
 /// all blocks when `channel` counts from there.
 ///
-/// Kernels multiply two rows of the window at once, in 16-bit pairs. Interleaving the rows of a
-/// vector leaves each of its 128-bit parts with the lower four of its eight channels in one
-/// vector and the upper four in another, hence the halves.
-pub(in crate::cpu) fn depthwise_place(block: usize, channel: usize, tap: usize) -> (usize, usize) {
+/// Kernels that multiply two rows of the window at once do it in 16-bit pairs. Interleaving the rows of
+/// a vector leaves each of its 128-bit parts with the lower four of its eight channels in one
+/// vector and the upper four in another, hence the halves. The others have the channels of a block side
+/// by side, a column of the window after the other.
+pub(in crate::cpu) fn depthwise_place(
+    layout: Layout,
+    block: usize,
+    channel: usize,
+    tap: usize,
+) -> (usize, usize) {
     let (ky, kx) = (tap / 3, tap % 3);
     let (first, within) = (channel / block * block, channel % block);
+    if !layout.pairs {
+        let vector = kx * 3 + ky;
+        return (first * DEPTHWISE_WEIGHTS + vector * block + within, channel);
+    }
     let half = within / 4 % 2;
     let lane = within / 8 * 4 + within % 4;
     let vector = (kx * 2 + ky / 2) * 2 + half;

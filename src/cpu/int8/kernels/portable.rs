@@ -1,7 +1,7 @@
 //! Plain Rust: what the compiler makes of arrays.
 
-use super::generic::{self, Sums, Wide};
-use super::{Bounds, Depthwise, Kernels, Output, Pointwise, Stem, requantise};
+use super::generic::{self, Broadcast, Pairs, Sums};
+use super::{Bounds, Depthwise, Kernels, Layout, Output, Pointwise, Stem, requantise};
 
 pub(in crate::cpu) static KERNELS: Kernels = Kernels {
     tile_bytes: 2,
@@ -10,6 +10,7 @@ pub(in crate::cpu) static KERNELS: Kernels = Kernels {
     block: 8,
     narrow_block: 8,
     factor_words: 1,
+    layout: Layout::PAIRS,
     depthwise,
     pointwise,
     stem,
@@ -97,11 +98,13 @@ unsafe impl Sums for I32x4 {
     }
 }
 
+impl Broadcast for I32x4 {}
+
 #[derive(Clone, Copy)]
 pub(super) struct I16x8([i16; 8]);
 
 // SAFETY: as above.
-unsafe impl Wide for I16x8 {
+unsafe impl Pairs for I16x8 {
     const CHANNELS: usize = 8;
     const TILE_BYTES: usize = 2;
     type Sum = [i32; 4];
@@ -163,17 +166,17 @@ unsafe impl Wide for I16x8 {
 
 unsafe fn depthwise(task: &Depthwise, tile: &mut [u8]) {
     // SAFETY: behind `Kernels::depthwise`, which checked the task.
-    unsafe { generic::depthwise::<I16x8, I16x8, 2>(task, tile) }
+    unsafe { super::depthwise::depthwise::<I16x8, I16x8, 2>(task, tile) }
 }
 
 unsafe fn pointwise(task: &Pointwise, output: Output) {
     // SAFETY: behind `Kernels::pointwise`, which checked the task.
-    unsafe { generic::pointwise::<I32x4, ROWS, VECTORS>(task, 2, output) }
+    unsafe { super::pointwise::pointwise::<I32x4, ROWS, VECTORS>(task, 2, output) }
 }
 
 unsafe fn stem(task: &Stem, output: Output) {
     // SAFETY: behind `Kernels::stem`, which checked the task.
-    unsafe { generic::stem::<I32x4, ROWS, VECTORS>(task, output) }
+    unsafe { super::stem::stem::<I32x4, ROWS, VECTORS>(task, output) }
 }
 
 fn peak(steps: usize) -> usize {

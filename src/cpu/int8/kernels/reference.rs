@@ -6,8 +6,8 @@ use super::portable as base;
 #[cfg(target_arch = "x86_64")]
 use super::sse2 as base;
 
-use super::generic::{self, Sums, Wide};
-use super::{Bounds, Depthwise, Kernels, Output, Pointwise, Stem};
+use super::generic::{self, Broadcast, Pairs, Sums};
+use super::{Bounds, Depthwise, Kernels, Layout, Output, Pointwise, Stem};
 use crate::model::ReferenceFactor;
 
 pub(in crate::cpu) static KERNELS: Kernels = Kernels {
@@ -17,6 +17,7 @@ pub(in crate::cpu) static KERNELS: Kernels = Kernels {
     block: 8,
     narrow_block: 8,
     factor_words: WORDS,
+    layout: Layout::PAIRS,
     depthwise,
     pointwise,
     stem,
@@ -125,15 +126,17 @@ unsafe impl Sums for Reference {
     }
 }
 
+impl Broadcast for Reference {}
+
 #[derive(Clone, Copy)]
 struct Wide8(base::I16x8);
 
 // SAFETY: as above.
-unsafe impl Wide for Wide8 {
+unsafe impl Pairs for Wide8 {
     const CHANNELS: usize = 8;
     const TILE_BYTES: usize = 2;
     const FACTOR_WORDS: usize = WORDS;
-    type Sum = <base::I16x8 as Wide>::Sum;
+    type Sum = <base::I16x8 as Pairs>::Sum;
 
     #[inline(always)]
     unsafe fn load(from: *const u8) -> Self {
@@ -187,17 +190,17 @@ unsafe impl Wide for Wide8 {
 
 unsafe fn depthwise(task: &Depthwise, tile: &mut [u8]) {
     // SAFETY: behind `Kernels::depthwise`, which checked the task.
-    unsafe { generic::depthwise::<Wide8, Wide8, 2>(task, tile) }
+    unsafe { super::depthwise::depthwise::<Wide8, Wide8, 2>(task, tile) }
 }
 
 unsafe fn pointwise(task: &Pointwise, output: Output) {
     // SAFETY: behind `Kernels::pointwise`, which checked the task.
-    unsafe { generic::pointwise::<Reference, ROWS, VECTORS>(task, 2, output) }
+    unsafe { super::pointwise::pointwise::<Reference, ROWS, VECTORS>(task, 2, output) }
 }
 
 unsafe fn stem(task: &Stem, output: Output) {
     // SAFETY: behind `Kernels::stem`, which checked the task.
-    unsafe { generic::stem::<Reference, ROWS, VECTORS>(task, output) }
+    unsafe { super::stem::stem::<Reference, ROWS, VECTORS>(task, output) }
 }
 
 fn peak(steps: usize) -> usize {

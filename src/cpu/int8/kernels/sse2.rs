@@ -2,8 +2,8 @@
 
 use std::arch::x86_64::*;
 
-use super::generic::{self, Sums, Wide};
-use super::{Bounds, Depthwise, Kernels, Output, Pointwise, Stem};
+use super::generic::{self, Broadcast, Pairs, Sums};
+use super::{Bounds, Depthwise, Kernels, Layout, Output, Pointwise, Stem};
 
 pub(in crate::cpu) static KERNELS: Kernels = Kernels {
     tile_bytes: 2,
@@ -12,6 +12,7 @@ pub(in crate::cpu) static KERNELS: Kernels = Kernels {
     block: 8,
     narrow_block: 8,
     factor_words: 1,
+    layout: Layout::PAIRS,
     depthwise,
     pointwise,
     stem,
@@ -94,6 +95,8 @@ unsafe impl Sums for I32x4 {
     }
 }
 
+impl Broadcast for I32x4 {}
+
 /// 4 sums as f32, times their multipliers.
 #[inline(always)]
 unsafe fn scaled(sums: __m128i, multiplier: *const f32) -> __m128 {
@@ -115,7 +118,7 @@ unsafe fn rounded(values: __m128, bounds: Bounds) -> __m128i {
 pub(super) struct I16x8(__m128i);
 
 // SAFETY: as above.
-unsafe impl Wide for I16x8 {
+unsafe impl Pairs for I16x8 {
     const CHANNELS: usize = 8;
     const TILE_BYTES: usize = 2;
     type Sum = __m128i;
@@ -179,17 +182,17 @@ unsafe impl Wide for I16x8 {
 
 unsafe fn depthwise(task: &Depthwise, tile: &mut [u8]) {
     // SAFETY: behind `Kernels::depthwise`, which checked the task.
-    unsafe { generic::depthwise::<I16x8, I16x8, DEPTHWISE_PIXELS>(task, tile) }
+    unsafe { super::depthwise::depthwise::<I16x8, I16x8, DEPTHWISE_PIXELS>(task, tile) }
 }
 
 unsafe fn pointwise(task: &Pointwise, output: Output) {
     // SAFETY: behind `Kernels::pointwise`, which checked the task.
-    unsafe { generic::pointwise::<I32x4, ROWS, VECTORS>(task, 2, output) }
+    unsafe { super::pointwise::pointwise::<I32x4, ROWS, VECTORS>(task, 2, output) }
 }
 
 unsafe fn stem(task: &Stem, output: Output) {
     // SAFETY: behind `Kernels::stem`, which checked the task.
-    unsafe { generic::stem::<I32x4, ROWS, VECTORS>(task, output) }
+    unsafe { super::stem::stem::<I32x4, ROWS, VECTORS>(task, output) }
 }
 
 fn peak(steps: usize) -> usize {
