@@ -34,11 +34,21 @@ enum Set {
     /// AVX-512, and dot products of bf16.
     #[cfg(target_arch = "x86_64")]
     Avx512Bf16,
+    #[cfg(target_arch = "aarch64")]
+    Neon,
+    /// NEON, and dot products of bytes.
+    #[cfg(target_arch = "aarch64")]
+    NeonDotprod,
+    /// NEON, and products of matrices of bytes.
+    #[cfg(target_arch = "aarch64")]
+    NeonI8mm,
+    /// NEON, and products of matrices of bf16.
+    #[cfg(target_arch = "aarch64")]
+    NeonBf16,
 }
 
 impl Isa {
-    /// What the compiler makes of plain Rust for the target that it builds for: SSE2 on x86-64,
-    /// NEON on 64-bit Arm.
+    /// What the compiler makes of plain Rust for the target that it builds for.
     pub const PORTABLE: Self = Self(Set::Portable);
 
     /// Those that this machine has for f32, the fastest first.
@@ -50,6 +60,8 @@ impl Isa {
     /// none.
     pub fn available_for(precision: Precision) -> Vec<Self> {
         let sets = Self::all_for(precision).into_iter();
+        // Kernels number the lanes of a vector as bytes lie in memory.
+        let sets = sets.filter(|set| *set == Set::Portable || cfg!(target_endian = "little"));
         sets.filter(|set| set.lacks(Feature::is_here).is_empty())
             .map(Self)
             .collect()
@@ -87,17 +99,32 @@ impl Isa {
         vec![Set::Avx512Bf16]
     }
 
-    #[cfg(not(target_arch = "x86_64"))]
+    #[cfg(target_arch = "aarch64")]
+    fn all_f32() -> Vec<Set> {
+        vec![Set::Neon, Set::Portable]
+    }
+
+    #[cfg(target_arch = "aarch64")]
+    fn all_int8() -> Vec<Set> {
+        vec![Set::NeonI8mm, Set::NeonDotprod, Set::Neon, Set::Portable]
+    }
+
+    #[cfg(target_arch = "aarch64")]
+    fn all_bf16() -> Vec<Set> {
+        vec![Set::NeonBf16]
+    }
+
+    #[cfg(not(any(target_arch = "x86_64", target_arch = "aarch64")))]
     fn all_f32() -> Vec<Set> {
         vec![Set::Portable]
     }
 
-    #[cfg(not(target_arch = "x86_64"))]
+    #[cfg(not(any(target_arch = "x86_64", target_arch = "aarch64")))]
     fn all_int8() -> Vec<Set> {
         vec![Set::Portable]
     }
 
-    #[cfg(not(target_arch = "x86_64"))]
+    #[cfg(not(any(target_arch = "x86_64", target_arch = "aarch64")))]
     fn all_bf16() -> Vec<Set> {
         Vec::new()
     }
@@ -128,6 +155,8 @@ impl Isa {
             Set::Avx2 | Set::AvxVnni => &kernels::avx2::KERNELS,
             #[cfg(target_arch = "x86_64")]
             Set::Avx512 | Set::Avx512Vnni | Set::Avx512Bf16 => &kernels::avx512::KERNELS,
+            #[cfg(target_arch = "aarch64")]
+            Set::Neon | Set::NeonDotprod | Set::NeonI8mm | Set::NeonBf16 => &kernels::neon::KERNELS,
         }
     }
 
@@ -145,6 +174,12 @@ impl Isa {
             Set::AvxVnni => &int8::avx_vnni::KERNELS,
             #[cfg(target_arch = "x86_64")]
             Set::Avx512Vnni => &int8::avx512_vnni::KERNELS,
+            #[cfg(target_arch = "aarch64")]
+            Set::Neon | Set::NeonBf16 => &int8::neon::KERNELS,
+            #[cfg(target_arch = "aarch64")]
+            Set::NeonDotprod => &int8::neon_dotprod::KERNELS,
+            #[cfg(target_arch = "aarch64")]
+            Set::NeonI8mm => &int8::neon_i8mm::KERNELS,
         }
     }
 
@@ -153,11 +188,14 @@ impl Isa {
         match self.0 {
             #[cfg(target_arch = "x86_64")]
             Set::Avx512Bf16 => Some(&super::bf16::AVX512),
+            #[cfg(target_arch = "aarch64")]
+            Set::NeonBf16 => Some(&super::bf16::NEON),
             _ => None,
         }
     }
 
-    /// `portable`, `avx2`, `avxvnni`, `avx512`, `avx512vnni` or `avx512bf16`.
+    /// `portable`; `avx2`, `avxvnni`, `avx512`, `avx512vnni` or `avx512bf16`; `neon`, `neondotprod`,
+    /// `neoni8mm` or `neonbf16`.
     pub fn name(self) -> &'static str {
         self.0.name()
     }
@@ -177,6 +215,14 @@ impl Set {
             Self::Avx512Vnni => "avx512vnni",
             #[cfg(target_arch = "x86_64")]
             Self::Avx512Bf16 => "avx512bf16",
+            #[cfg(target_arch = "aarch64")]
+            Self::Neon => "neon",
+            #[cfg(target_arch = "aarch64")]
+            Self::NeonDotprod => "neondotprod",
+            #[cfg(target_arch = "aarch64")]
+            Self::NeonI8mm => "neoni8mm",
+            #[cfg(target_arch = "aarch64")]
+            Self::NeonBf16 => "neonbf16",
         }
     }
 
@@ -194,7 +240,20 @@ impl Set {
         }
     }
 
-    #[cfg(not(target_arch = "x86_64"))]
+    /// All that the set's kernels of any kind use.
+    #[cfg(target_arch = "aarch64")]
+    fn needs(self) -> &'static [Feature] {
+        use Feature::{Bf16, DotProd, I8mm, Neon};
+        match self {
+            Self::Portable => &[],
+            Self::Neon => &[Neon],
+            Self::NeonDotprod => &[Neon, DotProd],
+            Self::NeonI8mm => &[Neon, I8mm],
+            Self::NeonBf16 => &[Neon, Bf16],
+        }
+    }
+
+    #[cfg(not(any(target_arch = "x86_64", target_arch = "aarch64")))]
     fn needs(self) -> &'static [Feature] {
         &[]
     }
@@ -265,7 +324,7 @@ fn has_none(precision: Precision, features: &[&str]) -> String {
         features => features.join(", "),
     };
     format!(
-        "{precision} on a CPU needs AVX-512 BF16; this one has {features}. It computes in f32 and int8"
+        "{precision} on a CPU needs AVX-512 BF16, or bf16 on Arm; this one has {features}. It computes in f32 and int8"
     )
 }
 
@@ -331,5 +390,32 @@ mod tests {
         );
         assert_eq!(lacking(bf16, &skylake_x), "no avx512bf16 for avx512bf16");
         assert_eq!(lacking(Precision::Int8Reference, &[]), "");
+    }
+
+    #[cfg(target_arch = "aarch64")]
+    #[test]
+    fn what_is_passed_over_says_what_it_lacks() {
+        let lacking = |precision: Precision, has: &[&str]| {
+            let found = passed_over(&Isa::all_for(precision), |feature| {
+                has.contains(&feature.name())
+            });
+            let found = found.iter().map(PassedOver::to_string);
+            found.collect::<Vec<_>>().join("; ")
+        };
+        let cortex_a53 = ["neon"];
+        let neoverse_n1 = ["neon", "fp16", "dotprod"];
+        assert_eq!(lacking(DType::F32.into(), &cortex_a53), "");
+        assert_eq!(
+            lacking(Precision::Int8, &cortex_a53),
+            "no i8mm for neoni8mm; no dotprod for neondotprod"
+        );
+        assert_eq!(
+            lacking(Precision::Int8, &neoverse_n1),
+            "no i8mm for neoni8mm"
+        );
+        assert_eq!(
+            lacking(DType::BF16.into(), &neoverse_n1),
+            "no bf16 for neonbf16"
+        );
     }
 }

@@ -21,6 +21,8 @@ mod pieces;
 mod pixels;
 #[cfg(test)]
 mod test_inputs;
+#[cfg(test)]
+mod tests;
 mod tiled_layer;
 mod tiles;
 mod weights;

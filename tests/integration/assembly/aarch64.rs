@@ -93,11 +93,11 @@ pub(super) const KERNELS: &[Kernel] = &[
         loops: 2,
         spills: 0,
     },
-    // 4 pairs of pixels by 4 of channels.
+    // Twice 4 pairs of pixels by 4 of channels.
     Kernel {
         symbol: "4int87kernels9neon_i8mm9pointwise",
         product: "usmmla",
-        products: 16,
+        products: 32,
         loops: 2,
         spills: 0,
     },

@@ -90,7 +90,7 @@ pub(super) unsafe trait Sums: Copy {
 pub(super) unsafe trait Held: Sums {
     /// What [`hold`](Self::hold) reads.
     type Held: Copy;
-    /// Times four bytes that it reads.
+    /// Times four bytes that it reads: 1 or 4.
     const STEPS: usize;
     /// `STEPS` times four bytes of activations.
     unsafe fn hold(from: *const u8) -> Self::Held;

@@ -1,7 +1,7 @@
 //! The pointwise product in integers, over a vector type.
 
 use super::generic::Held;
-use super::{CHANNELS, Output, Pointwise};
+use super::{Output, Pointwise};
 
 /// The pointwise product, `ROWS` pixels at a time by panels of `VECTORS` vectors.
 ///
@@ -38,8 +38,7 @@ unsafe fn pointwise_panels<S: Held, const ROWS: usize, const VECTORS: usize, con
             pointwise_panel::<S, ROWS, VECTORS, BYTES>(task, tile_bytes, channel, output);
             channel += panel;
         }
-        // There is nothing left where all layers are whole panels.
-        while !CHANNELS.is_multiple_of(panel) && channel < task.channels {
+        while channel < task.channels {
             pointwise_panel::<S, ROWS, 1, BYTES>(task, tile_bytes, channel, output);
             channel += S::LANES;
         }
@@ -97,29 +96,24 @@ unsafe fn pointwise_tile<S: Held, const ROWS: usize, const VECTORS: usize, const
                 *sum = S::load(bias.add(v * S::LANES));
             }
         }
+        let panel = S::LANES * VECTORS * 4;
         for k in (0..depth).step_by(4 * S::STEPS) {
-            let mut values = [S::hold(input.add(k)); ROWS];
-            if S::STEPS > 1 {
+            if S::STEPS == 1 {
+                let values = |r: usize| S::hold(input.add(r * stride + k));
+                multiply(&mut sums, values, 0, weight);
+            } else {
+                let mut values = [S::hold(input.add(k)); ROWS];
                 for (r, values) in values.iter_mut().enumerate() {
                     *values = S::hold(input.add(r * stride + k));
                 }
+                // One step after the other: compilers don't unroll a loop over assembly.
+                let values = |r: usize| values[r];
+                multiply(&mut sums, values, 0, weight);
+                multiply(&mut sums, values, 1, weight.add(panel));
+                multiply(&mut sums, values, 2, weight.add(2 * panel));
+                multiply(&mut sums, values, 3, weight.add(3 * panel));
             }
-            // One step after the other, which compilers don't unroll where it is assembly.
-            let mut step_by = |group: usize| {
-                let values = |r: usize| match S::STEPS {
-                    // One at a time, where it is multiplied at once.
-                    1 => S::hold(input.add(r * stride + k)),
-                    _ => values[r],
-                };
-                multiply(&mut sums, values, group, weight);
-                weight = weight.add(S::LANES * VECTORS * 4);
-            };
-            step_by(0);
-            if S::STEPS == 4 {
-                step_by(1);
-                step_by(2);
-                step_by(3);
-            }
+            weight = weight.add(S::STEPS * panel);
         }
         if !task.corrections.is_empty() {
             for (r, row) in sums.iter_mut().enumerate() {
