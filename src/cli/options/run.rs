@@ -29,7 +29,7 @@ pub struct RunOptions {
     /// What to compute in [default: f32, and the integers of a quantised file on CPUs]. int8, on CPUs,
     /// is up to three times as fast and changes the first label of 4 (alpha 0.5) to 10 (alpha 0.25)
     /// pictures in 100; of a quantised file it is its own integers, as LiteRT computes them, and
-    /// int8-reference what LiteRT's reference kernels make of them. bf16, on CPUs with AVX-512 BF16, is up
+    /// int8-reference what LiteRT's reference kernels make of them. bf16, on CPUs with AVX-512 BF16 or Arm's, is up
     /// to 1.9 times as fast and changes the first label of 2 to 8 in 100. f16 and bf16, on GPUs, change
     /// scores by up to 0.02 and 0.1
     #[arg(long, value_name = "TYPE")]
