@@ -67,9 +67,10 @@ pub fn run(arguments: &Arguments, global: Global) -> Result<Outcome> {
     saved_checkpoint::check(output)?;
     let sources = &arguments.pictures.0;
     files::protect(&[output], sources.files())?;
+    let max_bytes = arguments.view.decode().max_bytes;
     let inputs = sources
         .clone()
-        .into_inputs(arguments.folders.selection(), false)?;
+        .into_inputs(arguments.folders.selection(), false, max_bytes)?;
     let loading = arguments.unstated.loading(arguments.size)?;
     let checkpoint = Checkpoint::open(&arguments.checkpoint, &loading)?;
     files::protect(&[output], [checkpoint.path()])?;

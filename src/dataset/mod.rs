@@ -3,7 +3,7 @@
 //! An [`Input`] is a picture by its name, whose bytes are read when they are wanted. Iterators of
 //! them are what a [`Pipeline`](crate::pipeline::Pipeline) takes: [`folder`] walks a folder in
 //! bytewise order of the paths, [`path`] takes whatever a path names, a [`PathList`] reads paths
-//! from a file, a [`Selection`] says what of a folder is taken, a [`Shard`] picks one of several parts of any of them. [`Labelled`] and
+//! from a file, [`Frames`] are one behind the other in a stream, a [`Selection`] says what of a folder is taken, a [`Shard`] picks one of several parts of any of them. [`Labelled`] and
 //! [`LabelledTable`] know the classes of their pictures, from folders or from a table.
 //!
 //! Nothing is read ahead: a folder of a million pictures takes no more memory than one of ten. A
@@ -22,6 +22,7 @@
 
 mod class_folders;
 mod error;
+mod frames;
 mod input;
 mod labelled_table;
 mod list;
@@ -33,6 +34,7 @@ use std::path::PathBuf;
 
 pub use class_folders::{ClassFolders, Labelled};
 pub use error::{Error, Result, RowFault};
+pub use frames::Frames;
 pub use input::Input;
 pub use labelled_table::{LabelledRow, LabelledTable};
 pub use list::{PathList, Separator};

@@ -109,6 +109,94 @@ fn every_question_has_one_answer_and_waits_for_no_other() {
     assert!(message.contains("UTF-16"), "{message}");
 }
 
+/// Frames in a pipe: each is answered before the next one is there, as the file with the same bytes is;
+/// one that is broken costs itself, and what is none ends the stream.
+#[test]
+fn frames_are_answered_as_they_come() {
+    let program = Program::new();
+    let weights = data(TINY);
+    let names = [
+        "samples/cat.jpg",
+        "samples/digits/7-0.png",
+        "samples/coffee.jpg",
+    ];
+    let pictures = names.map(|name| fs::read(repository(name)).expect("a sample"));
+    let alone = pictures.each_ref().map(|bytes| {
+        program.file("picture", bytes);
+        let ran = program.run(&["classify", "--jsonl", "picture", "--weights", arg(&weights)]);
+        ran.rows()[0]["predictions"].clone()
+    });
+    let fixed = ["classify", "--jsonl", "--quiet", "--weights", arg(&weights)];
+    let mut process = program.process(&[&fixed[..], &["--frames", "-"]].concat());
+    let mut child = process
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .spawn()
+        .expect("the program");
+    let mut stdin = child.stdin.take().expect("a pipe");
+    let mut stdout = BufReader::new(child.stdout.take().expect("a pipe"));
+    let mut row = || -> Value {
+        let mut line = String::new();
+        stdout.read_line(&mut line).expect("an answer");
+        serde_json::from_str(&line).expect("JSON")
+    };
+    for (i, bytes) in pictures.iter().enumerate() {
+        stdin.write_all(bytes).expect("written");
+        let row = row();
+        assert_eq!(row["path"], format!("-#{}", i + 1));
+        assert_eq!(row["predictions"], alone[i], "{}", names[i]);
+    }
+    // A JPEG as its markers go, with nothing to decode.
+    stdin.write_all(b"\xff\xd8\xff\xd9").expect("written");
+    assert_eq!(row()["error"]["kind"], "decode");
+    stdin.write_all(&pictures[1]).expect("written");
+    assert_eq!(row()["predictions"], alone[1]);
+    stdin.write_all(b"GIF89a").expect("written");
+    let last = row();
+    let message = last["error"]["message"].as_str().expect("a message");
+    assert!(message.contains("no JPEG or PNG begins"), "{message}");
+    drop(stdin);
+    assert_eq!(child.wait().expect("an end").code(), Some(2));
+
+    // A file of frames among other sources, in the order of the command line.
+    program.file("frames.bin", pictures.concat());
+    program.file("a.jpg", &pictures[0]);
+    let ran = program.run(&[&fixed[..], &["--frames", "frames.bin", "a.jpg"]].concat());
+    let paths: Vec<Value> = ran.rows().iter().map(|row| row["path"].clone()).collect();
+    assert_eq!(
+        paths,
+        ["frames.bin#1", "frames.bin#2", "frames.bin#3", "a.jpg"]
+    );
+    // The limit on a file's size is one on a frame's.
+    let len = pictures[0].len() - 1;
+    let ran = program.run(
+        &[
+            &fixed[..],
+            &[
+                "--frames",
+                "frames.bin",
+                "--max-file-size",
+                &len.to_string(),
+            ],
+        ]
+        .concat(),
+    );
+    let kinds: Vec<Value> = ran
+        .rows()
+        .iter()
+        .map(|row| row["error"]["kind"].clone())
+        .collect();
+    let over = pictures.each_ref().map(|bytes| match bytes.len() > len {
+        true => Value::from("limit"),
+        false => Value::Null,
+    });
+    assert_eq!((ran.code, kinds), (Some(2), over.to_vec()));
+    let ran = program.run(&[&fixed[..], &["--frames", "absent"]].concat());
+    ran.refused(&["absent"]);
+    let ran = program.run(&[&fixed[..], &["--frames", "-", "-"]].concat());
+    ran.refused(&["stdin", "twice"]);
+}
+
 /// The client of `docs/subprocess.md`.
 #[test]
 fn the_client_in_python_has_the_same_answers() {

@@ -78,10 +78,9 @@ impl PictureOptions {
     /// # Errors
     /// A list of them that can't be opened.
     pub fn inputs(&self) -> Result<Inputs> {
-        let inputs = self
-            .sources
-            .clone()
-            .into_inputs(self.selection().clone(), self.one_row)?;
+        let max_bytes = self.network.decode().max_bytes;
+        let sources = self.sources.clone();
+        let inputs = sources.into_inputs(self.selection().clone(), self.one_row, max_bytes)?;
         Ok(match self.shard {
             Some(shard) => Box::new(inputs.filter(move |input| shard.takes(&input.name))),
             None => inputs,

@@ -1,12 +1,13 @@
 //! The pictures that a command line names, one after the other.
 
 use std::ffi::{OsStr, OsString};
+use std::fs::File;
 use std::io::{self, BufReader};
 use std::path::{Path, PathBuf};
 
-use anyhow::{Result, ensure};
+use anyhow::{Context, Result, ensure};
 use clap::{Arg, ArgAction, ArgMatches, Args, Command, FromArgMatches, value_parser};
-use mobilenet::dataset::{Input, Inputs, PathList, Selection, Separator};
+use mobilenet::dataset::{Frames, Input, Inputs, PathList, Selection, Separator};
 
 use crate::cli::stored_embeddings::StoredEmbeddings;
 
@@ -23,6 +24,8 @@ enum Source {
     Path(OsString),
     /// A file of paths.
     List(OsString, Separator),
+    /// A file of pictures, one behind the other.
+    Frames(OsString),
 }
 
 const PATHS: &str = "paths";
@@ -32,13 +35,15 @@ const LISTS: [(&str, Separator); 2] = [
     ("files0-from", Separator::Nul),
 ];
 
+const FRAMES: &str = "frames";
+
 /// The same where nothing need be named.
 #[derive(Debug, Clone, Default)]
 pub struct OptionalSources(pub Sources);
 
 /// The arguments, of which one has to be there or none.
 fn augmented(command: Command, needed: bool) -> Command {
-    let list = |(id, _): (&'static str, Separator)| {
+    let file = |id: &'static str| {
         Arg::new(id)
             .long(id)
             .value_name("FILE")
@@ -46,7 +51,7 @@ fn augmented(command: Command, needed: bool) -> Command {
             .value_parser(value_parser!(OsString))
             .action(ArgAction::Append)
     };
-    let [lines, nul] = LISTS.map(list);
+    let [lines, nul] = LISTS.map(|(id, _)| file(id));
     let paths = Arg::new(PATHS)
         .value_name("PATH")
         .help_heading("Pictures")
@@ -55,7 +60,8 @@ fn augmented(command: Command, needed: bool) -> Command {
         .num_args(0..);
     command
         .arg(if needed {
-            paths.required_unless_present_any(LISTS.map(|(id, _)| id))
+            let others = LISTS.map(|(id, _)| id).into_iter().chain([FRAMES]);
+            paths.required_unless_present_any(others)
         } else {
             paths
         })
@@ -63,6 +69,10 @@ fn augmented(command: Command, needed: bool) -> Command {
             lines.help("Read paths from a file, one per line; `-` is stdin, answered line by line"),
         )
         .arg(nul.help("The same for paths that end with NUL (`find -print0`)"))
+        .arg(file(FRAMES).help(
+            "Read JPEGs and PNGs that lie one behind the other in a file or pipe, as \
+             `ffmpeg -f image2pipe` writes them; `-` is stdin",
+        ))
 }
 
 // By hand, because the order of paths among lists is lost to the derived code.
@@ -109,6 +119,8 @@ impl FromArgMatches for Sources {
             let lists = values(id).into_iter();
             all.extend(lists.map(|(i, file)| (i, Source::List(file, end))));
         }
+        let frames = values(FRAMES).into_iter();
+        all.extend(frames.map(|(i, file)| (i, Source::Frames(file))));
         all.sort_by_key(|(place, _)| *place);
         Ok(Self(all.into_iter().map(|(_, source)| source).collect()))
     }
@@ -123,7 +135,7 @@ impl Sources {
     /// How many of them are read from stdin, from which only one can be.
     pub fn readers_of_stdin(&self) -> usize {
         let stdin = |source: &&Source| match source {
-            Source::Path(name) | Source::List(name, _) => name == STDIN,
+            Source::Path(name) | Source::List(name, _) | Source::Frames(name) => name == STDIN,
         };
         self.0.iter().filter(stdin).count()
     }
@@ -133,7 +145,7 @@ impl Sources {
         let is_path = |source: &Source| matches!(source, Source::Path(_));
         match self.0.remove(self.0.iter().position(is_path)?) {
             Source::Path(path) => Some(path),
-            Source::List(..) => None,
+            Source::List(..) | Source::Frames(_) => None,
         }
     }
 
@@ -141,11 +153,11 @@ impl Sources {
     pub fn take_embeddings(&mut self) -> Vec<PathBuf> {
         let is_file = |source: &mut Source| match source {
             Source::Path(name) => StoredEmbeddings::is_named_by(Path::new(name)),
-            Source::List(..) => false,
+            Source::List(..) | Source::Frames(_) => false,
         };
         let taken = self.0.extract_if(.., is_file);
         let paths = taken.map(|source| match source {
-            Source::Path(name) | Source::List(name, _) => name.into(),
+            Source::Path(name) | Source::List(name, _) | Source::Frames(name) => name.into(),
         });
         paths.collect()
     }
@@ -154,14 +166,14 @@ impl Sources {
     pub fn paths(&self) -> impl Iterator<Item = &OsStr> {
         self.0.iter().filter_map(|source| match source {
             Source::Path(name) => Some(name.as_os_str()),
-            Source::List(..) => None,
+            Source::List(..) | Source::Frames(_) => None,
         })
     }
 
     /// The files that are named, lists among them.
     pub fn files(&self) -> impl Iterator<Item = &Path> {
         self.0.iter().map(|source| match source {
-            Source::Path(name) | Source::List(name, _) => Path::new(name),
+            Source::Path(name) | Source::List(name, _) | Source::Frames(name) => Path::new(name),
         })
     }
 
@@ -179,11 +191,16 @@ impl Sources {
     }
 
     /// The pictures, found as they are asked for; of folders, what is selected. With `one_row` what a list names
-    /// is one picture each, folders too.
+    /// is one picture each, folders too. Of a stream of frames none may have more than `max_bytes`.
     ///
     /// # Errors
-    /// A list that can't be opened, or stdin named twice.
-    pub fn into_inputs(self, selection: Selection, one_row: bool) -> Result<Inputs> {
+    /// A list or a file of frames that can't be opened, or stdin named twice.
+    pub fn into_inputs(
+        self,
+        selection: Selection,
+        one_row: bool,
+        max_bytes: u64,
+    ) -> Result<Inputs> {
         ensure!(
             self.readers_of_stdin() < 2,
             "stdin (`-`) is named twice, and can be read only once"
@@ -200,6 +217,16 @@ impl Sources {
                 Source::List(name, separator) => {
                     Opened::List(PathList::open(Path::new(&name), separator)?)
                 }
+                Source::Frames(name) if name == STDIN => {
+                    let stdin = BufReader::with_capacity(FRAMES_BUFFER, io::stdin());
+                    Opened::Frames(Frames::new(name, stdin, max_bytes))
+                }
+                Source::Frames(name) => {
+                    let file = File::open(&name)
+                        .with_context(|| Path::new(&name).display().to_string())?;
+                    let file = BufReader::with_capacity(FRAMES_BUFFER, file);
+                    Opened::Frames(Frames::new(name, file, max_bytes))
+                }
             });
         }
         let inputs = move |source: Opened| source.inputs(&selection, one_row);
@@ -207,10 +234,14 @@ impl Sources {
     }
 }
 
+/// Bytes of a stream of frames that are read at once: what a pipe of Linux's holds.
+const FRAMES_BUFFER: usize = 1 << 16;
+
 /// A source that could be opened.
 enum Opened {
     Path(OsString),
     List(PathList),
+    Frames(Frames),
 }
 
 impl Opened {
@@ -220,6 +251,7 @@ impl Opened {
             Self::Path(name) => selection.path(name),
             Self::List(list) if one_row => Box::new(list.into_files()),
             Self::List(list) => Box::new(list.into_inputs(selection.clone())),
+            Self::Frames(frames) => Box::new(frames),
         }
     }
 }
