@@ -115,27 +115,31 @@ unsafe fn depthwise_pixels<
         let half = V::CHANNELS / 2;
         let weight = task.weight.as_ptr().add(channel * DEPTHWISE_WEIGHTS);
         let bias = task.bias.as_ptr().add(channel);
-        let weights: [V::Weights; 3] = std::array::from_fn(|kx| V::weights(weight, kx));
+        let mut weights = [V::weights(weight, 0); 3];
+        for (kx, weights) in weights.iter_mut().enumerate() {
+            *weights = V::weights(weight, kx);
+        }
         let mut sums = [[V::sums(bias), V::sums(bias.add(half))]; PIXELS];
         for x in 0..(PIXELS - 1) * STRIDE + 3 {
             let from = input.add(x * task.channels * BYTES);
-            let column = V::column([0, 1, 2].map(|y: usize| {
+            let read = |y: usize| {
                 let from = from.add(y * task.row_stride * BYTES);
                 if BYTES == 2 {
                     V::load_words(from.cast())
                 } else {
                     V::load(from)
                 }
-            }));
+            };
+            let column = V::column([read(0), read(1), read(2)]);
             // What is under the window of a pixel depends on constants alone.
             for (p, sums) in sums.iter_mut().enumerate() {
                 if let Some(weights) = x.checked_sub(p * STRIDE).and_then(|kx| weights.get(kx)) {
-                    *sums = V::add(column, *weights, *sums);
+                    V::add(&column, weights, sums);
                 }
             }
         }
         let multiplier = task.multiplier.as_ptr().add(channel * V::FACTOR_WORDS);
-        let to = |p: usize| tile.add(V::place(pixel + p, task.output_stride, channel));
+        let to = |p: usize| tile.add(V::place(pixel, p, task.output_stride, channel));
         if task.bounds.zero == 0 {
             let bounds = task.bounds.without_zero();
             for (p, sums) in sums.iter().enumerate() {

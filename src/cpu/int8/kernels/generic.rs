@@ -148,17 +148,15 @@ pub(super) unsafe trait Wide: Copy {
     /// What lies under the three rows of the window.
     unsafe fn column(rows: [Self; 3]) -> Self::Column;
     /// Adds the products of a column.
-    unsafe fn add(
-        column: Self::Column,
-        weights: Self::Weights,
-        sums: [Self::Sum; 2],
-    ) -> [Self::Sum; 2];
+    unsafe fn add(column: &Self::Column, weights: &Self::Weights, sums: &mut [Self::Sum; 2]);
     /// [`requantise`](super::requantise) both halves, to `CHANNELS` activations of a tile.
     unsafe fn store(sums: [Self::Sum; 2], multiplier: *const f32, bounds: Bounds, to: *mut u8);
-    /// Where in a tile an activation is, in bytes; see [`tile_place`](super::Kernels::tile_place).
+    /// Where in a tile a block's activations of the pixels from `pixel` on are, `next` pixels behind that
+    /// one, in bytes; see [`tile_place`](super::Kernels::tile_place).
     #[inline(always)]
-    fn place(pixel: usize, stride: usize, channel: usize) -> usize {
-        (pixel * stride + channel) * Self::TILE_BYTES
+    fn place(pixel: usize, next: usize, stride: usize, channel: usize) -> usize {
+        let first = (pixel * stride + channel) * Self::TILE_BYTES;
+        first + next * (stride * Self::TILE_BYTES)
     }
 }
 
@@ -230,17 +228,12 @@ unsafe impl<P: Pairs> Wide for P {
     }
 
     #[inline(always)]
-    unsafe fn add(
-        [upper, lower]: [[P; 2]; 2],
-        weights: [[P; 2]; 2],
-        sums: [P::Sum; 2],
-    ) -> [P::Sum; 2] {
+    unsafe fn add([upper, lower]: &[[P; 2]; 2], weights: &[[P; 2]; 2], sums: &mut [P::Sum; 2]) {
         // SAFETY: the caller's promise.
         unsafe {
-            [
-                lower[0].dot(weights[1][0], upper[0].dot(weights[0][0], sums[0])),
-                lower[1].dot(weights[1][1], upper[1].dot(weights[0][1], sums[1])),
-            ]
+            let [[a, b], [c, d]] = weights;
+            sums[0] = lower[0].dot(*c, upper[0].dot(*a, sums[0]));
+            sums[1] = lower[1].dot(*d, upper[1].dot(*b, sums[1]));
         }
     }
 

@@ -297,19 +297,15 @@ unsafe impl<const TILE_BYTES: usize, const EIGHTS: bool> Wide for I16x8<TILE_BYT
     }
 
     #[inline(always)]
-    unsafe fn add(
-        column: [Self; 3],
-        weights: [int16x8_t; 3],
-        [mut low, mut high]: [int32x4_t; 2],
-    ) -> [int32x4_t; 2] {
-        for (values, weights) in column.iter().zip(weights) {
+    unsafe fn add(column: &[Self; 3], weights: &[int16x8_t; 3], sums: &mut [int32x4_t; 2]) {
+        let [low, high] = sums;
+        for (values, weights) in column.iter().zip(*weights) {
             // SAFETY: see the implementation.
             unsafe {
-                low = vmlal_s16(low, vget_low_s16(values.0), vget_low_s16(weights));
-                high = vmlal_high_s16(high, values.0, weights);
+                *low = vmlal_s16(*low, vget_low_s16(values.0), vget_low_s16(weights));
+                *high = vmlal_high_s16(*high, values.0, weights);
             }
         }
-        [low, high]
     }
 
     #[inline(always)]
@@ -328,10 +324,10 @@ unsafe impl<const TILE_BYTES: usize, const EIGHTS: bool> Wide for I16x8<TILE_BYT
     }
 
     #[inline(always)]
-    fn place(pixel: usize, stride: usize, channel: usize) -> usize {
+    fn place(pixel: usize, next: usize, stride: usize, channel: usize) -> usize {
         match EIGHTS {
-            true => super::eights_place(pixel, stride, channel),
-            false => (pixel * stride + channel) * TILE_BYTES,
+            true => super::eights_place(pixel + next, stride, channel),
+            false => ((pixel + next) * stride + channel) * TILE_BYTES,
         }
     }
 }
