@@ -63,6 +63,32 @@ fn a_damaged_palette_tiff_is_an_error() {
     }
 }
 
+/// As webcams send frames: without the Huffman tables, which are those of the standard.
+#[test]
+fn a_jpeg_without_its_tables_has_the_standards() {
+    const TABLES: u8 = 0xc4;
+    const SCAN: u8 = 0xda;
+    let whole = std::fs::read(repository("samples/cat.jpg")).expect("a sample");
+    let (mut bare, mut place) = (whole[..2].to_vec(), 2);
+    let mut tables = 0;
+    while whole[place + 1] != SCAN {
+        let len = usize::from(u16::from_be_bytes([whole[place + 2], whole[place + 3]]));
+        let segment = &whole[place..place + 2 + len];
+        match segment[1] {
+            TABLES => tables += 1,
+            _ => bare.extend_from_slice(segment),
+        }
+        place += segment.len();
+    }
+    bare.extend_from_slice(&whole[place..]);
+    assert!(tables > 0);
+    let pixels = |bytes: &[u8]| {
+        let picture = decode(bytes, &DecodeOptions::default());
+        picture.expect("a picture").into_raw()
+    };
+    assert!(pixels(&bare) == pixels(&whole));
+}
+
 #[test]
 fn exif_orientation_can_be_left_alone() {
     let path = data("pixels/decode/exif_6.jpg");
