@@ -56,7 +56,6 @@ compile() {
     local build=(cargo build --target "$target")
     case $target in
         *-linux-gnu) build=(cargo zigbuild --target "$target.$glibc") ;;
-        *-linux-musl) build=(cargo zigbuild --target "$target") ;;
         *-windows-*) program+=.exe ;;
     esac
     release/compile.sh "$target" "${build[@]}" --locked --profile dist --bin mobilenet
@@ -78,7 +77,6 @@ wheel() {
     local target=$1 platform module=()
     case $target in
         *-linux-gnu) platform=manylinux_2_17_${target%%-*}.manylinux2014_${target%%-*} ;;
-        *-linux-musl) platform=musllinux_1_1_${target%%-*} ;;
         x86_64-pc-windows-*) platform=win_amd64 ;;
         aarch64-apple-darwin) platform=macosx_11_0_arm64 ;;
         x86_64-apple-darwin) platform=macosx_10_12_x86_64 ;;
@@ -89,7 +87,8 @@ wheel() {
             --target "$target" --compatibility manylinux2014 --out "$staging/$target"
         module=("$staging/$target"/*.whl)
     fi
-    python3 release/wheel.py "$program" "$version" "$platform" "$notices" "$output" "${module[@]}"
+    python3 release/program_wheel.py "$program" "$version" "$platform" "$notices" "$output" \
+        ${module[@]+"${module[@]}"}
 }
 
 deb() {
@@ -115,6 +114,6 @@ for target in "${ordered[@]}"; do
 done
 cd "$output"
 rm -f SHA256SUMS
-sha256sum -- * > "$staging/SHA256SUMS"
+sha256sum -- mobilenet*"$version"* > "$staging/SHA256SUMS"
 mv "$staging/SHA256SUMS" .
 cat SHA256SUMS

@@ -25,8 +25,7 @@ python3 -m venv "$folder"
 "$folder/bin/pip" install --quiet --disable-pip-version-check "${python_packages[@]}"
 for package in "${cargo_packages[@]}"; do
     # They run for seconds; optimising them would take minutes.
-    env -u RUSTC -u CARGO_ENCODED_RUSTFLAGS \
-        cargo install --quiet --locked --debug --root "$folder" --target-dir "$folder/target" "$package"
+    cargo install --quiet --locked --debug --root "$folder" --target-dir "$folder/target" "$package"
 done
 rm -rf "$folder/target"
 echo "$wanted" > "$folder/versions"

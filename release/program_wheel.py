@@ -1,5 +1,5 @@
 """Makes a wheel that puts the program on the path:
-    wheel.py PROGRAM VERSION PLATFORM NOTICES FOLDER [MODULE.whl]
+    program_wheel.py PROGRAM VERSION PLATFORM NOTICES FOLDER [MODULE.whl]
 
 With MODULE.whl, which maturin has made of `python/`, the program joins it. Prints the wheel's path; the same files give
 the same bytes.
