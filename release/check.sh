@@ -159,7 +159,8 @@ END
 }
 
 rm -f "$work/libraries.txt"
-must 'SHA256SUMS is not of these files' eval "cd '$files' && sha256sum --quiet -c SHA256SUMS"
+are_summed() (cd "$files" && sha256sum --quiet -c SHA256SUMS)
+must 'SHA256SUMS is not of these files' are_summed
 for sbom in "$files"/*.cdx.json; do
     must "${sbom##*/} is no SBOM" is_sbom "$sbom"
 done

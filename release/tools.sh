@@ -2,7 +2,7 @@
 # Installs what releases are made with into FOLDER, in the versions that are written here: release/tools.sh FOLDER
 # Says what is missing that only the system's packages bring.
 set -euo pipefail
-folder=$1
+folder=$(realpath -m "$1")
 
 python_packages=(cargo-zigbuild==0.24.1 maturin==1.16.0 wheel==0.48.0 ziglang==0.15.2)
 cargo_packages=(cargo-cyclonedx@0.5.9 cargo-deb@3.8.0)
